@@ -1,0 +1,174 @@
+"""The command desk: a person's wish goes on the bus, and the HTTP call waits for routing's decision.
+
+Used by every service that lets people command. It never decides by itself.
+"""
+
+import asyncio
+import json
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Request
+from fastapi.responses import JSONResponse
+from pydantic import Field
+from pymongo import InsertOne
+
+from huying.contracts.commands import Action, Actor, CommandIssuedV1
+from huying.contracts.identity import deterministic_id
+from huying.contracts.incidents import CommandDeclinedV1, IncidentEvent
+from huying.contracts.message import Instant, Value
+from huying.contracts.topics import COMMANDS
+
+from .message import Effects, Outgoing
+from .mongo import Mongo
+from .problem import Problem
+from .security import Principal, allowed
+from .service import Ground, ground_of
+
+COMMANDS_COLLECTION = "commands"
+PATIENCE_S = 5.0
+"""design.md section 1: after that the answer is 202 with a status address."""
+POLL_S = 0.05
+"""How often another replica's decision is looked for; this process's own wakes at once."""
+
+
+class CommandBody(Value):
+    """Body of `POST /v1/incidents/{incident_id}/commands`."""
+
+    action: Action
+    expected_version: Annotated[int, Field(ge=1)] | None = None
+    issued_at: Instant | None = None
+    """When the person did it, if the device was offline; counts in a replay only."""
+
+
+class CommandDesk:
+    """Remembers who waits for which command."""
+
+    def __init__(self, mongo: Mongo, service: str) -> None:
+        """One a service."""
+        self._mongo = mongo
+        self._service = service
+        self._waiting: dict[str, asyncio.Future[dict[str, Any]]] = {}
+
+    def fold(self, command: CommandIssuedV1) -> Effects:
+        """Effects of taking a command in: it goes out with the next relay's round."""
+        row = {"_id": command.command_id, "status": "pending", "incident_id": command.incident_id}
+        effects = Effects(answer=command.command_id)
+        effects.write(COMMANDS_COLLECTION, InsertOne(row))
+        out = Outgoing(COMMANDS, command.jurisdiction, command.command_id, command, command.issued_at)
+        return effects.publish(out)
+
+    def decided(self, command_id: str, decision: dict[str, Any]) -> None:
+        """Wake who waits for `command_id`."""
+        waiter = self._waiting.get(command_id)
+        if waiter is not None and not waiter.done():
+            waiter.set_result(decision)
+
+    async def known(self, command_id: str) -> dict[str, Any] | None:
+        """The command's row: pending, done or declined."""
+        row: dict[str, Any] | None = await self._mongo.collection(COMMANDS_COLLECTION).find_one({"_id": command_id})
+        return row
+
+    async def wait(self, command_id: str) -> dict[str, Any] | None:
+        """The decision, or None when it takes longer than five seconds."""
+        waiter = self._waiting.setdefault(command_id, asyncio.get_running_loop().create_future())
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                while not waiter.done():
+                    await asyncio.wait({waiter}, timeout=POLL_S * 4)
+                    row = None if waiter.done() else await self.known(command_id)
+                    if row is not None and row["status"] != "pending":
+                        return row
+                return waiter.result()
+        except TimeoutError:
+            return None
+        finally:
+            self._waiting.pop(command_id, None)
+
+
+def decision_of(event: IncidentEvent | CommandDeclinedV1) -> dict[str, Any] | None:
+    """What an event of the feed decides about a command; None when it is not about one."""
+    if isinstance(event, CommandDeclinedV1):
+        return {"status": "declined", **event.model_dump(mode="json", include=_DECLINED)}
+    if event.command_id is None:
+        return None
+    return {
+        "status": "done",
+        "incident_id": event.incident_id,
+        "incident_version": event.incident_version,
+        "state": event.incident.state,
+    }
+
+
+_DECLINED = {"incident_id", "reason", "message", "state", "legal", "current_version"}
+
+router = APIRouter(prefix="/v1", tags=["commands"])
+Ask = Annotated[Principal, Depends(allowed("unit", "dispatcher", "leader", "grid_worker", "system"))]
+
+
+@router.post("/incidents/{incident_id}/commands", response_model=None)
+async def issue(
+    incident_id: str,
+    body: CommandBody,
+    who: Ask,
+    request: Request,
+    ground: Annotated[Ground, Depends(ground_of)],
+    idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
+) -> JSONResponse:
+    """Wish something for an incident: 200 done, 409 declined with the legal moves, 202 when it takes longer."""
+    if idempotency_key is None:
+        raise Problem(422, "Invalid request", "Idempotency-Key: send a header that names this command once and for all")
+    return await order(
+        ground,
+        who.actor,
+        incident_id,
+        body,
+        deterministic_id("cm", who.id, incident_id, idempotency_key),
+        trace=request.headers.get("traceparent"),
+    )
+
+
+async def order(
+    ground: Ground, actor: Actor, incident_id: str, body: CommandBody, command_id: str, *, trace: str | None = None
+) -> JSONResponse:
+    """Put a command on the bus and answer with routing's decision."""
+    desk: CommandDesk = ground.handler.desk
+    known = await desk.known(command_id)
+    if known is None:
+        command = CommandIssuedV1(
+            command_id=command_id,
+            jurisdiction=ground.handler.jurisdiction,
+            incident_id=incident_id,
+            actor=actor,
+            action=body.action,
+            issued_at=ground.clock.stamp(body.issued_at),
+            expected_version=body.expected_version,
+        )
+        waiting = asyncio.create_task(desk.wait(command_id))
+        await ground.submit(command, command_id, trace=trace, time=command.issued_at)
+        known = await waiting
+    elif known["status"] == "pending":
+        known = await desk.wait(command_id)
+    return answer(command_id, known)
+
+
+@router.get("/commands/{command_id}", response_model=None)
+async def status(command_id: str, who: Ask, ground: Annotated[Ground, Depends(ground_of)]) -> JSONResponse:
+    """What became of a command."""
+    del who
+    desk: CommandDesk = ground.handler.desk
+    known = await desk.known(command_id)
+    if known is None:
+        raise Problem(404, "Unknown command", f"No command {command_id!r} was issued here.")
+    return answer(command_id, None if known["status"] == "pending" else known)
+
+
+def answer(command_id: str, decision: dict[str, Any] | None) -> JSONResponse:
+    """200 done, 409 declined, 202 not yet."""
+    if decision is None:
+        headers = {"Location": f"/v1/commands/{command_id}"}
+        return JSONResponse({"command_id": command_id, "status": "pending"}, 202, headers)
+    body = {key: value for key, value in json.loads(json.dumps(decision, default=str)).items() if key != "_id"}
+    if body["status"] == "declined":
+        detail = body.pop("message", "")
+        return Problem(409, "Declined", str(detail), command_id=command_id, **body).response()
+    return JSONResponse({"command_id": command_id, **body})

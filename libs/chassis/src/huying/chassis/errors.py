@@ -1,0 +1,33 @@
+"""What can go wrong, and its fate. Declined is no exception: it is an event or a problem+json answer.
+
+HuyingError
+├── ConfigurationError   the operator has to act; the service refuses to start or to go on
+├── Transient            may heal: bounded back-off, nothing is skipped
+├── Conflict             somebody else wrote first: drop what is in memory, read again
+└── Broken               will not heal: this record is parked with its reason
+"""
+
+
+class HuyingError(Exception):
+    """Root of the errors of this system."""
+
+
+class ConfigurationError(HuyingError):
+    """The installation is wrong; the message says what to change."""
+
+
+class Transient(HuyingError):
+    """A fault that may heal by itself: a database without primary, a broker that restarts."""
+
+
+class Conflict(HuyingError):
+    """The ledger, a sequence or a guard moved under us: another replica, or our own earlier self."""
+
+
+class Broken(HuyingError):
+    """A record that cannot be used. `reason` is a short closed word for the metric's label."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        """Keep the closed reason apart from the sentence."""
+        super().__init__(message)
+        self.reason = reason

@@ -1,0 +1,45 @@
+"""Named points at which a process can be made to kill itself. Only the tests of delivery set one.
+
+It refuses to do anything unless the process was started with `HUYING_CRASH_AT=point[:n]`: then the n-th passage of
+that point is its last.
+"""
+
+import os
+import signal
+
+POINTS = (
+    "before-transaction",
+    "inside-transaction",
+    "after-transaction",
+    "before-publish",
+    "between-publish-and-mark",
+    "before-kafka-commit",
+)
+
+_armed: str | None = None
+_left = 0
+
+
+def arm(where: str | None) -> None:
+    """Read `point` or `point:n`; None or empty disarms.
+
+    Raises:
+        ValueError: there is no such point.
+    """
+    global _armed, _left  # noqa: PLW0603 - one process, one life
+    if not where:
+        _armed = None
+        return
+    point_name, _, count = where.partition(":")
+    if point_name not in POINTS:
+        raise ValueError(f"no crash point {point_name!r}; there are {', '.join(POINTS)}")
+    _armed, _left = point_name, int(count or 1)
+
+
+def point(name: str) -> None:
+    """Die here if this is where it was ordered: SIGKILL, no clean-up of any kind."""
+    global _left  # noqa: PLW0603 - see above
+    if _armed == name:
+        _left -= 1
+        if _left <= 0:
+            os.kill(os.getpid(), signal.SIGKILL)

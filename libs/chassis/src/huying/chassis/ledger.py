@@ -1,0 +1,180 @@
+"""Effects, outgoing events and positions in one transaction; what was done is never done again.
+
+`positions` holds one document a partition (`cluster/topic/partition`) and one for the outbox sequence. All are
+advanced conditionally, from the value this process knows: a replay or a zombie hits nothing and aborts.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from pymongo import InsertOne, UpdateOne
+from pymongo.errors import BulkWriteError, DuplicateKeyError
+
+from . import faults
+from .errors import Broken, Conflict
+from .message import Guard, WriteOp
+from .mongo import Mongo
+
+POSITIONS = "positions"
+OUTBOX = "outbox"
+SEQUENCE = "outbox"
+
+MAY_BE_A_RACE = frozenset({112, 11000})
+"""Write conflict, duplicate key: another replica may have been first, so read again before calling it broken."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Partition:
+    """One partition of one cluster's topic."""
+
+    cluster: str
+    topic: str
+    number: int
+
+    @property
+    def id(self) -> str:
+        """`cluster/topic/partition`."""
+        return f"{self.cluster}/{self.topic}/{self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """An event as it will travel."""
+
+    topic: str
+    key: bytes | None
+    value: bytes
+    headers: tuple[tuple[str, bytes], ...]
+    event_id: str
+
+    def document(self, sequence: int, written_at: datetime) -> dict[str, Any]:
+        """What is stored; `published` names the cluster that has it."""
+        return {
+            "_id": sequence,
+            "topic": self.topic,
+            "key": self.key,
+            "value": self.value,
+            "headers": [[name, value] for name, value in self.headers],
+            "event": self.event_id,
+            "written_at": written_at,
+            "published": None,
+        }
+
+
+@dataclass(slots=True)
+class Commit:
+    """Everything that one transaction does."""
+
+    advance: Mapping[Partition, int]
+    writes: Sequence[tuple[str, WriteOp]]
+    guards: Sequence[Guard]
+    rows: Sequence[OutboxRow]
+
+
+class Ledger:
+    """Positions of this service, and the one door through which effects enter the database."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        """Nothing is read before `read`."""
+        self._mongo = mongo
+        self._known: dict[Partition, int | None] = {}
+        self._sequence: int | None = None
+        self._turn = asyncio.Lock()
+
+    def position(self, partition: Partition) -> int | None:
+        """Last offset whose effects are in the database, as far as this process knows; None for none."""
+        return self._known.get(partition)
+
+    def knows(self, partition: Partition) -> bool:
+        """Whether the position was read."""
+        return partition in self._known
+
+    async def read(self, partitions: Iterable[Partition]) -> None:
+        """Read the positions of `partitions` and the sequence from the database."""
+        wanted = {partition.id: partition for partition in partitions}
+        found: dict[str, int] = {}
+        async for row in self._mongo.collection(POSITIONS).find({"_id": {"$in": [*wanted, SEQUENCE]}}):
+            found[row["_id"]] = row["at"]
+        for name, partition in wanted.items():
+            self._known[partition] = found.get(name)
+        self._sequence = found.get(SEQUENCE)
+        if self._sequence is None:
+            await self._mongo.collection(POSITIONS).update_one(
+                {"_id": SEQUENCE}, {"$setOnInsert": {"at": 0}}, upsert=True
+            )
+            self._sequence = 0
+
+    def forget(self) -> None:
+        """Drop what is known: it may be stale."""
+        self._known.clear()
+        self._sequence = None
+
+    async def commit(self, commit: Commit) -> None:
+        """Do it all or nothing.
+
+        Raises:
+            Conflict: a position, the sequence or a guard was not where we thought.
+            Transient: it may heal; the outcome may be unknown.
+            Exception: the server refuses these documents for good.
+        """
+        async with self._turn:
+            if self._sequence is None:
+                await self.read(commit.advance)
+            sequence = self._sequence or 0
+            faults.point("before-transaction")
+            async with self._mongo.transaction() as session:
+                await self._advance(session, commit.advance, sequence, len(commit.rows))
+                for guard in commit.guards:
+                    result = await self._mongo.collection(guard.collection).update_one(
+                        guard.filter, guard.update, session=session
+                    )
+                    if result.matched_count != 1:
+                        raise Conflict(f"guard on {guard.collection} {guard.filter!r} hit {result.matched_count}")
+                await self._write(session, commit.writes)
+                if commit.rows:
+                    now = datetime.now(UTC)
+                    await self._mongo.collection(OUTBOX).insert_many(
+                        [row.document(sequence + i, now) for i, row in enumerate(commit.rows, 1)], session=session
+                    )
+                faults.point("inside-transaction")
+            self._known.update(commit.advance)
+            self._sequence = sequence + len(commit.rows)
+            faults.point("after-transaction")
+
+    async def _advance(self, session: Any, advance: Mapping[Partition, int], sequence: int, rows: int) -> None:
+        operations: list[Any] = []
+        expected = 0
+        for partition, offset in advance.items():
+            known = self._known.get(partition)
+            if known is None:
+                operations.append(InsertOne({"_id": partition.id, "at": offset}))
+            else:
+                operations.append(UpdateOne({"_id": partition.id, "at": known}, {"$set": {"at": offset}}))
+                expected += 1
+        if rows:
+            operations.append(UpdateOne({"_id": SEQUENCE, "at": sequence}, {"$inc": {"at": rows}}))
+            expected += 1
+        if not operations:
+            return
+        try:
+            result = await self._mongo.collection(POSITIONS).bulk_write(operations, session=session)
+        except (BulkWriteError, DuplicateKeyError) as error:
+            raise Conflict(f"a position was taken by another replica: {error}") from error
+        if result.matched_count != expected:
+            raise Conflict(f"{expected - result.matched_count} positions moved under us")
+
+    async def _write(self, session: Any, writes: Sequence[tuple[str, WriteOp]]) -> None:
+        by_collection: dict[str, list[WriteOp]] = {}
+        for name, operation in writes:
+            by_collection.setdefault(name, []).append(operation)
+        for name, operations in by_collection.items():
+            try:
+                await self._mongo.collection(name).bulk_write(operations, session=session, ordered=True)
+            except BulkWriteError as error:
+                details = (error.details or {}).get("writeErrors") or [{}]
+                if details[0].get("code") in MAY_BE_A_RACE:
+                    raise Conflict(f"{name}: {details[0].get('errmsg', error)}") from error
+                raise Broken("refused_by_database", f"{name}: {details[0].get('errmsg', error)}") from error

@@ -1,0 +1,244 @@
+"""The link to the broker: FastStream's subscriber, the relay's producer, and which cluster it is.
+
+It notices a broker that comes back as another cluster and starts over on it; it never publishes by itself.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import CommitFailedError, KafkaError
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker, KafkaMessage, TopicPartition
+
+from huying.contracts.topics import DLQ_MESSAGE_BYTES, Topic
+
+from . import faults
+from .errors import ConfigurationError
+from .ledger import Ledger, Partition
+from .measures import Measures
+from .microbatch import MicroBatch
+from .parking import RawRecord
+from .settings import ServiceSettings
+
+EMBEDDED_WAIT_MS = 20
+"""tansu answers a waiting fetch only at the end of the wait, so the wait is the latency (guide: measured)."""
+KAFKA_WAIT_MS = 250
+SESSION_MS = 6000
+"""Above the worst pause seen of a process (2 s of imports), below the patience of a dispatcher."""
+REQUEST_BYTES = DLQ_MESSAGE_BYTES + 64 * 1024
+ASK_CLUSTER_S = 1.0
+PATIENCE_S = 60.0
+"""How long a start waits for the broker before it gives up and says so."""
+
+log = structlog.get_logger()
+
+
+class Link:
+    """Consumes the service's topics into its micro-batch."""
+
+    def __init__(self, settings: ServiceSettings, topics: Sequence[Topic], measures: Measures) -> None:
+        """Nothing is connected before `consume`."""
+        self._settings = settings
+        self._topics = topics
+        self._measures = measures
+        self._ledger: Ledger | None = None
+        self.broker = KafkaBroker(
+            settings.kafka.split(","),
+            client_id=f"{settings.service}-{settings.replica}",
+            logger=logging.getLogger("faststream"),
+            allow_auto_create_topics=False,
+        )
+        self.cluster = ""
+        self._subscriber: Any = None
+        self._batch: MicroBatch | None = None
+        self._polled_at: float | None = None
+        self.refused: str | None = None
+        """Why this service must not consume; None when it may."""
+
+    async def wait_for_cluster(self) -> str:
+        """The cluster's id, as soon as the broker answers.
+
+        Raises:
+            ConfigurationError: nobody answers for a minute.
+        """
+        until = asyncio.get_running_loop().time() + PATIENCE_S
+        while True:
+            try:
+                return await self.ask_cluster()
+            except (KafkaError, OSError) as error:
+                if asyncio.get_running_loop().time() > until:
+                    raise ConfigurationError(
+                        f"no Kafka broker at {self._settings.kafka!r} ({error}); start one or set HUYING_KAFKA"
+                    ) from error
+                await asyncio.sleep(0.1)
+
+    async def ask_cluster(self) -> str:
+        """The cluster's id, asked now."""
+        admin = AIOKafkaAdminClient(bootstrap_servers=self._settings.kafka, request_timeout_ms=3000)
+        try:
+            await admin.start()
+            return str((await admin.describe_cluster())["cluster_id"])
+        finally:
+            await admin.close()
+
+    def subscribe(self, batch: MicroBatch, ledger: Ledger) -> None:
+        """Declare the one subscriber: raw bytes, batches, acknowledged by hand after the commit."""
+        self._batch, self._ledger = batch, ledger
+        if not self._topics:
+            return
+        embedded = self._settings.broker == "embedded"
+        options: dict[str, Any] = {
+            "group_id": self._settings.group,
+            "batch": True,
+            "max_records": self._settings.batch_records,
+            "batch_timeout_ms": 200,
+            "fetch_max_wait_ms": EMBEDDED_WAIT_MS if embedded else KAFKA_WAIT_MS,
+            "fetch_max_bytes": self._settings.batch_bytes,
+            "auto_offset_reset": "earliest",
+            "ack_policy": AckPolicy.MANUAL,
+            "no_reply": True,
+            "parser": self._parse,
+            "decoder": _raw,
+        }
+        if self._settings.by_group:
+            self._subscriber = self.broker.subscriber(
+                *(topic.name for topic in self._topics),
+                group_instance_id=f"{self._settings.group}.{self._settings.replica}",
+                session_timeout_ms=SESSION_MS,
+                heartbeat_interval_ms=SESSION_MS // 4,
+                **options,
+            )
+        else:
+            partitions = [TopicPartition(t.name, n) for t in self._topics for n in range(t.partitions)]
+            self._subscriber = self.broker.subscriber(partitions=partitions, **options)
+        self._subscriber(self._on_batch)
+
+    async def _parse(self, records: Any) -> KafkaMessage:
+        """Headers stay bytes: a record with a header that is no text must not stop the loop."""
+        return KafkaMessage(
+            body=b"", headers={}, content_type=None, message_id="", raw_message=records, consumer=self.consumer
+        )
+
+    @property
+    def consumer(self) -> Any:
+        """The client's consumer; None before the start."""
+        return self._subscriber.consumer if self._subscriber is not None else None
+
+    @property
+    def subscribers(self) -> list[Any]:
+        """For the inherited suite, which asserts the policy of each."""
+        return [] if self._subscriber is None else [self._subscriber]
+
+    async def _on_batch(self, message: KafkaMessage) -> None:
+        batch = cast("MicroBatch", self._batch)
+        records = cast("tuple[Any, ...]", message.raw_message)
+        cluster = self.cluster
+        items = []
+        for record in records:
+            raw = RawRecord(
+                Partition(cluster, record.topic, record.partition),
+                record.offset,
+                record.key,
+                record.value or b"",
+                tuple((name, value or b"") for name, value in record.headers or ()),
+            )
+            item = batch.decode(raw)
+            if item is not None:
+                items.append(item)
+        await batch.process(items)
+        self._note_lag()
+        faults.point("before-kafka-commit")
+        try:
+            await message.ack()
+        except (CommitFailedError, KafkaError) as error:
+            self._measures.commit_failures.inc()
+            log.info("the offset was not committed; the ledger knows better", error=str(error))
+
+    def _note_lag(self) -> None:
+        consumer, ledger = self.consumer, self._ledger
+        if consumer is None or ledger is None:
+            return
+        for tp in consumer.assignment():
+            end = consumer.highwater(tp)
+            if end is None:
+                continue
+            position = ledger.position(Partition(self.cluster, tp.topic, tp.partition))
+            behind = end - 1 - (position if position is not None else -1)
+            self._measures.lag.labels(tp.topic, str(tp.partition)).set(max(0, behind))
+            if behind < 0:
+                self.refused = (
+                    f"the ledger of {tp.topic}/{tp.partition} is at {position} but the log of cluster "
+                    f"{self.cluster!r} ends at {end}: the topic was made anew. Give the broker its log back, or "
+                    f"stop this service and `huying ledger forget {self._settings.service} --topic {tp.topic}`"
+                )
+                self._measures.violation("ledger_ahead_of_log")
+
+    @property
+    def missing(self) -> str | None:
+        """What consuming lacks; None when records flow."""
+        if self.refused:
+            return self.refused
+        if not self._topics:
+            return None
+        consumer = self.consumer
+        if consumer is None:
+            return "kafka: not connected"
+        if not consumer.assignment():
+            return "kafka: no partition assigned yet"
+        return None
+
+    @asynccontextmanager
+    async def producer(self) -> AsyncIterator[AIOKafkaProducer]:
+        """The relay's producer: all replicas acknowledge, and idempotent where the broker can."""
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self._settings.kafka,
+            client_id=f"{self._settings.service}-{self._settings.replica}-relay",
+            acks="all",
+            enable_idempotence=self._settings.broker == "kafka",
+            max_request_size=REQUEST_BYTES,
+            request_timeout_ms=10000,
+            linger_ms=0,
+        )
+        await producer.start()
+        try:
+            yield producer
+        finally:
+            await producer.stop()
+
+    async def start(self) -> None:
+        """Consume; the ledger says from where."""
+        await self.broker.start()
+        await self._read_ledger()
+
+    async def stop(self) -> None:
+        """Finish the batch in hand and leave."""
+        await self.broker.stop()
+
+    async def changed_cluster(self) -> str:
+        """Return when the broker answers as another cluster."""
+        while True:
+            await asyncio.sleep(ASK_CLUSTER_S)
+            self._note_lag()
+            try:
+                found = await self.ask_cluster()
+            except (KafkaError, OSError):
+                continue
+            if found != self.cluster:
+                return found
+
+    async def _read_ledger(self) -> None:
+        """Positions of what is assigned, for the lag and for the check against the log's end."""
+        if self._ledger is None or self._settings.by_group:
+            return
+        await self._ledger.read(Partition(self.cluster, t.name, n) for t in self._topics for n in range(t.partitions))
+
+
+async def _raw(message: KafkaMessage) -> bytes:
+    del message
+    return b""

@@ -1,0 +1,354 @@
+"""The micro-batch: whatever has arrived goes through the handler in one transaction.
+
+Three fates, decided here and nowhere else: declined is an effect like any other; transient is retried with bounded
+back-off and nothing is skipped; broken is parked, found by bisecting when only the database knows.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from pymongo.errors import PyMongoError
+
+from huying.contracts.envelope import CloudEvent
+
+from .clock import Clock
+from .decoding import Decoder
+from .errors import Broken, Conflict, Transient
+from .ledger import Commit, Ledger, OutboxRow, Partition
+from .measures import Measures
+from .message import Guard, Handler, Message, Outgoing, WriteOp
+from .mongo import heals, translate
+from .parking import PARKED, Failure, Parking, RawRecord, Stored
+from .telemetry import BatchSpans, Telemetry
+
+FIRST_PAUSE_S = 0.05
+LONGEST_PAUSE_S = 5.0
+"""A database that elects a primary is back within seconds; a longer pause would only add to it."""
+
+CONFLICTS_IN_A_ROW = 8
+"""A race is settled in one or two rounds; what still conflicts then is the documents' own fault."""
+
+HEADER_ROOM = 16 * 1024
+"""What headers and framing may take of a record's limit."""
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Item:
+    """One message on its way.
+
+    `record` where it came by the log, `waiter` where somebody waits for its answer, `stored` where it comes out of
+    the parking; none of them for a message that fell due.
+    """
+
+    message: Message | None
+    record: RawRecord | None = None
+    failure: Failure | None = None
+    waiter: "asyncio.Future[Any] | None" = None
+    stored: Stored | None = None
+
+    @property
+    def raw(self) -> RawRecord | None:
+        """The bytes, wherever they came from."""
+        return self.stored.record if self.stored else self.record
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What one batch adds up to."""
+
+    held: dict[str, int]
+    advance: dict[Partition, int] = field(default_factory=dict)
+    writes: list[tuple[str, WriteOp]] = field(default_factory=list)
+    guards: list[Guard] = field(default_factory=list)
+    rows: list[OutboxRow] = field(default_factory=list)
+    answers: list[tuple[Item, Any]] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    blocked: set[str] = field(default_factory=set)
+
+
+class MicroBatch:
+    """Runs one handler of one service. One batch at a time: the handler's memory has one writer."""
+
+    def __init__(
+        self,
+        *,
+        service: str,
+        handler: Handler[Any],
+        ledger: Ledger,
+        parking: Parking,
+        decoder: Decoder,
+        clock: Clock,
+        measures: Measures,
+        telemetry: Telemetry,
+        holding: frozenset[str],
+    ) -> None:
+        """`holding` names the topics whose parked records hold back later ones of the same key."""
+        self._service = service
+        self._handler = handler
+        self._ledger = ledger
+        self._parking = parking
+        self._decoder = decoder
+        self._clock = clock
+        self._measures = measures
+        self._telemetry = telemetry
+        self._holding = holding
+        self._turn = asyncio.Lock()
+        self._inbox: list[Item] = []
+        self.on_rows: Callable[[], None] = lambda: None
+        """Called after every commit that wrote outbox rows."""
+        self._began = False
+        self.healthy = True
+        """False while a transient fault is being waited out."""
+
+    def decode(self, record: RawRecord) -> Item | None:
+        """An item of the log, or None when the record is none of our business."""
+        try:
+            message = self._decoder.decode(record)
+        except Broken as error:
+            return Item(None, record, Failure(error.reason, str(error)))
+        if message is None:
+            self._measures.skipped.labels(record.partition.topic, "unknown_type").inc()
+        return Item(message, record)
+
+    async def submit(self, message: Message) -> Any:
+        """Process one request, together with whatever else waits, and return its effects' answer.
+
+        Raises:
+            Broken: it could not be processed; nothing was written.
+        """
+        waiter: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._inbox.append(Item(message, waiter=waiter))
+        async with self._turn:
+            items, self._inbox = self._inbox, []
+            if items:
+                await self._run(items)
+        return await waiter
+
+    async def process(self, items: Sequence[Item]) -> None:
+        """Bring items of the log into the database; returns when they are there or parked."""
+        async with self._turn:
+            await self._run(list(items))
+
+    async def due(self) -> None:
+        """Process what became due by the clock's now, and parked records whose replay was ordered."""
+        async with self._turn:
+            pause = FIRST_PAUSE_S
+            while True:
+                try:
+                    messages = await self._handler.due(self._clock.now())
+                except PyMongoError as error:
+                    pause = await self._wait_out(heals(error), pause)
+                    continue
+                if not messages:
+                    break
+                await self._run([Item(message) for message in messages])
+        await self.due_stored()
+
+    async def due_stored(self) -> None:
+        """Process parked records whose replay was ordered, with what waits behind them."""
+        async with self._turn:
+            try:
+                stored = await self._parking.requested()
+            except PyMongoError as error:
+                log.warning("the parking is out of reach", error=str(heals(error)))
+                return
+            if stored:
+                await self._run([self._from_parking(one) for one in stored])
+
+    def _from_parking(self, stored: Stored) -> Item:
+        item = self.decode(stored.record) or Item(None)
+        return Item(item.message, failure=item.failure, stored=stored)
+
+    async def _run(self, items: list[Item]) -> None:
+        pause, conflicts = FIRST_PAUSE_S, 0
+        while True:
+            try:
+                await self._learn(items)
+                items = [item for item in items if not self._done(item)]
+                await self._attempt(items)
+            except Conflict as error:
+                conflicts += 1
+                self._measures.retries.labels("conflict").inc()
+                await self._forget()
+                if conflicts >= CONFLICTS_IN_A_ROW:
+                    await self._split(items, Broken("conflict", str(error)))
+                    return
+            except Exception as error:  # noqa: BLE001 - the one place where an unknown fault becomes a parked record
+                fate = translate(error)
+                if isinstance(fate, Transient):
+                    pause = await self._wait_out(fate, pause)
+                    await self._forget()
+                    continue
+                await self._forget()
+                await self._split(items, fate)
+                return
+            else:
+                self.healthy = True
+                return
+
+    async def _wait_out(self, error: Transient, pause: float) -> float:
+        self.healthy = False
+        self._measures.retries.labels("transient").inc()
+        log.warning("transient fault, trying again", error=str(error), pause_s=pause)
+        await asyncio.sleep(pause)
+        return min(pause * 2, LONGEST_PAUSE_S)
+
+    async def _forget(self) -> None:
+        """What is in memory may be stale: read it again, however long the database takes to come back."""
+        self._ledger.forget()
+        pause = FIRST_PAUSE_S
+        while True:
+            try:
+                await self._handler.reload()
+                await self._parking.read()
+            except (Transient, PyMongoError) as error:
+                pause = await self._wait_out(heals(error), pause)
+            else:
+                return
+
+    async def _learn(self, items: Sequence[Item]) -> None:
+        unknown = {i.record.partition for i in items if i.record and not self._ledger.knows(i.record.partition)}
+        if unknown:
+            await self._ledger.read(unknown)
+            if self._began:  # taken over from another replica: what is in memory is older than its last commit
+                await self._handler.reload()
+                await self._parking.read()
+        self._began = True
+
+    def _done(self, item: Item) -> bool:
+        if item.record is None:
+            return False
+        position = self._ledger.position(item.record.partition)
+        if position is None or item.record.offset > position:
+            return False
+        self._measures.skipped.labels(item.record.partition.topic, "redelivered").inc()
+        return True
+
+    async def _split(self, items: list[Item], error: Exception) -> None:
+        """Find the item at fault, left half first, so that the ledger advances by prefix."""
+        if len(items) > 1:
+            middle = len(items) // 2
+            await self._run(items[:middle])
+            await self._run(items[middle:])
+            return
+        [item] = items
+        if item.waiter is not None:
+            _answer(item, error)
+        elif item.raw is not None and item.failure is None:
+            await self._run([Item(None, item.record, Failure.of(error), stored=item.stored)])
+        else:
+            log.error("neither processed nor parked", error=str(error), message=repr(item.message))
+            raise error
+
+    async def _attempt(self, items: Sequence[Item]) -> None:
+        if not items:
+            return
+        messages = [item.message for item in items if item.message is not None]
+        with self._measures.transaction.time():
+            state = await self._handler.load(messages)
+            batch = _Batch(dict(self._parking.held))
+            with self._telemetry.batch(messages) as spans:
+                for item in items:
+                    self._fold(batch, state, item, spans)
+                commit = Commit(batch.advance, batch.writes, batch.guards, batch.rows)
+                if batch.advance or batch.writes or batch.rows or batch.guards:
+                    await self._ledger.commit(commit)
+        self._handler.committed(state)
+        self._parking.held = {key: n for key, n in batch.held.items() if n > 0}
+        self._measures.committed(len(items), batch.advance)
+        for failure in batch.failures:
+            self._measures.parked.labels(failure.reason).inc()
+        if batch.rows:
+            self.on_rows()
+        for item, answer in batch.answers:
+            _answer(item, answer)
+
+    def _fold(self, batch: _Batch, state: Any, item: Item, spans: BatchSpans) -> None:
+        record = item.record
+        if record is not None:
+            batch.advance[record.partition] = max(record.offset, batch.advance.get(record.partition, -1))
+        hold = self._hold_of(item)
+        if hold is not None and hold in batch.blocked:
+            return
+        if hold is not None and item.stored is None and batch.held.get(hold, 0) > 0 and record is not None:
+            batch.held[hold] += 1
+            batch.writes.extend((PARKED, write) for write in self._parking.park(record, hold, None))
+            return
+        failure = item.failure
+        if failure is None and item.message is not None:
+            try:
+                with spans.of(item.message) as trace:
+                    effects = self._handler.fold(state, item.message, self._clock.stamp(item.message.time))
+                    rows = [encode(event, self._service, trace) for event in effects.events]
+            except (Conflict, Transient):
+                raise
+            except Exception as error:  # noqa: BLE001 - a poison record must not stop its batch-mates
+                if item.waiter is not None:
+                    batch.answers.append((item, error))
+                    return
+                failure = Failure.of(error)
+            else:
+                batch.writes.extend(effects.writes)
+                batch.guards.extend(effects.guards)
+                batch.rows.extend(rows)
+                if item.waiter is not None:
+                    batch.answers.append((item, effects.answer))
+        if failure is None:
+            if item.stored is not None:
+                batch.guards.append(self._parking.release(item.stored))
+                if hold is not None:
+                    batch.held[hold] = batch.held.get(hold, 1) - 1
+            return
+        self._park(batch, item, hold, failure)
+
+    def _park(self, batch: _Batch, item: Item, hold: str | None, failure: Failure) -> None:
+        batch.failures.append(failure)
+        if hold is not None and item.stored is not None:
+            batch.blocked.add(hold)
+        if item.stored is not None:
+            batch.writes.extend((PARKED, write) for write in self._parking.fail_again(item.stored.id, failure))
+        elif item.record is not None:
+            log.error("parked", reason=failure.reason, error=failure.message, origin=item.record.partition.id)
+            batch.writes.extend((PARKED, write) for write in self._parking.park(item.record, hold, failure))
+            batch.rows.append(self._parking.dlq_row(item.record, failure))
+            if hold is not None:
+                batch.held[hold] = batch.held.get(hold, 0) + 1
+        else:
+            raise Broken("due_message", f"{failure.message} on {item.message!r}")
+
+    def _hold_of(self, item: Item) -> str | None:
+        if item.stored is not None:
+            return item.stored.hold
+        if item.record is None or item.record.partition.topic not in self._holding or item.record.key is None:
+            return None
+        return f"{item.record.partition.topic}/{item.record.key.decode('utf-8', 'replace')}"
+
+
+def _answer(item: Item, answer: Any) -> None:
+    if item.waiter is None or item.waiter.done():
+        return
+    if isinstance(answer, Exception):
+        item.waiter.set_exception(answer)
+    else:
+        item.waiter.set_result(answer)
+
+
+def encode(outgoing: Outgoing, service: str, trace: str | None) -> OutboxRow:
+    """An event as a row of the outbox: CloudEvents binary mode."""
+    event = CloudEvent(
+        id=outgoing.id,
+        source=f"huying/{service}",
+        type=outgoing.event.TYPE,
+        data=outgoing.event.encode(),
+        time=outgoing.time,
+        subject=outgoing.subject or outgoing.key,
+        trace={"traceparent": trace} if trace else {},
+    )
+    if len(event.data) > outgoing.topic.max_message_bytes - HEADER_ROOM:
+        raise Broken("too_large", f"{outgoing.event.TYPE} would have {len(event.data)} bytes")
+    return OutboxRow(outgoing.topic.name, outgoing.key.encode(), event.data, event.headers(), outgoing.id)

@@ -1,0 +1,207 @@
+"""Records that cannot be used: kept with their reason, encrypted, and released in order when they are replayed.
+
+A record parked on a topic keyed by incident holds back that incident: later records of it wait behind. Nothing is
+ever dropped here.
+"""
+
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from pymongo import IndexModel, InsertOne, UpdateOne
+
+from huying.contracts.identity import deterministic_id
+from huying.contracts.topics import MAX_MESSAGE_BYTES
+
+from .ledger import OutboxRow, Partition
+from .message import Guard, WriteOp
+from .mongo import Mongo
+from .sealing import Sealer
+
+PARKED = "parked"
+INDEXES = [IndexModel([("state", 1), ("hold", 1), ("partition", 1), ("offset", 1)])]
+
+STORED_BYTES = 12 * 1024 * 1024
+"""A document holds 16 MB; of a larger record the head is kept, and the log has the rest for its retention."""
+
+STACK_CHARS = 4000
+IN_ORDER = [("parked_at", 1), ("partition", 1), ("offset", 1)]
+HELD_STATES = ["parked", "waiting", "requested"]
+
+
+@dataclass(frozen=True, slots=True)
+class RawRecord:
+    """A record as it lay in the log."""
+
+    partition: Partition
+    offset: int
+    key: bytes | None
+    value: bytes
+    headers: tuple[tuple[str, bytes], ...]
+
+    def header(self, name: str) -> bytes | None:
+        """The first header of that name."""
+        return next((value for found, value in self.headers if found == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A record that lies in the parking."""
+
+    id: str
+    hold: str | None
+    state: str
+    record: RawRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a record was parked."""
+
+    reason: str
+    message: str
+    stack: str = ""
+
+    @classmethod
+    def of(cls, error: BaseException, reason: str = "handler_error") -> "Failure":
+        """With the stack, for whoever mends it."""
+        stack = "".join(traceback.format_exception(error))[-STACK_CHARS:]
+        return cls(getattr(error, "reason", reason), f"{type(error).__name__}: {error}"[:1000], stack)
+
+
+class Parking:
+    """Parked records of one service."""
+
+    def __init__(self, mongo: Mongo, service: str, sealer: Sealer) -> None:
+        """`held` is read by `read`."""
+        self._mongo = mongo
+        self._service = service
+        self._sealer = sealer
+        self.held: dict[str, int] = {}
+        """Hold key to the number of records parked or waiting under it."""
+
+    async def read(self) -> None:
+        """Learn what is held from the database."""
+        held: dict[str, int] = {}
+        cursor = self._mongo.collection(PARKED).aggregate(
+            [
+                {"$match": {"state": {"$in": HELD_STATES}, "hold": {"$ne": None}}},
+                {"$group": {"_id": "$hold", "n": {"$sum": 1}}},
+            ]
+        )
+        async for row in cursor:
+            held[row["_id"]] = row["n"]
+        self.held = held
+
+    async def count(self) -> int:
+        """Records parked now, those that wait behind them not counted."""
+        return int(await self._mongo.collection(PARKED).count_documents({"state": {"$in": ["parked", "requested"]}}))
+
+    def id_of(self, record: RawRecord) -> str:
+        """Deterministic: the same record parked again is the same document."""
+        return deterministic_id("pk", self._service, record.partition.id, record.offset)
+
+    def park(self, record: RawRecord, hold: str | None, failure: Failure | None) -> list[WriteOp]:
+        """Writes that keep `record`; without a failure it waits behind one that has."""
+        value, cut = record.value[:STORED_BYTES], len(record.value) > STORED_BYTES
+        document: dict[str, Any] = {
+            "_id": self.id_of(record),
+            "state": "parked" if failure else "waiting",
+            "hold": hold,
+            "cluster": record.partition.cluster,
+            "topic": record.partition.topic,
+            "partition": record.partition.number,
+            "offset": record.offset,
+            "key": record.key,
+            "value": self._sealer.seal(value),
+            "headers": self._sealer.seal(_pack_headers(record.headers)),
+            "bytes": len(record.value),
+            "cut": cut,
+            "parked_at": datetime.now(UTC),
+            "attempts": 1,
+        }
+        if failure:
+            document |= {"reason": failure.reason, "message": failure.message, "stack": failure.stack}
+        return [InsertOne(document)]
+
+    def fail_again(self, parked_id: str, failure: Failure) -> list[WriteOp]:
+        """Writes that note one more attempt in vain."""
+        change = {"reason": failure.reason, "message": failure.message, "stack": failure.stack, "state": "parked"}
+        return [UpdateOne({"_id": parked_id}, {"$set": change, "$inc": {"attempts": 1}})]
+
+    def release(self, stored: Stored) -> Guard:
+        """The write that lets a record go; a guard, so that two replicas cannot both do it."""
+        change = {"state": "released", "released_at": datetime.now(UTC)}
+        return Guard(PARKED, {"_id": stored.id, "state": stored.state}, {"$set": change})
+
+    def dlq_row(self, record: RawRecord, failure: Failure) -> OutboxRow:
+        """The record on its way to `<topic>.dlq`: sealed, with its reason and position in the headers."""
+        small = len(record.value) <= MAX_MESSAGE_BYTES
+        headers = {
+            "huying_parked_id": self.id_of(record),
+            "huying_service": self._service,
+            "huying_reason": failure.reason,
+            "huying_message": failure.message,
+            "huying_stack": failure.stack,
+            "huying_origin": f"{record.partition.id}/{record.offset}",
+            "huying_value": "sealed" if small else "in-database",
+        }
+        return OutboxRow(
+            topic=f"{record.partition.topic}.dlq",
+            key=record.key,
+            value=self._sealer.seal(record.value) if small else b"",
+            headers=tuple((name, text.encode("utf-8", "replace")) for name, text in headers.items()),
+            event_id=self.id_of(record),
+        )
+
+    async def request(self, parked_id: str) -> bool:
+        """Order the replay of a parked record; its service does it within a second. False if it is not parked."""
+        change = {"$set": {"state": "requested"}}
+        result = await self._mongo.collection(PARKED).update_one({"_id": parked_id, "state": "parked"}, change)
+        return bool(result.modified_count)
+
+    async def requested(self) -> list[Stored]:
+        """Records whose replay was ordered, each with what waits behind it, in the order of the log."""
+        found: list[Stored] = []
+        heads = [row async for row in self._mongo.collection(PARKED).find({"state": "requested"}).sort(IN_ORDER)]
+        for row in heads:
+            found.append(self._stored(row))
+            if row["hold"] is not None:
+                behind = self._mongo.collection(PARKED).find({"state": "waiting", "hold": row["hold"]}).sort(IN_ORDER)
+                found.extend([self._stored(waiting) async for waiting in behind])
+        return found
+
+    def _stored(self, row: dict[str, Any]) -> Stored:
+        return Stored(row["_id"], row["hold"], row["state"], self.restore(row))
+
+    def restore(self, row: dict[str, Any]) -> RawRecord:
+        """The raw record out of its document."""
+        return RawRecord(
+            partition=Partition(row["cluster"], row["topic"], row["partition"]),
+            offset=row["offset"],
+            key=row["key"],
+            value=self._sealer.open(row["value"]),
+            headers=_unpack_headers(self._sealer.open(row["headers"])),
+        )
+
+
+def _pack_headers(headers: Sequence[tuple[str, bytes]]) -> bytes:
+    parts = []
+    for name, value in headers:
+        raw = name.encode("utf-8", "replace")
+        parts.append(len(raw).to_bytes(4, "big") + raw + len(value or b"").to_bytes(4, "big") + (value or b""))
+    return b"".join(parts)
+
+
+def _unpack_headers(packed: bytes) -> tuple[tuple[str, bytes], ...]:
+    headers, at = [], 0
+    while at < len(packed):
+        pair = []
+        for _ in range(2):
+            size = int.from_bytes(packed[at : at + 4], "big")
+            pair.append(packed[at + 4 : at + 4 + size])
+            at += 4 + size
+        headers.append((pair[0].decode(), pair[1]))
+    return tuple(headers)

@@ -1,0 +1,116 @@
+"""Refusals as RFC 9457 problem+json: what happened, which field, what to do. No stack, no input echoed."""
+
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .errors import Broken, Transient
+
+MAX_BODY_BYTES = 1024 * 1024
+"""A report is text; pictures are fetched from where the publisher keeps them."""
+
+log = structlog.get_logger()
+
+
+class Problem(Exception):
+    """A refusal. `errors` names fields; `extra` adds members of the problem."""
+
+    def __init__(
+        self, status: int, title: str, detail: str, *, errors: list[dict[str, str]] | None = None, **extra: Any
+    ) -> None:
+        """`title` is the kind of problem, `detail` this occurrence and what to do."""
+        super().__init__(detail)
+        self.status = status
+        self.body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+        if errors:
+            self.body["errors"] = errors
+        self.body.update(extra)
+
+    def response(self) -> JSONResponse:
+        """As it travels."""
+        headers = {"WWW-Authenticate": "Bearer"} if self.status == 401 else {}
+        return JSONResponse(self.body, self.status, headers, "application/problem+json")
+
+
+def install(app: FastAPI) -> None:
+    """Answer every refusal of `app` as problem+json, and refuse bodies that are too large."""
+
+    async def on_problem(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, Problem)
+        return error.response()
+
+    async def on_invalid(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, RequestValidationError)
+        errors = [
+            {"field": ".".join(str(part) for part in item["loc"] if part != "body"), "message": item["msg"]}
+            for item in error.errors()
+        ]
+        first = errors[0] if errors else {"field": "", "message": ""}
+        detail = f"{first['field']}: {first['message']}"
+        return Problem(422, "Invalid request", detail, errors=errors).response()
+
+    async def on_http(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, HTTPException)
+        return Problem(error.status_code, "Refused", str(error.detail)).response()
+
+    async def on_transient(_: Request, error: Exception) -> JSONResponse:
+        log.warning("request refused for now", error=str(error))
+        return Problem(503, "Try again", "A part that this needs is not there now; try again in seconds.").response()
+
+    async def on_broken(_: Request, error: Exception) -> JSONResponse:
+        log.error("request failed", error=str(error))
+        return Problem(500, "Not processed", "Nothing was stored; the log of the service has the reason.").response()
+
+    app.add_exception_handler(Problem, on_problem)
+    app.add_exception_handler(RequestValidationError, on_invalid)
+    app.add_exception_handler(HTTPException, on_http)
+    app.add_exception_handler(Transient, on_transient)
+    app.add_exception_handler(Broken, on_broken)
+    app.add_middleware(BodyLimit)
+
+
+class BodyLimit:
+    """Refuses a body over the limit as soon as it is known, whatever its Content-Length says."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Wrap `app`."""
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Count what arrives."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        seen = 0
+        problem = Problem(413, "Too large", f"The body may have {MAX_BODY_BYTES} bytes; send pictures as links.")
+        declared = dict(scope["headers"]).get(b"content-length", b"0")
+        if declared.isdigit() and int(declared) > MAX_BODY_BYTES:
+            await problem.response()(scope, receive, send)
+            return
+
+        async def counted() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > MAX_BODY_BYTES:
+                raise problem
+            return message
+
+        started = False
+
+        async def noted(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, counted, noted)
+        except Problem as error:
+            if started:
+                raise
+            await error.response()(scope, receive, send)

@@ -1,0 +1,171 @@
+"""Who may: machine keys for publishers and services, accounts for people. Nothing is open by default.
+
+Keys and accounts stand in one file that holds only hashes and public keys; it is read again when it changes.
+Events on Kafka are signed (Ed25519), since a secret must not travel in a record.
+"""
+
+import base64
+import hmac
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from fastapi import Request
+
+from huying.contracts.commands import Actor, Role
+
+from .errors import ConfigurationError
+from .problem import Problem
+
+SIGNATURE_HEADER = "huying_signature"
+"""`<key id>:<base64 of the Ed25519 signature over `signed_bytes`>`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who is asking."""
+
+    id: str
+    role: Role
+    unit: str | None = None
+    sources: tuple[str, ...] = ()
+    """CloudEvents sources that a publisher may speak for."""
+    jurisdiction: str | None = None
+
+    @property
+    def actor(self) -> Actor:
+        """As it is recorded with what they do."""
+        return Actor(id=self.id, role=self.role, unit=self.unit)
+
+
+class KeyRing:
+    """The keys and accounts of one installation."""
+
+    def __init__(self, path: Path) -> None:
+        """Read `path` when first needed; a missing file is an empty ring."""
+        self._path = path
+        self._stamp: tuple[int, int] | None = None
+        self._by_hash: dict[str, Principal] = {}
+        self._public: dict[str, tuple[Principal, Ed25519PublicKey]] = {}
+        self._accounts: dict[str, tuple[Principal, str]] = {}
+
+    def _fresh(self) -> None:
+        try:
+            stat = self._path.stat()
+        except FileNotFoundError:
+            self._stamp, self._by_hash, self._public, self._accounts = None, {}, {}, {}
+            return
+        stamp = (stat.st_mtime_ns, stat.st_size)
+        if stamp == self._stamp:
+            return
+        try:
+            entries = json.loads(self._path.read_text("utf-8"))
+        except ValueError as error:
+            raise ConfigurationError(f"{self._path}: not JSON ({error}); write it with `huying keys`") from error
+        by_hash, public, accounts = {}, {}, {}
+        for entry in entries:
+            who = Principal(
+                entry["id"],
+                entry["role"],
+                entry.get("unit"),
+                tuple(entry.get("sources", ())),
+                entry.get("jurisdiction"),
+            )
+            if "sha256" in entry:
+                by_hash[entry["sha256"]] = who
+            if "public_key" in entry:
+                raw = base64.b64decode(entry["public_key"])
+                public[who.id] = (who, Ed25519PublicKey.from_public_bytes(raw))
+            if "argon2" in entry:
+                accounts[who.id] = (who, entry["argon2"])
+        self._stamp, self._by_hash, self._public, self._accounts = stamp, by_hash, public, accounts
+
+    def by_token(self, token: str) -> Principal | None:
+        """Whose machine key it is."""
+        self._fresh()
+        return self._by_hash.get(sha256(token.encode()).hexdigest())
+
+    def by_password(self, name: str, password: str) -> Principal | None:
+        """Whose account it is; takes as long for a wrong name as for a wrong password."""
+        from argon2 import PasswordHasher
+        from argon2.exceptions import VerificationError
+
+        self._fresh()
+        hasher = PasswordHasher()
+        known = self._accounts.get(name)
+        try:
+            hasher.verify(known[1] if known else _NOBODY, password)
+        except VerificationError:
+            return None
+        return known[0] if known else None
+
+    def by_signature(self, header: str, data: bytes) -> Principal | None:
+        """Whose signature stands over `data`."""
+        self._fresh()
+        key_id, _, encoded = header.partition(":")
+        known = self._public.get(key_id)
+        if known is None:
+            return None
+        try:
+            known[1].verify(base64.b64decode(encoded, validate=True), data)
+        except (InvalidSignature, ValueError):
+            return None
+        return known[0]
+
+
+_NOBODY = "$argon2id$v=19$m=65536,t=3,p=4$bm9ib2R5bm9ib2R5$4QwCq3FCC7DhbMnNKHXr0cZQ1nHZl2y3oUGVfFzKd4c"
+"""A hash that no password is known for: verifying against it costs what a real one costs."""
+
+
+def signed_bytes(event_id: str, source: str, event_type: str, data: bytes) -> bytes:
+    """What a publisher signs: identity, type and data."""
+    return b"\n".join((event_id.encode(), source.encode(), event_type.encode(), sha256(data).hexdigest().encode()))
+
+
+def sign(key_id: str, private_key: str, event_id: str, source: str, event_type: str, data: bytes) -> str:
+    """The signature header's value; `private_key` is base64 of 32 bytes."""
+    key = Ed25519PrivateKey.from_private_bytes(base64.b64decode(private_key))
+    signature = key.sign(signed_bytes(event_id, source, event_type, data))
+    return f"{key_id}:{base64.b64encode(signature).decode()}"
+
+
+def bearer(request: Request) -> Principal:
+    """The machine key's owner.
+
+    Raises:
+        Problem: 401 without a key that we know.
+    """
+    ring: KeyRing = request.app.state.ground.keys
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    principal = ring.by_token(token.strip()) if hmac.compare_digest(scheme.lower(), "bearer") else None
+    if principal is None:
+        raise Problem(401, "Who are you?", "Send `Authorization: Bearer <key>`; `huying keys create` makes one.")
+    return principal
+
+
+def allowed(*roles: Role) -> Callable[[Request], Principal]:
+    """A FastAPI dependency: the key's owner, if their role is one of `roles`."""
+
+    def check(request: Request) -> Principal:
+        principal = bearer(request)
+        if principal.role not in roles:
+            raise Problem(403, "Not allowed", f"This is for {', '.join(roles)}; your key's role is {principal.role}.")
+        return principal
+
+    return check
+
+
+def write_entry(path: Path, entry: dict[str, Any]) -> None:
+    """Add or replace the entry of `entry['id']` in the ring's file (mode 0600)."""
+    entries = json.loads(path.read_text("utf-8")) if path.exists() else []
+    entries = [known for known in entries if known["id"] != entry["id"]] + [entry]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".new")
+    temporary.touch(mode=0o600)
+    temporary.write_text(json.dumps(entries, ensure_ascii=False, indent=1) + "\n", "utf-8")
+    temporary.replace(path)

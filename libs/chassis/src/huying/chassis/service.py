@@ -1,0 +1,322 @@
+"""One call builds a service: web application, broker, database, ledger, relay, clock, health, metrics, graceful stop.
+
+The only place where the parts are put together; nothing is connected before the application starts.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pymongo import IndexModel
+from pymongo.errors import PyMongoError
+
+from huying.contracts.topics import Topic
+
+from . import faults, parking, relay, ticks
+from .clock import Clock, LiveClock, ReplayClock
+from .decoding import Decoder
+from .errors import ConfigurationError, Transient
+from .ledger import OUTBOX, Ledger
+from .link import Link
+from .measures import Measures
+from .message import API, Handler, Message
+from .microbatch import MicroBatch
+from .mongo import Mongo, heals
+from .parking import PARKED, Parking
+from .problem import install
+from .relay import Relay
+from .sealing import Sealer
+from .security import KeyRing
+from .settings import ServiceSettings
+from .telemetry import Telemetry, configure_logs
+
+GAUGES_S = 1.0
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Ground:
+    """What a service stands on; `app.state.ground` for its routes."""
+
+    settings: ServiceSettings
+    mongo: Mongo
+    clock: Clock
+    measures: Measures
+    telemetry: Telemetry
+    keys: KeyRing
+    ledger: Ledger
+    parking: Parking
+    link: Link
+    relay: Relay
+    handler: Any = None
+    batch: MicroBatch | None = None
+    ready: bool = False
+    failure: str | None = None
+    """Why the service stopped consuming for good."""
+    own_process: bool = False
+    """Whether a fatal fault should end the process, so that it is started anew."""
+
+    async def submit(self, body: Any, message_id: str, *, trace: str | None = None, time: Any = None) -> Any:
+        """Run a request through the handler's fold in one transaction with whatever else waits.
+
+        Returns:
+            The effects' answer.
+
+        Raises:
+            Transient: the service is not ready.
+            Broken: it cannot be processed; nothing was stored.
+        """
+        if self.batch is None:
+            raise Transient("the service has not started yet")
+        self.clock.now()
+        return await self.batch.submit(Message(API, message_id, body, trace=trace, time=time))
+
+
+Wire = Callable[[Ground], Awaitable[Handler[Any]]]
+"""The service's own composition: from the ground to its handler. Called once the database answers."""
+Start = Callable[[Ground], Awaitable[contextlib.AbstractAsyncContextManager[None]]]
+
+
+def build(
+    settings: ServiceSettings,
+    *,
+    wire: Wire,
+    topics: Sequence[Topic] = (),
+    routers: Sequence[APIRouter] = (),
+    indexes: dict[str, list[IndexModel]] | None = None,
+    beside: Callable[[Ground], contextlib.AbstractAsyncContextManager[None]] | None = None,
+    title: str = "",
+) -> FastAPI:
+    """A FastAPI application that is the whole service.
+
+    Args:
+        settings: of this process.
+        wire: makes the handler.
+        topics: what it consumes; those keyed by incident hold an incident back when a record of it is parked.
+        routers: its HTTP doors.
+        indexes: of its own collections.
+        beside: a context manager for what runs beside the consumer, such as an MQTT client.
+        title: for `/openapi.json`.
+    """
+    configure_logs(settings.service, settings.log_level)
+    faults.arm(settings.crash_at)
+    ground = _ground(settings, topics)
+
+    def ended(task: "asyncio.Task[None]") -> None:
+        """A service without its consumer is worse than none: say why and stop, so that it is started anew."""
+        error = None if task.cancelled() else task.exception()
+        if error is None:
+            return
+        log.critical("the service stops", error=f"{type(error).__name__}: {error}", exc_info=error)
+        ground.failure = f"{type(error).__name__}: {error}"
+        if ground.own_process:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        del app
+        main = asyncio.create_task(_live(ground, wire, topics, indexes or {}, beside))
+        main.add_done_callback(ended)
+        try:
+            yield
+        finally:
+            main.remove_done_callback(ended)
+            main.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await main
+            ground.telemetry.stop()
+            ground.mongo.close()
+
+    app = FastAPI(title=title or f"Huying {settings.service}", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.state.ground = ground
+    install(app)
+    _health(app, ground)
+    for router in routers:
+        app.include_router(router)
+    return app
+
+
+def _ground(settings: ServiceSettings, topics: Sequence[Topic]) -> Ground:
+    mongo = Mongo(settings.mongo, settings.database)
+    measures = Measures(settings.service)
+    secret = settings.secret.get_secret_value()
+    return Ground(
+        settings=settings,
+        mongo=mongo,
+        clock=LiveClock() if settings.clock == "live" else ReplayClock(),
+        measures=measures,
+        telemetry=Telemetry(settings.service, settings.traces),
+        keys=KeyRing(settings.keys),
+        ledger=Ledger(mongo),
+        parking=Parking(mongo, settings.service, Sealer(secret, "parked")),
+        link=Link(settings, topics, measures),
+        relay=Relay(mongo, measures, f"{settings.service}-{settings.replica}", settings.lease),
+    )
+
+
+async def _live(
+    ground: Ground,
+    wire: Wire,
+    topics: Sequence[Topic],
+    indexes: dict[str, list[IndexModel]],
+    beside: Callable[[Ground], contextlib.AbstractAsyncContextManager[None]] | None,
+) -> None:
+    """From the first ping to the last commit."""
+    await _wait_for_database(ground, indexes)
+    ground.link.cluster = await ground.link.wait_for_cluster()
+    ground.handler = await wire(ground)
+    await ground.handler.reload()
+    await ground.parking.read()
+    ground.batch = MicroBatch(
+        service=ground.settings.service,
+        handler=ground.handler,
+        ledger=ground.ledger,
+        parking=ground.parking,
+        decoder=Decoder(topics),
+        clock=ground.clock,
+        measures=ground.measures,
+        telemetry=ground.telemetry,
+        holding=frozenset(topic.name for topic in topics if topic.key == "incident_id"),
+    )
+    ground.batch.on_rows = ground.relay.wake
+    side = beside(ground) if beside else contextlib.nullcontext()
+    async with side, asyncio.TaskGroup() as tasks:
+        tasks.create_task(_strike(ground))
+        tasks.create_task(_watch(ground))
+        first = True
+        while True:
+            if not first:
+                ground.link = Link(ground.settings, topics, ground.measures)
+                ground.link.cluster = await ground.link.wait_for_cluster()
+            first = False
+            await _consume(ground)
+
+
+async def _wait_for_database(ground: Ground, indexes: dict[str, list[IndexModel]]) -> None:
+    pause = 0.05
+    while True:
+        try:
+            await ground.mongo.ping()
+            await ground.mongo.ensure_indexes(OUTBOX, relay.indexes(ground.settings.retention))
+            await ground.mongo.ensure_indexes(PARKED, parking.INDEXES)
+            for name, wanted in indexes.items():
+                await ground.mongo.ensure_indexes(name, wanted)
+            await ticks.claim_mode(ground.mongo, ground.clock)
+        except (Transient, PyMongoError) as error:
+            log.info("waiting for the database", error=str(heals(error) if isinstance(error, PyMongoError) else error))
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 1.0)
+        else:
+            return
+
+
+async def _consume(ground: Ground) -> None:
+    """Consume and publish on one cluster, until the broker answers as another one."""
+    assert ground.batch is not None
+    link = ground.link
+    link.subscribe(ground.batch, ground.ledger)
+    async with link.producer() as producer:
+        publishing = asyncio.create_task(ground.relay.run(producer, link.cluster))
+        changed = asyncio.create_task(link.changed_cluster())
+        try:
+            await link.start()
+            ground.ready = True
+            await asyncio.wait({publishing, changed}, return_when=asyncio.FIRST_COMPLETED)
+            if publishing.done():
+                publishing.result()
+            log.warning("the broker is another cluster now", was=link.cluster, found=changed.result())
+        finally:
+            ground.ready = False
+            await link.stop()
+            for task in (publishing, changed):
+                task.cancel()
+            await asyncio.gather(publishing, changed, return_exceptions=True)
+
+
+async def _strike(ground: Ground) -> None:
+    assert ground.batch is not None
+    if isinstance(ground.clock, ReplayClock):
+        await ticks.run_replay(ground.settings, ground.mongo, ground.clock, ground.batch)
+    else:
+        await ticks.run_live(ground.batch)
+
+
+async def _watch(ground: Ground) -> None:
+    """Gauges that nobody sets in passing."""
+    while True:
+        with contextlib.suppress(PyMongoError):
+            ground.measures.parked_now.set(await ground.parking.count())
+        await asyncio.sleep(GAUGES_S)
+
+
+def _health(app: FastAPI, ground: Ground) -> None:
+    @app.get("/healthz", include_in_schema=False)
+    async def healthz() -> dict[str, str]:
+        return {"status": "alive", "service": ground.settings.service}
+
+    @app.get("/readyz", include_in_schema=False)
+    async def readyz() -> JSONResponse:
+        missing = await _missing(ground)
+        if missing:
+            return JSONResponse({"status": "not ready", "missing": missing}, 503)
+        return JSONResponse({"status": "ready", "service": ground.settings.service, "clock": ground.clock.mode})
+
+    @app.get("/metrics", include_in_schema=False)
+    async def metrics(_: Request) -> Response:
+        return Response(generate_latest(ground.measures.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _missing(ground: Ground) -> list[str]:
+    if ground.failure:
+        return [f"stopped: {ground.failure}"]
+    missing = []
+    try:
+        await ground.mongo.ping()
+    except (Transient, PyMongoError) as error:
+        missing.append(f"mongodb: {error}"[:200])
+    if not ground.ready:
+        missing.append("kafka: not connected")
+    elif ground.link.missing:
+        missing.append(ground.link.missing)
+    if not ground.relay.healthy:
+        missing.append("kafka: publishing fails")
+    if ground.batch is None or not ground.batch.healthy:
+        missing.append("mongodb: transactions fail")
+    return missing
+
+
+def serve(create_app: Callable[[], FastAPI]) -> None:
+    """Run the service until it is told to stop; for `python -m huying.<service>`."""
+    import uvicorn
+    from pydantic import ValidationError
+
+    try:
+        app = create_app()
+    except (ConfigurationError, ValidationError) as error:
+        raise SystemExit(f"configuration: {error}") from error
+    settings: ServiceSettings = app.state.ground.settings
+    app.state.ground.own_process = True
+    uvicorn.run(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=10,
+        timeout_keep_alive=30,
+    )
+
+
+def ground_of(request: Request) -> Ground:
+    """The ground, as a FastAPI dependency."""
+    ground: Ground = request.app.state.ground
+    return ground

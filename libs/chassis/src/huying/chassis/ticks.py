@@ -1,0 +1,117 @@
+"""What strikes: the second hand of a live service, or the driver's ticks in a replay.
+
+Ticks are read by own assignment, outside group and ledger, by every replica; they never go back. The mode belongs to
+the database: a live one refuses ticks for ever, and a replayed one refuses to go live.
+"""
+
+import asyncio
+import contextlib
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+from pydantic import ValidationError
+from pymongo.errors import PyMongoError
+
+from huying.contracts.envelope import EnvelopeError, parse
+from huying.contracts.ticks import TickV1
+from huying.contracts.topics import TICKS
+
+from .clock import Clock, ReplayClock
+from .errors import Broken, ConfigurationError, Transient
+from .microbatch import MicroBatch
+from .mongo import Mongo, heals
+from .settings import ServiceSettings
+
+META = "meta"
+LIVE_S = 1.0
+"""Deadlines are minutes at the least; a second late is on time."""
+POLL_MS = 200
+
+log = structlog.get_logger()
+
+
+async def claim_mode(mongo: Mongo, clock: Clock) -> None:
+    """Bind the database to the clock's mode, or find that it is bound; a replay goes on where it stood.
+
+    Raises:
+        ConfigurationError: the database belongs to the other mode.
+    """
+    try:
+        await mongo.collection(META).update_one(
+            {"_id": "clock"}, {"$setOnInsert": {"mode": clock.mode, "number": 0}}, upsert=True
+        )
+        row = await mongo.collection(META).find_one({"_id": "clock"})
+    except PyMongoError as error:
+        raise heals(error) from error
+    if row["mode"] != clock.mode:
+        raise ConfigurationError(
+            f"database {mongo.name!r} belongs to a {row['mode']} system and HUYING_CLOCK is {clock.mode!r}: "
+            "use another HUYING_DATABASE_PREFIX, or set the clock back"
+        )
+    if isinstance(clock, ReplayClock) and row["number"]:
+        clock.strike(TickV1(number=row["number"], instant=row["instant"], until=row["until"]))
+
+
+async def run_live(batch: MicroBatch) -> None:
+    """Ask every second what became due."""
+    while True:
+        await _due(batch)
+        await asyncio.sleep(LIVE_S)
+
+
+async def _due(batch: MicroBatch) -> None:
+    try:
+        await batch.due()
+    except Broken as error:
+        log.error("what became due cannot be processed; trying again", error=str(error))
+    except Transient as error:
+        log.warning("nothing can become due yet", error=str(error))
+
+
+async def run_replay(settings: ServiceSettings, mongo: Mongo, clock: ReplayClock, batch: MicroBatch) -> None:
+    """Follow the driver: each tick moves the clock, brings what became due, and is noted as seen."""
+    while True:
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=settings.kafka,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            fetch_max_wait_ms=20 if settings.broker == "embedded" else POLL_MS,
+        )
+        partition = TopicPartition(TICKS.name, 0)
+        try:
+            await consumer.start()
+            consumer.assign([partition])
+            await consumer.seek_to_beginning(partition)
+            while True:
+                found = await consumer.getmany(partition, timeout_ms=POLL_MS)
+                for record in found.get(partition, []):
+                    try:
+                        event = parse(record.headers, record.value)
+                        tick = TickV1.model_validate_json(event.data)
+                    except (EnvelopeError, ValidationError) as error:
+                        log.error("a tick that is none", error=str(error))
+                        continue
+                    if clock.strike(tick):
+                        await _due(batch)
+                        await _note(mongo, tick)
+                if not found:
+                    await batch.due_stored()
+        except (KafkaError, OSError) as error:
+            log.warning("the replay's clock is out of reach", error=str(error))
+            await asyncio.sleep(0.2)
+        finally:
+            with contextlib.suppress(KafkaError, OSError):
+                await consumer.stop()
+
+
+async def _note(mongo: Mongo, tick: TickV1) -> None:
+    seen = {"number": tick.number, "instant": tick.instant, "until": tick.until}
+    while True:
+        try:
+            await mongo.fast(META).update_one({"_id": "clock"}, {"$set": seen})
+        except PyMongoError as error:
+            heals(error)
+            await asyncio.sleep(0.1)
+        else:
+            return

@@ -1,0 +1,202 @@
+"""The chassis on the real broker and database: exactly once, poison parked alone, order kept behind a parked record."""
+
+import importlib.util
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from fastapi import FastAPI
+
+from huying.chassis.settings import ServiceSettings
+from huying.chassis.testing import SECRET, running, until
+from huying.contracts.envelope import CloudEvent
+from huying.devkit.stack import Stack
+from huying.devkit.stack import topics as provisioning
+
+_spec = importlib.util.spec_from_file_location("tally", Path(__file__).parent / "tally.py")
+assert _spec is not None
+assert _spec.loader is not None
+tally = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(tally)
+
+pytestmark = pytest.mark.wire
+
+
+@dataclass
+class Bench:
+    """Everything that a test of delivery touches."""
+
+    stack: Stack
+    name: str
+    producer: AIOKafkaProducer
+
+    def app(self, **changes: Any) -> FastAPI:
+        settings = ServiceSettings(
+            service="tally",
+            port=0,
+            kafka=self.stack.bootstrap,
+            mongo=self.stack.mongo_url,
+            database_prefix=self.name,
+            group_prefix=self.name,
+            secret=SECRET,
+            **changes,
+        )
+        app: FastAPI = tally.create_app(settings, self.name)
+        return app
+
+    async def give(self, key: str, *numbers: int) -> None:
+        for number in numbers:
+            event = CloudEvent("id", "test", tally.NumberGivenV1.TYPE, tally.NumberGivenV1(number=number).encode())
+            await self.raw(key, event.data, event.headers())
+
+    async def raw(self, key: str, value: bytes, headers: Any = ()) -> None:
+        await self.producer.send_and_wait(f"{self.name}.numbers", value, key=key.encode(), headers=list(headers))
+
+    async def told(self) -> list[tuple[str, bytes]]:
+        """Ids and data of everything on the topic of sums."""
+        consumer = AIOKafkaConsumer(bootstrap_servers=self.stack.bootstrap, auto_offset_reset="earliest")
+        await consumer.start()
+        try:
+            parts = [TopicPartition(f"{self.name}.sums", n) for n in range(2)]
+            consumer.assign(parts)
+            await consumer.seek_to_beginning(*parts)
+            found = []
+            for _ in range(5):
+                for records in (await consumer.getmany(timeout_ms=200)).values():
+                    found += [(dict(r.headers)["ce_id"].decode(), r.value) for r in records]
+            return found
+        finally:
+            await consumer.stop()
+
+
+@pytest.fixture
+async def bench(embedded_stack: Stack, unique_name: str, mongo_database: str) -> AsyncIterator[Bench]:
+    assert mongo_database == unique_name
+    numbers, sums = tally.topics_of(unique_name)
+    wanted = [(t.name, t.partitions, t.config()) for t in (numbers, sums)]
+    await provisioning.create(embedded_stack.bootstrap, [*wanted, (numbers.dlq, 1, {})])
+    producer = AIOKafkaProducer(bootstrap_servers=embedded_stack.bootstrap, max_request_size=4_000_000)
+    await producer.start()
+    yield Bench(embedded_stack, unique_name, producer)
+    await producer.stop()
+
+
+async def _sums(app: FastAPI) -> dict[str, Any]:
+    return {row["_id"]: row["total"] async for row in app.state.ground.mongo.collection("sums").find()}
+
+
+async def _parked(app: FastAPI, state: str) -> list[Any]:
+    found: list[Any] = await app.state.ground.mongo.collection("parked").find({"state": state}).to_list(None)
+    return found
+
+
+async def test_what_is_given_is_added_once_and_told_once_across_a_restart(bench: Bench) -> None:
+    await bench.give("a", 1, 2, 3)
+    async with running(bench.app()) as client:
+        first = client._transport.app  # type: ignore[attr-defined]
+        await until(lambda: _is(first, {"a": 6}), "the sum of a")
+        assert (await client.get("/healthz")).status_code == 200
+        assert "huying_tally_messages_total 3.0" in (await client.get("/metrics")).text
+    await bench.give("a", 4)
+    async with running(bench.app()) as client:
+        second = client._transport.app  # type: ignore[attr-defined]
+        await until(lambda: _is(second, {"a": 10}), "the sum after the restart")
+        await until(lambda: _drained(second), "an empty outbox")
+    told = await bench.told()
+    assert list(dict.fromkeys(event for event, _ in told)) == ["a/1", "a/2", "a/3", "a/4"]
+    assert len(set(told)) == 4, "a repeat is the same event"
+
+
+async def _metric(client: Any, line: str) -> bool:
+    return line in (await client.get("/metrics")).text
+
+
+async def _is(app: FastAPI, wanted: dict[str, Any]) -> bool:
+    return await _sums(app) == wanted
+
+
+async def _drained(app: FastAPI) -> bool:
+    outbox = app.state.ground.mongo.collection("outbox")
+    return await outbox.count_documents({"published": None}) == 0 and await outbox.count_documents({}) > 0
+
+
+async def test_poison_is_parked_alone_and_its_batch_mates_are_processed(bench: Bench) -> None:
+    await bench.give("a", 1)
+    await bench.raw("b", b"\xff\x00 garbage", [("ce_specversion", b"\xff\xfe")])
+    await bench.raw("c", b'{"number": "x"}', CloudEvent("1", "t", tally.NumberGivenV1.TYPE, b"").headers())
+    await bench.raw("d", b"{}", CloudEvent("1", "t", "cn.huying.number.given.v2", b"").headers())
+    await bench.raw("e", b"{}", CloudEvent("1", "t", "org.example.other", b"").headers())
+    await bench.raw("f", b"x" * 2_000_000, CloudEvent("1", "t", tally.NumberGivenV1.TYPE, b"").headers())
+    await bench.give("g", 13)
+    await bench.give("h", 666)
+    await bench.give("i", 2)
+    app = bench.app()
+    async with running(app):
+        await until(lambda: _is(app, {"a": 1, "i": 2}), "the sums of a and i")
+        await until(lambda: _count(app, "parked", 6), "six parked records")
+        reasons = {row["key"]: row["reason"] for row in await _parked(app, "parked")}
+    assert reasons == {
+        b"b": "no_cloudevent",
+        b"c": "invalid_data",
+        b"d": "future_version",
+        b"f": "too_large",
+        b"g": "handler_error",
+        b"h": "refused_by_database",
+    }
+
+
+async def test_a_parked_record_holds_back_its_key_only_and_its_replay_releases_the_rest_in_order(bench: Bench) -> None:
+    await bench.give("a", 13, 1, 2)
+    await bench.give("b", 5)
+    app = bench.app()
+    async with running(app):
+        ground = app.state.ground
+        await until(lambda: _is(app, {"b": 5}), "b is not held back")
+        await until(lambda: _count(app, "waiting", 2), "two records wait behind the poison")
+        [parked] = await _parked(app, "parked")
+        assert b"thirteen" not in parked["value"]
+        assert ground.parking.restore(parked).value == b'{"number":13}'
+        original = type(ground.handler).fold
+
+        def healed(self: Any, state: Any, message: Any, now: Any) -> Any:
+            fixed = tally.NumberGivenV1(number=100) if message.body.number == 13 else message.body
+            return original(self, state, type(message)(message.topic, message.id, fixed, message.key), now)
+
+        type(ground.handler).fold = healed
+        try:
+            assert await ground.parking.request(parked["_id"])
+            await until(lambda: _is(app, {"a": 103, "b": 5}), "the replay and those behind it")
+        finally:
+            type(ground.handler).fold = original
+        await until(lambda: ground.parking.held == {}, "nothing held back")
+        await bench.give("a", 7)
+        await until(lambda: _is(app, {"a": 110, "b": 5}), "records flow again")
+
+
+async def _count(app: FastAPI, state: str, wanted: int) -> bool:
+    return len(await _parked(app, state)) == wanted
+
+
+async def test_two_replicas_and_a_zombie_leave_one_effect(bench: Bench) -> None:
+    """Both assign all partitions to themselves: the hardest case of two owners of one partition."""
+    one, two = bench.app(replica="one"), bench.app(replica="two")
+    async with running(one), running(two):
+        for number in range(101, 121):
+            await bench.give("a", number)
+        await until(lambda: _is(one, {"a": 2210}), "the sum of both")
+        await until(lambda: _drained(one), "an empty outbox")
+    told = await bench.told()
+    assert sorted({event for event, _ in told}, key=lambda e: int(e[2:])) == [f"a/{n}" for n in range(1, 21)]
+    assert len(set(told)) == 20
+
+
+async def test_every_subscriber_is_acknowledged_by_hand(bench: Bench) -> None:
+    from faststream import AckPolicy
+
+    app = bench.app()
+    async with running(app):
+        subscribers = app.state.ground.link.subscribers
+        assert {subscriber.ack_policy for subscriber in subscribers} == {AckPolicy.MANUAL}

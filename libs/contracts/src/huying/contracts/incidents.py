@@ -1,0 +1,204 @@
+"""Incidents, the feed: one real problem, every step of its life, one event a step.
+
+Every event carries the incident as it is after the step (`IncidentView`), so that a consumer needs nothing from
+another topic to understand it.
+"""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from .commands import Actor
+from .message import Code, Event, Identifier, Instant, Text, Value
+from .places import Place
+from .reports import Attachment, ReporterRef
+
+State = Literal["asked", "dispatched", "accepted", "contacted", "completed", "merged"]
+ClockClass = Literal["emergency", "consultation", "public_service", "other"]
+DeclineReason = Literal["unknown_incident", "stale_version", "illegal_move", "not_allowed", "no_ask", "return_limit"]
+
+
+class Reason(Value):
+    """One piece of evidence in words a dispatcher understands. `weight` > 0 speaks for one problem."""
+
+    code: Code
+    text: str
+    weight: float = 0.0
+
+
+class Classification(Value):
+    """What it is: one of the county's matters, the clock that it runs on, and how sure we are."""
+
+    matter: Code
+    matter_name: str
+    clock_class: ClockClass
+    confidence: Annotated[float, Field(ge=0, le=1)]
+    circumstances: tuple[str, ...] = ()
+    needs_confirmation: bool = False
+
+
+class Dispatch(Value):
+    """Who has it: one main unit, the assisting ones, and the rule that says so."""
+
+    dispatch_id: Identifier
+    unit: Code
+    unit_name: str
+    assisting: tuple[Code, ...] = ()
+    basis: str | None = None
+    catalogue: str
+    dispatched_at: Instant
+    accepted_at: Instant | None = None
+    contacted_at: Instant | None = None
+
+
+class ReportRef(Value):
+    """A report of this incident."""
+
+    report_id: Identifier
+    tracking_number: Identifier
+    channel: Code
+    text: Text
+    source: Identifier
+    accepted_at: Instant
+    received_at: Instant
+    reporter: ReporterRef | None = None
+    origin_number: str | None = None
+
+
+class IncidentView(Value):
+    """An incident after a step."""
+
+    incident_id: Identifier
+    number: str
+    jurisdiction: Code
+    state: State
+    classification: Classification
+    place: Place
+    title: str
+    opened_at: Instant
+    report_count: Annotated[int, Field(ge=0)]
+    channels: tuple[Code, ...]
+    dispatch: Dispatch | None = None
+    returns: Annotated[int, Field(ge=0)] = 0
+    recurrence_of: Identifier | None = None
+    merged_into: Identifier | None = None
+    completed_at: Instant | None = None
+    origin_due_at: Instant | None = None
+
+
+class IncidentEvent(Event):
+    """What all events of the feed share. Identity is (`incident_id`, `incident_version`)."""
+
+    incident_id: Identifier
+    incident_version: Annotated[int, Field(ge=1)]
+    jurisdiction: Code
+    at: Instant
+    pack_hash: str
+    incident: IncidentView
+    command_id: Identifier | None = None
+    actor: Actor | None = None
+
+
+class IncidentOpenedV1(IncidentEvent):
+    """A new problem, and the report that told of it."""
+
+    TYPE: ClassVar[str] = "cn.huying.incident.opened.v1"
+    report: ReportRef
+    reasons: tuple[Reason, ...] = ()
+
+
+class IncidentAskedV1(IncidentEvent):
+    """Perhaps the same problem as `candidate`: a person is asked, dispatch waits until `until`."""
+
+    TYPE: ClassVar[str] = "cn.huying.incident.asked.v1"
+    candidate: Identifier
+    candidate_number: str
+    score: float
+    until: Instant
+    reasons: tuple[Reason, ...] = ()
+
+
+class IncidentAskAnsweredV1(IncidentEvent):
+    """The question is closed: by a person, or because its time ran out."""
+
+    TYPE: ClassVar[str] = "cn.huying.incident.ask-answered.v1"
+    candidate: Identifier
+    answer: Literal["same", "different", "expired"]
+
+
+class IncidentReportJoinedV1(IncidentEvent):
+    """A further report of this problem."""
+
+    TYPE: ClassVar[str] = "cn.huying.incident.report-joined.v1"
+    report: ReportRef
+    how: Literal["merged", "answered", "follow_up", "device"]
+    score: float
+    reasons: tuple[Reason, ...] = ()
+
+
+class IncidentMergedV1(IncidentEvent):
+    """This incident was the same as `into`; its reports went there. The end of its own life."""
+
+    TYPE: ClassVar[str] = "cn.huying.incident.merged.v1"
+    into: Identifier
+    reports: tuple[Identifier, ...]
+
+
+class IncidentDispatchedV1(IncidentEvent):
+    """One unit is responsible from now on (响应指定)."""
+
+    TYPE: ClassVar[str] = "cn.huying.incident.dispatched.v1"
+    dispatch: Dispatch
+    previous_unit: Code | None = None
+
+
+class IncidentAcceptedV1(IncidentEvent):
+    """The unit took it."""
+
+    TYPE: ClassVar[str] = "cn.huying.incident.accepted.v1"
+    dispatch: Dispatch
+
+
+class IncidentContactedV1(IncidentEvent):
+    """The unit spoke with the reporter."""
+
+    TYPE: ClassVar[str] = "cn.huying.incident.contacted.v1"
+    dispatch: Dispatch
+    note: Text | None = None
+
+
+class IncidentReturnedV1(IncidentEvent):
+    """The unit gave it back."""
+
+    TYPE: ClassVar[str] = "cn.huying.incident.returned.v1"
+    dispatch: Dispatch
+    reason: str
+    basis: str | None = None
+
+
+class IncidentCompletedV1(IncidentEvent):
+    """The unit reports the result (部门处置, 结果反馈)."""
+
+    TYPE: ClassVar[str] = "cn.huying.incident.completed.v1"
+    dispatch: Dispatch
+    text: Text
+    attachments: tuple[Attachment, ...] = ()
+
+
+class CommandDeclinedV1(Event):
+    """A command that could not be obeyed, with the state that forbids it and what would be legal.
+
+    Travels on the feed under the incident's key, but is no step in its life: it carries no version of its own.
+    """
+
+    TYPE: ClassVar[str] = "cn.huying.command.declined.v1"
+
+    command_id: Identifier
+    incident_id: Identifier
+    jurisdiction: Code
+    at: Instant
+    reason: DeclineReason
+    message: str
+    state: State | None = None
+    legal: tuple[str, ...] = ()
+    current_version: int | None = None

@@ -1,0 +1,35 @@
+"""`huying county`: look a county pack over. It prints what the checker found and changes nothing."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .screen import say_json
+
+app = typer.Typer(help="县域包 · county packs", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """A group, although it has one command today."""
+
+
+@app.command()
+def check(
+    directory: Annotated[Path, typer.Argument(help="如 deploy/county/julu", exists=True, file_okay=False)],
+    as_json: Annotated[bool, typer.Option("--json")] = False,
+) -> None:
+    """检查县域包，有错误则以 1 退出。Check a county pack: file, line and what to do."""
+    from huying.county import check as look
+
+    findings = look(directory)
+    errors = [one for one in findings if one.severity == "error"]
+    if as_json:
+        say_json({"findings": [str(one) for one in findings], "errors": len(errors)})
+    else:
+        for one in findings:
+            typer.echo(str(one))
+        typer.echo(f"{directory}: {len(errors)} 个错误，{len(findings) - len(errors)} 个提醒")
+    if errors:
+        raise typer.Exit(1)

@@ -1,0 +1,95 @@
+"""`huying dlq`: parked records. A replay is an order; the service itself takes the record up again within a second."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from .screen import console, fail, refusals, say_json
+from .verify import MONGO
+
+app = typer.Typer(help="停放的记录 · parked records", no_args_is_help=True)
+Mongo = Annotated[str, typer.Option("--mongo", envvar="HUYING_MONGO")]
+Prefix = Annotated[str, typer.Option(envvar="HUYING_DATABASE_PREFIX")]
+AsJson = Annotated[bool, typer.Option("--json")]
+ParkedId = Annotated[str, typer.Argument(help="pk-...，见 huying dlq list")]
+SecretFile = Annotated[Path | None, typer.Option(help="密钥文件（默认 .run/up/secret；或环境变量 HUYING_SECRET）")]
+
+
+def _run(mongo: str, prefix: str, secret: str, work: Callable[[Any], Awaitable[Any]]) -> Any:
+    from pymongo.errors import PyMongoError
+
+    from ..dlq import Lot
+
+    async def all_of_it() -> Any:
+        lot = Lot(mongo, prefix, secret)
+        try:
+            return await work(lot)
+        finally:
+            lot.close()
+
+    with refusals():
+        try:
+            return asyncio.run(all_of_it())
+        except PyMongoError as error:
+            fail(f"数据库没有回答 · the database does not answer: {error}; start it or give --mongo")
+
+
+def _secret(file: Path | None) -> str:
+    import os
+
+    from ..stack import default_directory
+
+    given = os.environ.get("HUYING_SECRET")
+    if file is None and given:
+        return given
+    path = file or default_directory() / "secret"
+    if not path.is_file():
+        fail(f"没有 {str(path)!r} · no secret there: give --secret-file or HUYING_SECRET")
+    return path.read_text("utf-8").strip()
+
+
+@app.command("list")
+def list_(mongo: Mongo = MONGO, prefix: Prefix = "huying", as_json: AsJson = False) -> None:
+    """列出停放的记录。List what is parked or waits behind it."""
+    rows = _run(mongo, prefix, "", lambda lot: lot.list())
+    if as_json:
+        say_json(rows)
+        return
+    from rich.table import Table
+
+    table = Table(title=f"停放 {len(rows)} 条")
+    for heading in ("ID", "服务", "状态", "位置", "原因", "说明"):
+        table.add_column(heading)
+    for row in rows:
+        where = f"{row['topic']}/{row['partition']}/{row['offset']}"
+        table.add_row(
+            row["id"], row["service"], row["state"], where, row.get("reason", "在后面等"), row.get("message", "")[:120]
+        )
+    console().print(table)
+
+
+@app.command()
+def show(
+    parked_id: ParkedId,
+    raw: Annotated[bool, typer.Option("--raw", help="不遮盖电话和证件号")] = False,
+    secret_file: SecretFile = None,
+    mongo: Mongo = MONGO,
+    prefix: Prefix = "huying",
+) -> None:
+    """解密并显示一条。Decrypt one and show it, numbers of persons masked."""
+    found = _run(mongo, prefix, _secret(secret_file), lambda lot: lot.show(parked_id, raw=raw))
+    if found is None:
+        fail(f"没有 {parked_id!r} · no such record: see `huying dlq list`")
+    say_json(found)
+
+
+@app.command()
+def replay(parked_id: ParkedId, mongo: Mongo = MONGO, prefix: Prefix = "huying") -> None:
+    """让它的服务重新处理，其后等待的依次放行。Order its replay, and of what waits behind it."""
+    service = _run(mongo, prefix, "", lambda lot: lot.replay(parked_id))
+    if service is None:
+        fail(f"{parked_id!r} 没有停放 · is not parked: see `huying dlq list`")
+    typer.echo(f"{service} 将重新处理 {parked_id}", err=True)

@@ -1,0 +1,77 @@
+"""`huying keys`: secret, machine keys, signing keys, accounts. A token is shown once and never stored by the ring."""
+
+from pathlib import Path
+from typing import Annotated, Any, get_args
+
+import typer
+
+from .screen import fail, say_json
+
+app = typer.Typer(help="密钥与账号 · secret, machine keys, accounts", no_args_is_help=True)
+Ring = Annotated[Path, typer.Option("--keys", envvar="HUYING_KEYS", help="keys.json 的位置")]
+DEFAULT_RING = Path(".run/keys.json")
+
+
+def _role(text: str) -> Any:
+    from huying.contracts.commands import Role
+
+    if text not in get_args(Role):
+        fail(f"角色 {text!r} 不存在 · no such role: choose one of {', '.join(get_args(Role))}")
+    return text
+
+
+@app.command()
+def secret() -> None:
+    """打印一个新的 HUYING_SECRET。Print a new installation secret."""
+    from ..installation import new_secret
+
+    typer.echo(new_secret())
+
+
+@app.command()
+def create(
+    key_id: Annotated[str, typer.Argument(help="名字，如 partner-weather")],
+    role: Annotated[str, typer.Option(help="unit, dispatcher, leader, supervisor, grid_worker, system")] = "system",
+    unit: Annotated[str | None, typer.Option(help="代表的单位代码，如 U02")] = None,
+    source: Annotated[list[str] | None, typer.Option(help="可代言的 CloudEvents source，可重复")] = None,
+    jurisdiction: Annotated[str | None, typer.Option(help="行政区划代码")] = None,
+    signing: Annotated[
+        bool, typer.Option("--signing", help="同时生成 Ed25519 签名密钥（直接写 Kafka 的系统）")
+    ] = False,
+    keys: Ring = DEFAULT_RING,
+) -> None:
+    """建一把机器密钥，令牌只显示这一次。Make a machine key; its token is shown once."""
+    from huying.chassis.security import write_entry
+
+    from ..installation import key_entry, signing_pair
+
+    if not key_id or not all(letter.isalnum() or letter in "-." for letter in key_id):
+        fail(f"名字 {key_id!r} 只能用字母、数字、- 和 . · use letters, digits, '-' and '.'")
+    entry, token = key_entry(key_id, _role(role), unit, tuple(source or ()), jurisdiction)
+    shown: dict[str, Any] = {"id": key_id, "role": role, "token": token}
+    if signing:
+        private, public = signing_pair()
+        entry["public_key"], shown["private_key"] = public, private
+    write_entry(keys, entry)
+    say_json(shown)
+
+
+@app.command()
+def account(
+    name: Annotated[str, typer.Argument(help="登录名")],
+    role: Annotated[str, typer.Option(help="dispatcher, leader, supervisor, unit")] = "dispatcher",
+    unit: Annotated[str | None, typer.Option(help="所属单位代码")] = None,
+    password: Annotated[str | None, typer.Option(envvar="HUYING_PASSWORD", help="不给则生成")] = None,
+    keys: Ring = DEFAULT_RING,
+) -> None:
+    """建一个控制台账号。Make an account for the console."""
+    import secrets
+
+    from huying.chassis.security import write_entry
+
+    from ..installation import PASSWORD_BYTES, account_entry
+
+    chosen = password or secrets.token_urlsafe(PASSWORD_BYTES)
+    write_entry(keys, account_entry(name, chosen, _role(role), unit))
+    shown = {"name": name, "role": role}
+    say_json(shown if password else {**shown, "password": chosen})

@@ -1,0 +1,66 @@
+"""How the commands speak: people read standard error, programs read JSON on standard output. It decides nothing."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+import typer
+
+
+def console() -> Any:
+    """Rich's console on standard error."""
+    from rich.console import Console
+
+    return Console(stderr=True)
+
+
+def say_json(value: Any) -> None:
+    """One JSON object on standard output."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=1, default=str) + "\n")
+    sys.stdout.flush()
+
+
+def fail(message: str, code: int = 1) -> NoReturn:
+    """Say why and end."""
+    typer.secho(message, err=True, fg="red")
+    raise typer.Exit(code)
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Expected faults become one sentence and exit code 1; anything else keeps its stack."""
+    from huying.chassis.errors import ConfigurationError
+    from huying.county import PackError
+
+    from ..stack import StackError
+
+    try:
+        yield
+    except (StackError, ConfigurationError, PackError) as error:
+        fail(str(error))
+
+
+@contextmanager
+def spinner(title: str) -> Iterator[Any]:
+    """A line that turns while something takes longer than two seconds; yields a function that changes its text."""
+    screen = console()
+    with screen.status(title) as status:
+        yield lambda text: status.update(f"{title}：{text}")
+
+
+@contextmanager
+def bar(title: str, total: int) -> Iterator[Any]:
+    """A progress bar; yields `move(done, text)`."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console(), transient=True) as progress:
+        task = progress.add_task(title, total=total)
+        yield lambda done, text=title: progress.update(task, completed=done, description=text)

@@ -1,0 +1,65 @@
+"""`huying topics`: make and check the bus's topics. Refuses to change one that exists."""
+
+from typing import Annotated, Any
+
+import typer
+
+from .screen import fail, say_json
+
+app = typer.Typer(help="总线主题 · topics of the bus", no_args_is_help=True)
+Bootstrap = Annotated[str, typer.Option("--kafka", envvar="HUYING_KAFKA", help="host:port")]
+DEFAULT = "127.0.0.1:9092"
+
+
+def _specs() -> list[tuple[str, int, dict[str, str]]]:
+    from huying.contracts.topics import ALL
+
+    return [(topic.name, topic.partitions, topic.config()) for topic in ALL]
+
+
+def _run(work: Any) -> Any:
+    from aiokafka.errors import KafkaError
+
+    from ..stack import cluster
+
+    try:
+        return cluster.run(work)
+    except KafkaError as error:
+        fail(f"总线没有回答 · the broker does not answer: {error}; start it with `huying up` or give --kafka")
+
+
+@app.command()
+def create(
+    kafka: Bootstrap = DEFAULT,
+    replication: Annotated[int, typer.Option(help="副本数")] = 1,
+    as_json: Annotated[bool, typer.Option("--json")] = False,
+) -> None:
+    """建缺少的主题。Make the topics that are missing."""
+    from ..stack import topics
+
+    done = _run(topics.create(kafka, _specs(), replication_factor=replication))
+    if as_json:
+        say_json({"created": done.created, "existing": done.existing, "settings_enforced": done.settings_enforced})
+        return
+    typer.echo(f"新建 {len(done.created)}，已有 {len(done.existing)}")
+    if not done.settings_enforced:
+        typer.echo(
+            "内置总线只记录、不执行大小和保留期限制 · the embedded broker stores limits but does not enforce them"
+        )
+
+
+@app.command()
+def check(kafka: Bootstrap = DEFAULT, as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
+    """核对主题，有出入则以 1 退出。Compare the broker's topics with the contract."""
+    from ..stack import topics
+
+    differences = _run(topics.check(kafka, _specs()))
+    if as_json:
+        say_json([{"topic": d.topic, "what": d.what, "wanted": d.wanted, "actual": d.actual} for d in differences])
+    else:
+        for difference in differences:
+            typer.echo(str(difference))
+        if not differences:
+            typer.echo(f"{len(_specs())} 个主题与约定一致")
+    if differences:
+        raise typer.Exit(1)

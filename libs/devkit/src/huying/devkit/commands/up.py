@@ -1,0 +1,108 @@
+"""`huying up` and `huying down`: the whole system on this machine. Refuses to share folder or ports with another run."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from .screen import console, fail, refusals, spinner
+
+PREFIXES = {"live": "huying", "replay": "huying_replay"}
+"""A database belongs to one clock's mode, so each mode has its own."""
+
+DETACH_PATIENCE_S = 120.0
+"""Longer than the slowest start that still succeeds."""
+
+
+def up(
+    broker: Annotated[
+        Literal["embedded", "kafka"], typer.Option(help="内置总线，或 Apache Kafka（需要 Java）")
+    ] = "embedded",
+    clock: Annotated[Literal["live", "replay"], typer.Option(help="真实时间，或由 huying replay 驱动")] = "live",
+    fresh: Annotated[bool, typer.Option("--fresh", help="先清空 .run/up 的数据、密钥和日志")] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="就绪后退到后台")] = False,
+    traces: Annotated[str | None, typer.Option(help="file:目录 或 otlp")] = None,
+) -> None:
+    """启动整个系统并守在前台，Ctrl-C 停止。Start the whole system."""
+    from ..stack import default_directory
+
+    directory = default_directory()
+    if detach:
+        _detach(directory)
+        return
+    from .. import session
+
+    session.end_by_signal()
+    env = {"HUYING_TRACES": traces} if traces else {}
+    with refusals():
+        with spinner("启动") as status:
+            system = session.running_system(
+                directory, prefix=PREFIXES[clock], clock=clock, broker=broker, fresh=fresh, env=env, progress=status
+            )
+            live = system.__enter__()
+        try:
+            (directory / "ready").write_text(f"{live.ready_s:.1f}\n", encoding="utf-8")
+            show_urls(live)
+            screen = console()
+            screen.print("Ctrl-C 停止 · Ctrl-C stops it")
+            session.tend(
+                live, session.until_told(), lambda name: screen.print(f"[yellow]{name} 已退出，重新启动[/yellow]")
+            )
+        finally:
+            (directory / "ready").unlink(missing_ok=True)
+            with spinner("停止"):
+                system.__exit__(None, None, None)
+
+
+def show_urls(live: Any) -> None:
+    """Where everything answers, and where the console's password lies."""
+    from rich.table import Table
+
+    table = Table(title=f"呼应 Huying：就绪 {live.ready_s:.1f} s")
+    for heading in ("服务", "地址", "日志"):
+        table.add_column(heading)
+    for name in live.services.names:
+        table.add_row(name, live.services.url(name), str(live.services.folder / "logs" / f"{name}.log"))
+    table.add_row("Kafka", live.stack.bootstrap, "")
+    table.add_row("MongoDB", live.stack.mongo_url, "")
+    screen = console()
+    screen.print(table)
+    screen.print(f"控制台账号与密码 · console account: {live.installation.password_file}")
+    screen.print(f"机器密钥 · machine keys: {live.installation.folder / 'tokens.json'}")
+
+
+def down() -> None:
+    """停止 huying up 启动的一切。Stop what `huying up` started."""
+    from .. import session
+    from ..stack import default_directory
+
+    with spinner("停止"):
+        ended = session.end(default_directory())
+    typer.echo(f"已停止：{', '.join(ended)}" if ended else "没有在运行的系统 · nothing was running", err=True)
+
+
+def _detach(directory: Path) -> None:
+    arguments = [word for word in sys.argv[1:] if word != "--detach"]
+    directory.mkdir(parents=True, exist_ok=True)
+    ready = directory / "ready"
+    ready.unlink(missing_ok=True)
+    log = directory.parent / f"{directory.name}.log"
+    with log.open("wb") as output:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "huying.devkit.cli", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    until = time.monotonic() + DETACH_PATIENCE_S
+    with spinner("启动"):
+        while not ready.exists():
+            if child.poll() is not None or time.monotonic() > until:
+                fail(f"没有启动成功 · it did not start; see {str(log)!r}\n{log.read_text('utf-8', 'replace')[-3000:]}")
+            time.sleep(0.1)
+    typer.echo(log.read_text("utf-8", "replace"), err=True)
+    typer.echo("在后台运行，用 huying down 停止 · runs in the background", err=True)

@@ -1,0 +1,80 @@
+"""Parked records of every service: listed, shown, ordered to be replayed. It releases nothing itself: their service does."""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from huying.chassis.mongo import Mongo
+from huying.chassis.parking import HELD_STATES, PARKED, Parking
+from huying.chassis.sealing import Sealer
+
+from .system import SERVICES
+
+_PHONE = re.compile(r"(?<!\d)(1[3-9]\d)[- ]?\d{4}[- ]?(\d{4})(?!\d)")
+_LANDLINE = re.compile(r"(?<!\d)(0\d{2,3})[- ]?\d{3,4}[- ]?(\d{4})(?!\d)")
+_ID_NUMBER = re.compile(r"(?<!\d)(\d{2})\d{13,14}([\dXx]{2})(?![\dXx])")
+
+COLUMNS = dict.fromkeys(
+    ("state", "topic", "partition", "offset", "reason", "message", "parked_at", "attempts", "hold", "bytes"), 1
+)
+
+
+def mask(text: str) -> str:
+    """Telephone and identity numbers hidden: 138****1234."""
+    for pattern in (_ID_NUMBER, _PHONE, _LANDLINE):
+        text = pattern.sub(r"\1****\2", text)
+    return text
+
+
+class Lot:
+    """The parkings of one installation. `secret` opens them; without it only the list can be read."""
+
+    def __init__(self, mongo_url: str, prefix: str, secret: str = "") -> None:
+        sealer = Sealer(secret, "parked")
+        self._parkings: dict[str, tuple[Mongo, Parking]] = {}
+        for service in SERVICES:
+            mongo = Mongo(mongo_url, f"{prefix}_{service.name.replace('-', '_')}")
+            self._parkings[service.name] = (mongo, Parking(mongo, service.name, sealer))
+
+    async def list(self, states: Iterable[str] = tuple(HELD_STATES)) -> list[dict[str, Any]]:
+        """Every record in one of `states`, the oldest first, without its content."""
+        found: list[dict[str, Any]] = []
+        for service, (mongo, _) in self._parkings.items():
+            rows = mongo.collection(PARKED).find({"state": {"$in": list(states)}}, COLUMNS)
+            found.extend([{"service": service, "id": row.pop("_id"), **row} async for row in rows])
+        return sorted(found, key=lambda row: row["parked_at"])
+
+    async def show(self, parked_id: str, *, raw: bool = False) -> dict[str, Any] | None:
+        """A record with its content; numbers of persons are masked unless `raw`. None when there is no such record.
+
+        Raises:
+            ConfigurationError: another secret sealed it.
+        """
+        for service, (mongo, parking) in self._parkings.items():
+            row = await mongo.collection(PARKED).find_one({"_id": parked_id})
+            if row is None:
+                continue
+            record = parking.restore(row)
+            hide = (lambda text: text) if raw else mask
+            facts = {name: row.get(name) for name in (*COLUMNS, "stack", "cut", "released_at")}
+            return {
+                "service": service,
+                "id": parked_id,
+                **facts,
+                "key": record.key.decode("utf-8", "replace") if record.key is not None else None,
+                "headers": {name: hide(value.decode("utf-8", "replace")) for name, value in record.headers},
+                "value": hide(record.value.decode("utf-8", "replace")),
+            }
+        return None
+
+    async def replay(self, parked_id: str) -> str | None:
+        """Order the replay: the service that will do it; None when no such record is parked."""
+        for service, (_, parking) in self._parkings.items():
+            if await parking.request(parked_id):
+                return service
+        return None
+
+    def close(self) -> None:
+        """Close the connections."""
+        for mongo, _ in self._parkings.values():
+            mongo.close()

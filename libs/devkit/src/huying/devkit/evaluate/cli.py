@@ -1,0 +1,178 @@
+"""The commands `huying eval`, `huying learn` and `huying bench correlate`.
+
+Refuses to print figures and progress on one stream: `--json` goes to stdout, progress to stderr.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+eval_app = typer.Typer(
+    name="eval", help="评测研判：合并、分类、初筛。Measure the judgement on labelled data.", no_args_is_help=True
+)
+Files = Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, help="labelled files of one format")]
+Pack = Annotated[Path | None, typer.Option("--pack", help="county pack (default: the Julu pack)")]
+Model = Annotated[Path | None, typer.Option("--model", help="model file (default: the pack's live one)")]
+Json = Annotated[bool, typer.Option("--json", help="figures as JSON on stdout")]
+Cv = Annotated[str | None, typer.Option("--cv", help="months | towns | number of parts; without it nothing is fitted")]
+
+_progress = Console(stderr=True)
+_out = Console()
+
+
+def say(line: str) -> None:
+    """One progress line on stderr."""
+    _progress.print(f"[dim]{line}[/dim]", highlight=False)
+
+
+def show(
+    figures: dict[str, Any], as_json: bool, title: str, baselines: dict[str, dict[str, float]] | None = None
+) -> None:
+    """Figures as a table, or as JSON."""
+    if as_json:
+        typer.echo(json.dumps(figures, ensure_ascii=False, indent=2))
+        return
+    table = Table(title=title)
+    table.add_column("figure")
+    table.add_column("engine", justify="right")
+    for name in baselines or {}:
+        table.add_column(name, justify="right")
+    for key, value in figures.items():
+        if isinstance(value, int | float):
+            plain = [number(own.get(key)) for own in (baselines or {}).values()]
+            table.add_row(key, number(value), *plain)
+    _out.print(table)
+
+
+def number(value: float | None) -> str:
+    """Three decimals for shares, none for counts."""
+    if value is None:
+        return ""
+    return f"{value:.3f}" if abs(value) < 100 and not float(value).is_integer() else f"{value:,.0f}"
+
+
+@eval_app.command("correlate")
+def correlate_command(
+    files: Files,
+    cv: Cv = None,
+    errors: Annotated[int, typer.Option("--errors", help="print the worst N false merges and misses")] = 0,
+    as_json: Json = False,
+    pack: Pack = None,
+    model: Model = None,
+) -> None:
+    """Which reports are one problem: precision and recall of merging, asking, grouping."""
+    from .correlate import evaluate, worst
+
+    outcome = evaluate(files, cv, pack, model, say)
+    figures = outcome.figures
+    cases = [case for stream in outcome.streams for case in worst(stream, errors)] if errors else []
+    if as_json and cases:
+        figures = figures | {"errors": cases[:errors]}
+    show(figures, as_json, "huying eval correlate", figures["baselines"])
+    if as_json:
+        return
+    if "hard_cases" in figures:
+        _hard_table(figures["hard_cases"])
+    for case in cases[:errors]:
+        _out.print(f"\n[bold]{case['kind']}[/bold] {case['report']} score {case['score']} {case['text']!r}")
+        _out.print(f"  address {case['address']!r}; incident {case['incident']}: {case['incident_text']!r}")
+        _out.print("  " + "；".join(case["reasons"]), highlight=False)
+
+
+def _hard_table(kinds: dict[str, dict[str, float]]) -> None:
+    table = Table(title="hard cases (a ... h of the county file)")
+    for column in ("kind", "reports", "due", "joined_right", "asked", "merged_wrong", "pairs", "false_merges"):
+        table.add_column(column, justify="right")
+    for kind, row in kinds.items():
+        cells = ("reports", "due", "joined_right", "asked", "merged_wrong", "pairs", "false_merges")
+        table.add_row(kind, *(str(row.get(column, "")) for column in cells))
+    _out.print(table)
+
+
+@eval_app.command("classify")
+def classify_command(
+    file: Annotated[Path | None, typer.Argument(help="one file, with --cv N")] = None,
+    train: Annotated[Path | None, typer.Option("--train", help="CSV with text,label")] = None,
+    test: Annotated[Path | None, typer.Option("--test", help="CSV with text,label")] = None,
+    cv: Annotated[int, typer.Option("--cv", help="number of parts")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Sorting letters into classes, beside a TF-IDF + linear SVM."""
+    from .classify import evaluate_letters
+
+    figures = evaluate_letters(train, test, file, cv, say)
+    show(figures, as_json, "huying eval classify")
+    if not as_json:
+        table = Table(title="reliability: confidence said and share right")
+        for column in ("from", "letters", "said", "right"):
+            table.add_column(column, justify="right")
+        for row in figures["reliability"]:
+            table.add_row(*(number(row[column]) for column in ("from", "letters", "said", "right")))
+        _out.print(table)
+
+
+@eval_app.command("screen")
+def screen_command(files: Files, cv: Cv = None, as_json: Json = False, pack: Pack = None, model: Model = None) -> None:
+    """First screening: heading, clock class, main unit, emergencies."""
+    from .screen import evaluate_screening
+
+    show(evaluate_screening(files, cv, pack, model, say), as_json, "huying eval screen")
+
+
+def learn_command(
+    sources: Annotated[
+        list[Path] | None, typer.Option("--from", help="labelled county months (repeat, or a folder)")
+    ] = None,
+    pack: Pack = None,
+    rollback: Annotated[bool, typer.Option("--rollback", help="bring back the model before the live one")] = False,
+    anyway: Annotated[bool, typer.Option("--anyway", help="go live even if it is worse than the live one")] = False,
+    as_json: Json = False,
+) -> None:
+    """Learn a model from labelled months, evaluate it, and let it go live; or roll back."""
+    from .going_live import go_live, roll_back
+
+    if rollback:
+        show(roll_back(pack), as_json, "rolled back")
+        return
+    if not sources:
+        raise typer.BadParameter("name labelled months with --from FILE (repeat it), or give --rollback")
+    files = [file for source in sources for file in (sorted(source.glob("*.jsonl")) if source.is_dir() else [source])]
+    found = go_live(files, pack, anyway, say)
+    show(found, as_json, "huying learn")
+    if not as_json:
+        _out.print(found["verdict"], highlight=False)
+    if not found["live"]:
+        raise typer.Exit(1)
+
+
+def bench_correlate(
+    incidents: Annotated[int, typer.Option(help="open incidents")] = 13_000,
+    decisions: Annotated[int, typer.Option(help="decisions to time")] = 5_000,
+    pack: Pack = None,
+    model: Model = None,
+    as_json: Json = False,
+) -> None:
+    """Decisions per second against a county's open incidents, and against ten times as many."""
+    from .speed import bench
+
+    figures = bench(pack, model, incidents, decisions, say)
+    if as_json:
+        typer.echo(json.dumps(figures, indent=2))
+        return
+    table = Table(title="huying bench correlate")
+    for column in ("", "incidents", "decisions_per_s", "us_per_decision", "memory_mb", "rebuild_s"):
+        table.add_column(column, justify="right")
+    for name in ("county", "ten_times"):
+        own = figures[name]
+        table.add_row(
+            name,
+            *(f"{own[c]:,}" for c in ("incidents", "decisions_per_s", "us_per_decision", "memory_mb", "rebuild_s")),
+        )
+    _out.print(table)
+    _out.print(f"ten times the incidents cost {figures['cost_ratio']} times as much per decision")

@@ -1,0 +1,102 @@
+"""Learns an engine for one format from labelled reports, with limits taken from what was learned from.
+
+Refuses to look at the reports that will be judged: limits come from scores out of the learning parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from huying.routing.judgement import (
+    CorrelationPolicy,
+    Gazetteer,
+    Judge,
+    Limits,
+    Matter,
+    PackBits,
+    ScreeningPolicy,
+)
+from huying.routing.judgement.learning import Learned, learn
+from huying.routing.judgement.learning.labelled import LabelledReport
+
+from .shipped import pack_bits
+
+MESSAGES_WINDOW_DAYS = 240.0
+"""Nine in ten incidents of the petition site last 205 days at most."""
+MESSAGES_PRECISION = 0.99
+"""Aimed at for links, so that pairs stay above 0.98."""
+CASES_WINDOW_DAYS = 45.0
+CASES_MERGED_TO_FLAGGED = 1.85
+"""Share of cases merged to share flagged by hand: the flags are known to be too few, but not half."""
+CASES_BLANKS_EVERY = 6
+"""Of the 35,000 cases without a link every sixth is enough to learn what a stranger looks like."""
+
+
+def fitted(form: str, labelled: Sequence[LabelledReport], pack: Path | None) -> Judge:
+    """An engine learned from `labelled`."""
+    if form == "county":
+        bits = pack_bits(pack)
+        return Judge(bits, learn(labelled, bits).model)
+    if form == "messages":
+        bits = bare_pack(("any",), MESSAGES_WINDOW_DAYS)
+        learned = learn(labelled, bits, fragments=(0.0,))
+        merge = limit_for_precision(learned, MESSAGES_PRECISION)
+        return Judge(limited(bits, merge, 0.5 * merge), learned.model)
+    types = tuple(sorted({item.matter or "" for item in labelled}))
+    bits = bare_pack(types, CASES_WINDOW_DAYS, box_of(labelled))
+    learned = learn(labelled, bits, fragments=(0.0,), blanks_every=CASES_BLANKS_EVERY, texts=False, max_iter=120)
+    flagged = np.mean([item.relation == "duplicate" for item in labelled])
+    merge = limit_for_share(learned, CASES_MERGED_TO_FLAGGED * float(flagged), len(labelled))
+    return Judge(limited(bits, merge, 0.6 * merge), learned.model)
+
+
+def bare_pack(codes: tuple[str, ...], window_days: float, middle: tuple[float, float] | None = None) -> PackBits:
+    """A pack without places of its own; `middle` (lon, lat) anchors the plane that distances are measured in."""
+    from huying.routing.judgement import Village
+
+    villages = () if middle is None else (Village("0", "", "0", *middle),)
+    return PackBits(
+        gazetteer=Gazetteer({}, villages),
+        matters=tuple(Matter(code, code, "", "other") for code in codes),
+        correlation=CorrelationPolicy(Limits(0.9, 0.4, window_days)),
+        screening=ScreeningPolicy(),
+    )
+
+
+def box_of(labelled: Sequence[LabelledReport]) -> tuple[float, float] | None:
+    """Middle of all points (lon, lat)."""
+    points = [(i.facts.lon, i.facts.lat) for i in labelled if i.facts.lon is not None and i.facts.lat is not None]
+    if not points:
+        return None
+    lon, lat = np.mean(np.array(points, dtype=np.float64), axis=0)
+    return float(lon), float(lat)
+
+
+def limited(bits: PackBits, merge: float, ask: float) -> PackBits:
+    """The pack with these limits."""
+    limits = replace(bits.correlation.default, merge=merge, ask=ask)
+    return replace(bits, correlation=replace(bits.correlation, default=limits))
+
+
+def limit_for_precision(learned: Learned, precision: float) -> float:
+    """Lowest score from which the winners of learning were right this often (labelled reports only)."""
+    known = learned.second_looks[:, 2] > 0
+    scores, right = learned.second_looks[known, 0], learned.second_looks[known, 1]
+    order = np.argsort(-scores)
+    share = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
+    good = np.flatnonzero(share >= precision)
+    return float(min(0.97, scores[order[good[-1]]])) if len(good) else 0.97
+
+
+def limit_for_share(learned: Learned, share: float, reports: int) -> float:
+    """Score from which this share of all reports is merged."""
+    scores = learned.second_looks[:, 0]
+    weights = np.where(learned.second_looks[:, 2] > 0, 1.0, float(CASES_BLANKS_EVERY))
+    order = np.argsort(-scores)
+    above = np.cumsum(weights[order]) / reports
+    at = int(np.searchsorted(above, share))
+    return float(np.clip(scores[order[min(at, len(order) - 1)]], 0.02, 0.97))

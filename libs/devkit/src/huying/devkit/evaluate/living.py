@@ -1,0 +1,93 @@
+"""Lives a labelled stream through the engine, report by report, as the routing service would.
+
+Refuses to show the engine an answer before its verdict; two lives are led: one in which nobody answers a
+question, one in which every question is answered rightly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from time import perf_counter
+
+from huying.routing.judgement import Correlator, IncidentView, Judge, Screening, Verdict
+from huying.routing.judgement.learning.labelled import LabelledReport
+
+SCREENED_AT_ONCE = 200
+SHOWN_FROM = 0.02
+"""Further incidents less likely than this are not put before a person."""
+
+
+@dataclass(slots=True)
+class Life:
+    """What became of each report, in order of arrival."""
+
+    clusters: list[str] = field(default_factory=list)
+    """Incident of each report."""
+    verdicts: list[Verdict] = field(default_factory=list)
+    screenings: list[Screening] = field(default_factory=list)
+    asked_pairs: int = 0
+    seconds: float = 0.0
+    judged_seconds: float = 0.0
+
+    asked: int = 0
+    """Reports that a person was asked about."""
+
+
+def live(
+    judge: Judge,
+    labelled: Sequence[LabelledReport],
+    *,
+    answered: bool,
+    asked_candidates: int = 1,
+    tick: Callable[[int], None] = lambda _: None,
+) -> Life:
+    """One life of the stream; with `answered`, a person answers each question from the labels.
+
+    A person is shown the incident asked about (and up to `asked_candidates` - 1 further ones) and says which
+    are the same problem; two that are become one incident. A report without a label is answered "new".
+    """
+    correlator = Correlator(judge)
+    life = Life()
+    problem_of: dict[str, str | None] = {}
+    begun = perf_counter()
+    for start in range(0, len(labelled), SCREENED_AT_ONCE):
+        batch = labelled[start : start + SCREENED_AT_ONCE]
+        screenings = judge.screen([item.facts for item in batch])
+        life.screenings += screenings
+        for item, screening in zip(batch, screenings, strict=True):
+            before = perf_counter()
+            verdict = correlator.judge(item.facts, screening, item.facts.received_at)
+            life.judged_seconds += perf_counter() - before
+            chosen = verdict.incident_id if verdict.band == "merge" else None
+            shown = shown_incidents(verdict, asked_candidates)
+            if shown:
+                life.asked += 1
+                life.asked_pairs += len(shown)
+            if answered and item.problem is not None:
+                same = [one for one in shown if problem_of[one] == item.problem]
+                chosen = same[0] if same else chosen
+                for other in same[1:]:
+                    correlator.absorb(same[0], other)
+                    life.clusters = [same[0] if own == other else own for own in life.clusters]
+            if chosen is None:
+                chosen = item.facts.report_id
+                view = IncidentView(chosen, (item.facts,), item.facts.received_at)
+                correlator.add_incident(view, (screening,))
+                problem_of[chosen] = item.problem
+            else:
+                correlator.join(chosen, item.facts, screening)
+            life.clusters.append(chosen)
+            life.verdicts.append(verdict)
+            tick(1)
+    life.seconds = perf_counter() - begun
+    return life
+
+
+def shown_incidents(verdict: Verdict, count: int) -> list[str]:
+    """The incidents a question shows: the one asked about, then the next likely ones that are open."""
+    first = verdict.incident_id if verdict.band == "ask" else verdict.ask_meanwhile
+    if first is None:
+        return []
+    rest = [c.incident_id for c in verdict.candidates if c.open and c.incident_id != first and c.score >= SHOWN_FROM]
+    return [first, *rest][:count]

@@ -1,0 +1,106 @@
+"""Judges first screening on labelled county months: heading, clock, unit, emergencies.
+
+Refuses the easy way of judging texts alone: reports are screened in order of arrival with what stands open,
+as they are live; the figures of the text alone stand beside them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from huying.county import Pack, load
+from huying.routing.judgement import Correlator, IncidentView, Judge, Screening
+from huying.routing.judgement.learning.labelled import LabelledReport
+
+from .fitting import fitted
+from .folds import folds_of
+from .living import SCREENED_AT_ONCE
+from .shipped import pack_dir, shipped_judge
+from .sources import read_county
+
+
+def evaluate_screening(
+    files: Sequence[Path], cv: str | None, pack: Path | None, model: Path | None, progress: Callable[[str], None]
+) -> dict[str, Any]:
+    """Figures of the files: the shipped engine, or cross-validated with `cv` (as in `eval correlate`)."""
+    months = [read_county(path) for path in files]
+    county = load(pack_dir(pack))
+    rows: list[dict[str, float]] = []
+    if cv is None:
+        judge = shipped_judge(pack, model)
+        rows = [judged(county, judge, month, None) for month in months]
+    else:
+        for fold in folds_of("county", months, cv):
+            progress(f"learning without {fold.name}")
+            judge = fitted("county", fold.learned, pack)
+            rows += [judged(county, judge, stream, counted) for stream, counted in fold.streams]
+    figures: dict[str, Any] = {key: float(np.mean([row[key] for row in rows])) for key in rows[0]}
+    figures["reports"] = sum(len(month) for month in months)
+    figures["parts"] = rows
+    return figures
+
+
+def in_context(judge: Judge, labelled: Sequence[LabelledReport]) -> tuple[list[Screening], list[Screening]]:
+    """Screenings of the texts alone, and as revised by the incidents that the reports look like."""
+    correlator = Correlator(judge)
+    alone: list[Screening] = []
+    revised: list[Screening] = []
+    for start in range(0, len(labelled), SCREENED_AT_ONCE):
+        batch = labelled[start : start + SCREENED_AT_ONCE]
+        screenings = judge.screen([item.facts for item in batch])
+        for item, screening in zip(batch, screenings, strict=True):
+            verdict = correlator.judge(item.facts, screening, item.facts.received_at)
+            alone.append(screening)
+            revised.append(correlator.revise(screening, verdict))
+            if verdict.band == "merge" and verdict.incident_id is not None:
+                correlator.join(verdict.incident_id, item.facts, screening)
+            else:
+                view = IncidentView(item.facts.report_id, (item.facts,), item.facts.received_at)
+                correlator.add_incident(view, (screening,))
+    return alone, revised
+
+
+def judged(
+    county: Pack, judge: Judge, labelled: Sequence[LabelledReport], counted: Sequence[bool] | None
+) -> dict[str, float]:
+    """Figures of one stream."""
+    alone, revised = in_context(judge, labelled)
+    chosen = [i for i in range(len(labelled)) if counted is None or counted[i]]
+    items = [labelled[i] for i in chosen]
+    figures = screening_figures(county, items, [revised[i] for i in chosen])
+    texts = screening_figures(county, items, [alone[i] for i in chosen])
+    return figures | {
+        f"{key}_text_alone": texts[key] for key in ("top1", "top3", "emergency_recall", "emergency_precision")
+    }
+
+
+def screening_figures(
+    county: Pack, labelled: Sequence[LabelledReport], screenings: Sequence[Screening]
+) -> dict[str, float]:
+    """The keys of the issue over reports with a labelled heading."""
+    top1 = top3 = clock = unit = 0
+    hits = alarms = dangers = 0
+    for item, screening in zip(labelled, screenings, strict=True):
+        codes = [matter.code for matter in screening.matters]
+        top1 += codes[0] == item.matter
+        top3 += item.matter in codes[:3]
+        clock += screening.clock == item.clock
+        town = next((guess.town_code for guess in screening.places if guess.town_code), None)
+        unit += county.duty(codes[0], screening.circumstances, town).main == item.main_unit
+        danger = item.clock == "emergency"
+        dangers += danger
+        alarms += screening.emergency
+        hits += danger and screening.emergency
+    count = max(len(labelled), 1)
+    return {
+        "top1": top1 / count,
+        "top3": top3 / count,
+        "clock_class_accuracy": clock / count,
+        "main_unit_accuracy": unit / count,
+        "emergency_recall": hits / max(dangers, 1),
+        "emergency_precision": hits / max(alarms, 1),
+    }

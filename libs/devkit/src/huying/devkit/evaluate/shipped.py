@@ -1,0 +1,47 @@
+"""Finds the pack and model that ship with the county; refuses to fall back to another one silently."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from huying.county import load
+from huying.routing.judgement import Judge, JudgementModel, PackBits, load_model
+from huying.routing.judgement.pack import bits_of
+
+MODEL_NAME = "judgement.npz"
+DEFAULT_PACK = Path("deploy/county/julu")
+
+
+def pack_dir(given: Path | None) -> Path:
+    """The pack given, or Julu's beside this repository or below the working directory.
+
+    Raises:
+        FileNotFoundError: neither is there.
+    """
+    if given is not None:
+        return given
+    here = Path(__file__).resolve()
+    for root in (Path.cwd(), *here.parents):
+        if (root / DEFAULT_PACK / "pack.yaml").exists():
+            return root / DEFAULT_PACK
+    raise FileNotFoundError(f"no {str(DEFAULT_PACK)!r} here or above; name a pack with --pack DIR")
+
+
+def pack_bits(given: Path | None) -> PackBits:
+    """What judgement reads of the pack."""
+    return bits_of(load(pack_dir(given)))
+
+
+def model_path(pack: Path | None) -> Path:
+    """Where the live model of a pack stands."""
+    return pack_dir(pack) / "model" / MODEL_NAME
+
+
+def shipped_model(pack: Path | None, given: Path | None) -> JudgementModel:
+    """The model given, or the pack's live one."""
+    return load_model(given if given is not None else model_path(pack))
+
+
+def shipped_judge(pack: Path | None, model: Path | None) -> Judge:
+    """The engine as it ships."""
+    return Judge(pack_bits(pack), shipped_model(pack, model))

@@ -1,0 +1,94 @@
+"""Measures correlation alone: decisions per second, memory, and what ten times the incidents cost.
+
+Refuses to count screening in (it runs for the batch before) and to measure on an empty index.
+"""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from huying.routing.judgement import Correlator, IncidentView, Judge, PackBits, ReportFacts
+
+from .shipped import shipped_judge
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+WORDS = (
+    "路灯不亮",
+    "下水道堵了污水漫街",
+    "垃圾桶满了没人拉",
+    "村口的坑又陷下去了",
+    "停水一天了",
+    "电线耷拉着",
+    "井盖碎了",
+    "半夜施工睡不着",
+)
+SPOTS = ("村东头", "学校门口", "卫生院旁", "机井边", "小卖部跟前", "十字街", "西头", "桥头", "北门", "老粮站")
+
+
+def made_reports(pack: PackBits, count: int, prefix: str, begin: datetime, days: float) -> list[ReportFacts]:
+    """Reports spread evenly over villages, spots, words and time; the same on every run."""
+    villages = [v for v in pack.gazetteer.villages if v.lon is not None and v.lat is not None]
+    made = []
+    for number in range(count):
+        village = villages[(number * 7919) % len(villages)]
+        east, north = ((number * 104729) % 997) / 997 - 0.5, ((number * 1299709) % 991) / 991 - 0.5
+        spot, word = SPOTS[(number * 31) % len(SPOTS)], WORDS[(number * 17 + number // 97) % len(WORDS)]
+        made.append(
+            ReportFacts(
+                report_id=f"{prefix}{number}",
+                channel=("citizen_app", "hotline_12345", "grid_worker", "qr_code")[number % 4],
+                received_at=begin + timedelta(days=days * number / count),
+                text=f"{spot}{word}，{number % 13 + 1}天了，{number % 41}号院跟前",
+                address=f"{village.name}{spot}" if number % 3 else None,
+                village_code=village.code if number % 4 else None,
+                town=pack.gazetteer.towns[village.town_code],
+                lon=(village.lon or 0.0) + 0.012 * east if number % 5 else None,
+                lat=(village.lat or 0.0) + 0.012 * north if number % 5 else None,
+                reporter=f"r{number % (count // 2 + 1)}",
+            )
+        )
+    return made
+
+
+def measure(judge: Judge, incidents: int, decisions: int, progress: Callable[[str], None]) -> dict[str, float]:
+    """One index size: seconds to rebuild, decisions a second, peak resident memory in MB."""
+    correlator = Correlator(judge)
+    progress(f"{incidents} open incidents")
+    begun = perf_counter()
+    for start in range(0, incidents, 2_000):
+        part = made_reports(judge.pack, incidents, "i", START, 14.0)[start : start + 2_000]
+        correlator.add_incidents([IncidentView(f.report_id, (f,), f.received_at) for f in part])
+    rebuilt = perf_counter() - begun
+    reports = made_reports(judge.pack, decisions, "r", START + timedelta(days=14), 0.5)
+    screened = judge.screen(reports)
+    progress(f"{decisions} decisions")
+    begun = perf_counter()
+    for start in range(0, len(reports), 500):
+        correlator.judge_batch(reports[start : start + 500], screened[start : start + 500])
+    seconds = perf_counter() - begun
+    return {
+        "incidents": incidents,
+        "rebuild_s": round(rebuilt, 2),
+        "decisions_per_s": round(decisions / seconds),
+        "us_per_decision": round(1e6 * seconds / decisions, 1),
+        "memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000),
+    }
+
+
+def bench(
+    pack: Path | None, model: Path | None, incidents: int, decisions: int, progress: Callable[[str], None]
+) -> dict[str, Any]:
+    """The index as large as the county's, and ten times that."""
+    judge = shipped_judge(pack, model)
+    small = measure(judge, incidents, decisions, progress)
+    large = measure(judge, 10 * incidents, decisions, progress)
+    return {
+        "county": small,
+        "ten_times": large,
+        "cost_ratio": round(large["us_per_decision"] / small["us_per_decision"], 2),
+    }

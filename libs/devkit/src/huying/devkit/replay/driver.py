@@ -1,0 +1,202 @@
+"""Drives a system through a file of reports, hour by hour, on the replay's clock. The only publisher of ticks.
+
+A step: the tick, seen by all; the hour's reports one after another, each waited for until it is in the log; when they are
+decided, what people do in that hour, all at once; quiet. So every run sees the same order, and makes the same decisions.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+from aiokafka import AIOKafkaProducer
+
+from huying.contracts import topics
+from huying.contracts.envelope import CloudEvent
+from huying.contracts.ticks import TickV1
+
+from ..people import Deed, People
+from ..stack import StackError, cluster
+from .doors import Doors, post, received_at
+from .feed import Feed
+from .quiet import Quiet
+from .target import Target
+
+HOUR = timedelta(hours=1)
+"""A 2-hour clock needs no finer tick, since events carry their own instants (design.md section 5)."""
+
+TAIL = timedelta(days=10)
+"""After the last report: seven working days and a weekend, so that every clock ends or breaches."""
+
+SOURCE = "huying/replay-driver"
+OK = frozenset({200, 202})
+DECLINED = 409
+"""A person was late: the order went elsewhere. Nothing is wrong."""
+
+Line = Mapping[str, Any]
+Progress = Callable[[int, str], None]
+
+
+@dataclass(slots=True)
+class Replayed:
+    """What the driver did. `reports`: line id to report id."""
+
+    reports: dict[str, str] = field(default_factory=dict)
+    ticks: int = 0
+    commands: int = 0
+    declined: int = 0
+    ratings: int = 0
+    seconds: float = 0.0
+    ended_at: datetime | None = None
+
+
+class Driver:
+    """One replay. `people` None: nobody acts."""
+
+    def __init__(
+        self,
+        target: Target,
+        lines: Sequence[Line],
+        people: People | None,
+        *,
+        tail: timedelta = TAIL,
+        speed: float | None = None,
+    ) -> None:
+        """`speed`: times real time; as fast as the system goes when absent."""
+        self._target = target
+        self._lines = sorted(lines, key=received_at)
+        self._people = people
+        self._tail = tail
+        self._speed = speed
+        self._progress: Progress = lambda _done, _text: None
+        self.done = Replayed()
+
+    def on_progress(self, progress: Progress) -> None:
+        """Call `progress(steps done, text)` after every step."""
+        self._progress = progress
+
+    def steps(self) -> int:
+        """How many hours there are."""
+        first, last = _hour(received_at(self._lines[0])), _hour(received_at(self._lines[-1]))
+        return round((last + HOUR + self._tail - first) / HOUR)
+
+    async def run(self) -> Replayed:
+        """Drive it to the end. Raises NotQuietError or RefusedError when the system does not follow."""
+        began = time.monotonic()
+        broker = await cluster.cluster_id(self._target.bootstrap)
+        if broker is None:
+            raise StackError(
+                f"no broker at {self._target.bootstrap!r}: start the system with `huying up --clock replay`"
+            )
+        producer = AIOKafkaProducer(bootstrap_servers=self._target.bootstrap, acks="all")
+        feed = Feed(self._target.bootstrap, (topics.INCIDENTS, topics.RATINGS))
+        quiet = Quiet(self._target, broker)
+        await producer.start()
+        await feed.start()
+        try:
+            async with httpx.AsyncClient(timeout=30, trust_env=False) as http:
+                doors = Doors(self._target, http)
+                doors.open()
+                await _Run(self, producer, feed, quiet, doors, http).all()
+        finally:
+            await feed.stop()
+            await producer.stop()
+            await quiet.close()
+        self.done.seconds = time.monotonic() - began
+        return self.done
+
+
+@dataclass(slots=True)
+class _Run:
+    driver: Driver
+    producer: AIOKafkaProducer
+    feed: Feed
+    quiet: Quiet
+    doors: Doors
+    http: httpx.AsyncClient
+    number: int = 0
+    instant: datetime | None = None
+
+    async def all(self) -> None:
+        driver, lines = self.driver, self.driver._lines
+        self.number, self.instant = await self.quiet.clock()
+        self.quiet.ends = (await self.quiet.look(self.number)).ends
+        await self._hear()  # a replay that goes on: what happened before
+        hour = _hour(received_at(lines[0]))
+        last = _hour(received_at(lines[-1]))
+        at = steps = 0
+        while hour <= last + driver._tail:
+            until = hour + HOUR
+            mine = []
+            while at < len(lines) and received_at(lines[at]) < until:
+                mine.append(lines[at])
+                at += 1
+            began = time.monotonic()
+            await self._step(hour, until, mine)
+            steps += 1
+            local = hour.astimezone().strftime("%m-%d %H:00")
+            driver._progress(steps, f"{local} · {len(driver.done.reports)} 件上报 · {driver.done.commands} 次办理")
+            if driver._speed:
+                await asyncio.sleep(max(0.0, HOUR.total_seconds() / driver._speed - (time.monotonic() - began)))
+            hour = until
+        driver.done.ended_at = hour
+
+    async def _step(self, hour: datetime, until: datetime, lines: list[Line]) -> None:
+        ticked = self.instant is None or hour > self.instant
+        if ticked:
+            await self._tick(hour, until)
+        for line in lines:
+            service, report = await self.doors.send(line)
+            await self.quiet.wait_published(service)
+            self.driver.done.reports[line["id"]] = report
+        if lines:
+            await self.quiet.wait_decided(self.number)
+            await self._hear()
+        people = self.driver._people
+        deeds = people.due(until) if people is not None else []
+        if deeds:
+            await asyncio.gather(*(self._do(deed) for deed in deeds))
+        if ticked or lines or deeds:
+            await self._settle()
+
+    async def _tick(self, hour: datetime, until: datetime) -> None:
+        self.number, self.instant = self.number + 1, hour
+        tick = TickV1(number=self.number, instant=hour, until=until)
+        event = CloudEvent(f"tick/{self.number}", SOURCE, TickV1.TYPE, tick.encode(), time=hour)
+        await self.producer.send_and_wait(topics.TICKS.name, event.data, headers=list(event.headers()), partition=0)
+        self.driver.done.ticks += 1
+        await self.quiet.wait_ticked(self.number)
+
+    async def _settle(self) -> None:
+        await self.quiet.wait(self.number)
+        await self._hear()
+
+    async def _hear(self) -> None:
+        events = await self.feed.read(self.quiet.cluster, self.quiet.ends)
+        if self.driver._people is not None:
+            self.driver._people.hear(events)
+
+    async def _do(self, deed: Deed) -> None:
+        target, done = self.driver._target, self.driver.done
+        if deed.path:
+            url = target.urls["evaluation"] + deed.path
+            answer = await post(self.http, url, dict(deed.body), {})
+            done.ratings += answer.status_code in OK
+            done.declined += answer.status_code not in OK
+            return
+        url = f"{target.urls['routing']}/v1/incidents/{deed.incident_id}/commands"
+        headers = {**target.headers(f"unit-{deed.unit}"), "Idempotency-Key": deed.key}
+        answer = await post(self.http, url, {"action": dict(deed.body), "issued_at": deed.at.isoformat()}, headers)
+        if answer.status_code in OK:
+            done.commands += 1
+        elif answer.status_code == DECLINED:
+            done.declined += 1
+        else:
+            answer.raise_for_status()
+
+
+def _hour(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)

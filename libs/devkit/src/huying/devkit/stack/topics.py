@@ -1,0 +1,121 @@
+"""Make and check topics. Refuses to change or delete an existing one: differences are returned, a person decides.
+
+tansu answers a metadata request for an unknown topic by making it (4 partitions), so nothing here asks for a name
+before it is in the list of names. It stores settings and gives them back, but enforces none of them.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import IncompatibleBrokerVersion, TopicAlreadyExistsError, for_code
+
+TopicSpec = tuple[str, int, Mapping[str, str]]
+"""Name, number of partitions, settings such as {"max.message.bytes": "1048576"}."""
+
+
+@dataclass(frozen=True, slots=True)
+class Provisioned:
+    """What `create` did. `settings_enforced` is False on the embedded broker: limits and retention are only stored."""
+
+    created: tuple[str, ...]
+    existing: tuple[str, ...]
+    settings_enforced: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing that is not as wanted. `what` is "topic", "partitions" or a setting's name; `actual` None: missing."""
+
+    topic: str
+    what: str
+    wanted: str
+    actual: str | None
+
+    def __str__(self) -> str:
+        return f"{self.topic}: {self.what} is {self.actual!r}, wanted {self.wanted!r}"
+
+
+async def create(bootstrap: str, topics: Iterable[TopicSpec], *, replication_factor: int = 1) -> Provisioned:
+    """Make the topics that are missing. Raises aiokafka's error of the first that the broker refuses."""
+    wanted = list(topics)
+    async with _Admin(bootstrap) as admin:
+        present = set(await admin.list_topics())
+        missing = [
+            NewTopic(name, partitions, replication_factor, topic_configs=dict(settings))
+            for name, partitions, settings in wanted
+            if name not in present
+        ]
+        created: list[str] = []
+        if missing:
+            answer = await admin.create_topics(missing)
+            for name, code, *message in answer.topic_errors:
+                error = for_code(code)
+                if not code:
+                    created.append(name)
+                elif error is not TopicAlreadyExistsError:  # another replica was faster: that is what we wanted
+                    raise error(f"topic {name!r} was refused: {message[0] if message else error.__name__}")
+        enforced = await _acts_on_settings(admin)
+    existing = tuple(name for name, _, _ in wanted if name not in created)
+    return Provisioned(tuple(created), existing, enforced)
+
+
+async def check(bootstrap: str, topics: Iterable[TopicSpec]) -> list[Difference]:
+    """How the broker's topics differ from `topics`; empty when they do not. More partitions than wanted differ too."""
+    wanted = list(topics)
+    differences: list[Difference] = []
+    async with _Admin(bootstrap) as admin:
+        present = set(await admin.list_topics())
+        differences += [Difference(name, "topic", "present", None) for name, _, _ in wanted if name not in present]
+        there = [spec for spec in wanted if spec[0] in present]
+        if not there:
+            return differences
+        described = {one["topic"]: len(one["partitions"]) for one in await admin.describe_topics([s[0] for s in there])}
+        settings = await _settings(admin, [name for name, _, _ in there])
+        for name, partitions, config in there:
+            if described[name] != partitions:
+                differences.append(Difference(name, "partitions", str(partitions), str(described[name])))
+            differences += [
+                Difference(name, setting, value, settings[name].get(setting))
+                for setting, value in config.items()
+                if settings[name].get(setting) != value
+            ]
+    return differences
+
+
+async def _settings(admin: Any, names: list[str]) -> dict[str, dict[str, str]]:
+    answers = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in names])
+    return {
+        name: {entry[0]: entry[1] for entry in entries}
+        for answer in answers
+        for _, _, _, name, entries in answer.resources
+    }
+
+
+async def _acts_on_settings(admin: Any) -> bool:
+    """A broker that has no request for changing settings (tansu) does not act on them either."""
+    try:
+        await admin.alter_configs([])
+    except IncompatibleBrokerVersion:
+        return False
+    return True
+
+
+class _Admin:
+    """An admin client that is closed whatever happens."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self._client = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=10_000)
+
+    async def __aenter__(self) -> Any:
+        try:
+            await self._client.start()
+        except BaseException:
+            await self._client.close()
+            raise
+        return self._client
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._client.close()

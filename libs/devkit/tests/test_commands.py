@@ -1,0 +1,168 @@
+"""The `huying` command: keys, traces, masks, county packs, and how it refuses."""
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from huying.chassis.security import KeyRing, sign, signed_bytes
+from huying.devkit import installation, tracing
+from huying.devkit.cli import app
+from huying.devkit.dlq import mask
+from huying.devkit.replay.quiet import CONSUMES
+from huying.devkit.system import BY_NAME, SERVICES
+
+run = CliRunner()
+
+
+def test_help_is_quick_because_nothing_heavy_is_imported() -> None:
+    heavy = "import sys, huying.devkit.cli; print([m for m in ('aiokafka', 'pymongo', 'motor', 'sklearn', 'httpx', 'huying.county') if m in sys.modules])"
+    answer = subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "[]"
+
+
+def test_a_machine_key_is_shown_once_and_only_its_hash_is_kept(tmp_path: Path) -> None:
+    ring = tmp_path / "keys.json"
+    words = [
+        "keys",
+        "create",
+        "weather",
+        "--role",
+        "system",
+        "--source",
+        "weather/julu",
+        "--signing",
+        "--keys",
+        str(ring),
+    ]
+    answer = run.invoke(app, words)
+    assert answer.exit_code == 0, answer.output
+    shown = json.loads(answer.stdout)
+    text = ring.read_text("utf-8")
+    assert shown["token"] not in text
+    assert sha256(shown["token"].encode()).hexdigest() in text
+    keys = KeyRing(ring)
+    who = keys.by_token(shown["token"])
+    assert who is not None
+    assert (who.id, who.role, who.sources) == ("weather", "system", ("weather/julu",))
+    header = sign("weather", shown["private_key"], "1", "weather/julu", "t", b"{}")
+    signer = keys.by_signature(header, signed_bytes("1", "weather/julu", "t", b"{}"))
+    assert signer is not None
+    assert signer.id == "weather"
+
+
+def test_an_unknown_role_is_refused_with_the_list(tmp_path: Path) -> None:
+    answer = run.invoke(app, ["keys", "create", "x", "--role", "king", "--keys", str(tmp_path / "keys.json")])
+    assert answer.exit_code == 1
+    assert "dispatcher" in answer.stderr
+
+
+def test_an_account_opens_with_its_password_only(tmp_path: Path) -> None:
+    ring = tmp_path / "keys.json"
+    answer = run.invoke(app, ["keys", "account", "li", "--role", "leader", "--keys", str(ring)])
+    password = json.loads(answer.stdout)["password"]
+    keys = KeyRing(ring)
+    assert keys.by_password("li", password) is not None
+    assert keys.by_password("li", password + "x") is None
+
+
+def test_secrets_are_long_and_never_the_same() -> None:
+    one, other = (run.invoke(app, ["keys", "secret"]).stdout.strip() for _ in range(2))
+    assert one != other
+    assert len(one) >= 32
+
+
+def test_an_installation_is_written_once_and_for_its_owner_only(tmp_path: Path) -> None:
+    made = installation.ensure(tmp_path / "run")
+    before = {name: (made.folder / name).read_text("utf-8") for name in ("secret", "tokens.json", "keys.json")}
+    again = installation.ensure(tmp_path / "run")
+    assert {name: (again.folder / name).read_text("utf-8") for name in before} == before
+    for path in (made.folder / "secret", made.folder / "tokens.json", made.password_file, made.keys):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+    ring = KeyRing(made.keys)
+    door = ring.by_token(made.token(installation.DOOR))
+    assert door is not None
+    assert door.role == "system"
+    unit = ring.by_token(made.unit_token("U02"))
+    assert unit is not None
+    assert unit.unit == "U02"
+    name, password = made.password_file.read_text("utf-8").split()
+    assert ring.by_password(name, password) is not None
+
+
+def test_a_county_pack_is_checked() -> None:
+    answer = run.invoke(app, ["county", "check", str(installation.default_pack()), "--json"])
+    assert answer.exit_code == 0, answer.output
+    assert json.loads(answer.stdout)["errors"] == 0
+
+
+@pytest.mark.parametrize(
+    ("told", "shown"),
+    [
+        ("请回电13812345678，谢谢", "请回电138****5678，谢谢"),
+        ("座机0319-4321234", "座机0319****1234"),
+        ("证号130529199001011234", "证号13****34"),
+        ("2026-03-02 编号JG-100214", "2026-03-02 编号JG-100214"),
+    ],
+)
+def test_numbers_of_persons_are_masked(told: str, shown: str) -> None:
+    assert mask(told) == shown
+
+
+def _span(trace: str, span: str, parent: str | None, service: str, message: str, at: int) -> dict[str, object]:
+    facts = {"messaging.message.id": message}
+    return {
+        "trace": trace, "span": span, "parent": parent, "service": service, "name": "huying.reports.v1 ReportAcceptedV1",
+        "start_ns": at * 1_000_000, "end_ns": at * 1_000_000 + 500_000, "links": [], "attributes": facts,
+    }  # fmt: skip
+
+
+def test_a_trace_is_a_tree_over_all_services(tmp_path: Path) -> None:
+    spans = [
+        _span("t1", "b", "a", "routing", "rp-1", 12),
+        _span("t1", "a", None, "intake", "D1", 0),
+        _span("t1", "c", "b", "notification", "in/1", 20),
+        _span("t2", "z", None, "intake", "D2", 5),
+    ]
+    text = [json.dumps(span) for span in spans]
+    (tmp_path / "intake.jsonl").write_text("\n".join(text) + '\n{"cut', "utf-8")
+    traces = tracing.of_report(tracing.read(tmp_path), "rp-1")
+    assert len(traces) == 1
+    lines = tracing.tree(traces[0])
+    assert [line.split("ms")[2].strip().split(":")[0] for line in lines] == ["intake", "routing", "notification"]
+    indents = [
+        len(line) - len(line.rstrip()) + line.index(name)
+        for line, name in zip(lines, ("intake", "routing", "notification"), strict=True)
+    ]
+    assert indents == sorted(indents)
+    assert len(set(indents)) == 3
+    answer = run.invoke(app, ["trace", "rp-1", "--traces", str(tmp_path)])
+    assert answer.exit_code == 0
+    assert "routing" in answer.stdout
+    assert run.invoke(app, ["trace", "rp-9", "--traces", str(tmp_path)]).exit_code == 1
+
+
+@pytest.mark.parametrize("service", [service.name for service in SERVICES])
+def test_the_table_of_consumers_is_what_each_service_subscribes_to(service: str, tmp_path: Path) -> None:
+    code = (
+        f"from {BY_NAME[service].module}.main import create_app\n"
+        "print(*(topic.name for topic in create_app().state.ground.link._topics))"
+    )
+    made = installation.ensure(tmp_path)
+    env = {"HUYING_SECRET": made.secret, "HUYING_KEYS": str(made.keys), "HUYING_PACK": str(made.pack)}
+    answer = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **env},
+        cwd=tmp_path,
+    )
+    assert answer.returncode == 0, answer.stderr
+    assert set(answer.stdout.split()) == set(CONSUMES[service])

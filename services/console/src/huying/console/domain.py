@@ -1,0 +1,222 @@
+"""What the console remembers of an event: a card for the feed, a line for the history, a report. Pure.
+
+It draws no conclusion that routing or sla-timer has not drawn; it only says theirs in the county's words.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from huying.contracts import clocks as deadlines
+from huying.contracts import incidents as feed
+from huying.contracts.clocks import ClockEvent
+from huying.contracts.commands import Actor
+from huying.contracts.incidents import IncidentEvent, ReportRef
+
+from .words import CLOCKS, FINAL, OPEN_STATES, ROLES, Names, exact, leading
+
+Clock = dict[str, Any]
+HOW = {"merged": "自动并案", "answered": "人工并案", "follow_up": "催办、补充", "device": "设备重复告警"}
+ANSWERS = {"same": "是同一件事", "different": "不是同一件事", "expired": "到时无人研判，单独派单"}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of an incident's history; `detail` opens below it."""
+
+    id: str
+    incident_id: str
+    at: datetime
+    order: int
+    kind: str
+    word: str
+    text: str
+    detail: str = ""
+    who: str = ""
+    holder: str = ""
+    """The unit that has it from this line on; holding times are computed from these."""
+
+
+def card(event: IncidentEvent) -> dict[str, Any]:
+    """The feed's own part of an incident after a step."""
+    view = event.incident
+    urgent = view.classification.clock_class == "emergency"
+    changed: dict[str, Any] = {
+        "version": event.incident_version,
+        "jurisdiction": event.jurisdiction,
+        "at": event.at,
+        "view": view.model_dump(exclude_none=True),
+        "number": view.number,
+        "state": view.state,
+        "opened_at": view.opened_at,
+        "urgent": urgent,
+        "pinned": urgent and view.state in OPEN_STATES,
+        "unit": view.dispatch.unit if view.dispatch else None,
+        "town_code": view.place.town_code,
+        "merged_into": view.merged_into,
+    }
+    if isinstance(event, feed.IncidentAskedV1):
+        changed["ask"] = event.model_dump(include={"candidate", "candidate_number", "score", "until", "reasons", "at"})
+    elif view.state != "asked":
+        changed["ask"] = None
+    if isinstance(event, feed.IncidentCompletedV1):
+        changed["result"] = event.text
+        changed["attachments"] = [item.model_dump() for item in event.attachments]
+    return changed
+
+
+def clock_after(known: Clock | None, event: ClockEvent) -> Clock | None:
+    """The clock after an event; None when it is no news. A stopped clock stays stopped, a breach stays a breach."""
+    if known is not None and (event.at < known["at"] or _over(known, event)):
+        return None
+    clock: Clock = {
+        "kind": event.kind,
+        "state": "running",
+        "breached": False,
+        "extended": 0,
+        "verdict": None,
+        **(known or {}),
+        "unit": event.unit,
+        "due_at": event.due_at,
+        "started_at": event.started_at,
+        "at": event.at,
+    }
+    match event:
+        case deadlines.ClockBreachedV1():
+            clock["breached"] = True
+        case deadlines.ClockPausedV1():
+            clock |= {"state": "paused", "reason": event.reason}
+        case deadlines.ClockResumedV1():
+            clock["state"] = "running"
+        case deadlines.ClockExtendedV1():
+            clock["extended"] = max(clock["extended"], event.count)
+        case deadlines.ClockStoppedV1():
+            clock |= {"state": "stopped", "verdict": event.verdict}
+        case _:
+            pass
+    return None if clock == known else clock
+
+
+def _over(known: Clock, event: ClockEvent) -> bool:
+    return known["state"] == "stopped" and not isinstance(event, deadlines.ClockStoppedV1)
+
+
+def derived(clocks: Mapping[str, Clock]) -> dict[str, Any]:
+    """What the feed filters by, out of all clocks of an incident."""
+    running = [clock for clock in clocks.values() if clock["kind"] in FINAL and clock["state"] == "running"]
+    lead = leading(clocks)
+    return {
+        "lead": dict(lead) if lead else None,
+        "final_due_at": min((clock["due_at"] for clock in running), default=None),
+        "extended": max((clock["extended"] for clock in clocks.values()), default=0),
+    }
+
+
+def report_of(event: IncidentEvent) -> ReportRef | None:
+    """The report that came with a step."""
+    if isinstance(event, feed.IncidentOpenedV1 | feed.IncidentReportJoinedV1):
+        return event.report
+    return None
+
+
+def line_of_step(event: IncidentEvent, names: Names) -> Line:
+    """A step of the feed as a line."""
+    word, text, detail = _step(event, names)
+    return Line(
+        id=f"{event.incident_id}/{event.incident_version}",
+        incident_id=event.incident_id,
+        at=event.at,
+        order=event.incident_version,
+        kind="step",
+        word=word,
+        text=text,
+        detail=detail,
+        who=_who(event.actor, names),
+        holder=event.dispatch.unit_name if isinstance(event, feed.IncidentDispatchedV1) else "",
+    )
+
+
+def line_of_clock(event: ClockEvent, identity: str, names: Names) -> Line:
+    """A clock's step as a line."""
+    name = CLOCKS[event.kind]
+    detail = ""
+    match event:
+        case deadlines.ClockStartedV1():
+            text, detail = f"{name}时限到 {exact(event.due_at)}", "\n".join(event.explanation)
+        case deadlines.ClockWarnedV1():
+            text = f"{name}时限已用 {event.percent}%" + ("（补发）" if event.late else "")
+        case deadlines.ClockBreachedV1():
+            text = f"{name}超期" + ("（补发）" if event.late else "")
+        case deadlines.ClockPausedV1():
+            text = f"{name}时限暂停：{event.reason}"
+        case deadlines.ClockResumedV1():
+            text = f"{name}时限恢复，到 {exact(event.due_at)}"
+        case deadlines.ClockExtendedV1():
+            text = f"{name}第 {event.count} 次延期到 {exact(event.due_at)}：{event.reason}"
+        case deadlines.ClockStoppedV1():
+            text = {"on_time": f"{name}按时", "late": f"{name}超期后完成", "void": f"{name}时限不再计"}[event.verdict]
+        case _:
+            text = name
+    return Line(identity, event.incident_id, event.at, 1_000_000, "clock", "时限", text, detail, names.unit(event.unit))
+
+
+def _step(event: IncidentEvent, names: Names) -> tuple[str, str, str]:
+    match event:
+        case feed.IncidentOpenedV1():
+            channel = names.channels.get(event.report.channel, event.report.channel)
+            return "事件上报", f"{channel}上报，登记为 {event.incident.number}", _reasons(event.reasons)
+        case feed.IncidentAskedV1():
+            return "待研判", f"疑似与 {event.candidate_number} 是同一件事", _reasons(event.reasons)
+        case feed.IncidentAskAnsweredV1():
+            return "研判", ANSWERS[event.answer], ""
+        case feed.IncidentReportJoinedV1():
+            channel = names.channels.get(event.report.channel, event.report.channel)
+            return "并案", f"{HOW[event.how]}：{channel} {event.report.tracking_number}", _reasons(event.reasons)
+        case feed.IncidentMergedV1():
+            return "合并", "并入另一事件，诉求一并转去", ""
+        case feed.IncidentDispatchedV1():
+            moved = f"（由{names.unit(event.previous_unit)}转来）" if event.previous_unit else ""
+            helping = "、".join(names.unit(code) for code in event.dispatch.assisting)
+            text = f"主责 {event.dispatch.unit_name}{moved}" + (f"，配合 {helping}" if helping else "")
+            return "响应指定", text, event.dispatch.basis or ""
+        case feed.IncidentAcceptedV1():
+            return "签收", f"{event.dispatch.unit_name}已签收", ""
+        case feed.IncidentContactedV1():
+            return "先行联系", f"{event.dispatch.unit_name}已联系群众", event.note or ""
+        case feed.IncidentReturnedV1():
+            return "退回", f"{event.dispatch.unit_name}退回：{event.reason}", event.basis or ""
+        case feed.IncidentCompletedV1():
+            return "部门处置", f"{event.dispatch.unit_name}办结", event.text
+        case _:
+            return "更新", event.incident.number, ""
+
+
+def _reasons(reasons: tuple[feed.Reason, ...]) -> str:
+    return "\n".join(f"{reason.text}（{reason.weight:+.2f}）" if reason.weight else reason.text for reason in reasons)
+
+
+def _who(actor: Actor | None, names: Names) -> str:
+    if actor is None:
+        return ""
+    unit = names.unit(actor.unit)
+    return f"{unit} {actor.id}".strip() if unit else f"{ROLES.get(actor.role, actor.role)} {actor.id}"
+
+
+LEGAL: Mapping[str, tuple[str, ...]] = {
+    "asked": ("answer_ask",),
+    "dispatched": ("accept", "return"),
+    "accepted": ("contact", "return", "complete"),
+    "contacted": ("contact", "return", "complete"),
+}
+"""Buttons by state. Routing has the last word; this only spares people buttons that it would refuse."""
+
+
+def allowed(state: str, unit: str | None, role: str, own_unit: str | None) -> tuple[str, ...]:
+    """Which commands a person may be offered on an incident."""
+    moves = LEGAL.get(state, ())
+    if role in {"dispatcher", "leader"}:
+        return moves
+    if role == "unit" and own_unit is not None and own_unit == unit:
+        return tuple(move for move in moves if move != "answer_ask")
+    return ()

@@ -1,0 +1,179 @@
+"""What every page shares: who looks, what time it is, the bar on top, how a command is given. It shows no case."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from html import escape
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse
+from nicegui import core, ui
+from starlette.requests import Request
+
+from huying.chassis.desk import CommandBody, order
+from huying.chassis.errors import Broken, Transient
+from huying.chassis.security import Principal
+from huying.chassis.service import Ground
+from huying.contracts.identity import deterministic_id
+
+from .. import tokens
+from ..handlers import Projection
+from ..repository import Board
+from ..session import COOKIE, Sessions
+from ..words import ROLES, ZONE, Names
+
+GROUND_STATE = "huying_console"
+LOOK_S = 1.0
+"""How often a page asks whether anything changed; a glance at a number, not at the database."""
+RELOOK = 15
+"""Every so many glances it looks anyway: countdowns move, and another replica may have written."""
+
+
+@dataclass(slots=True)
+class Desk:
+    """One person at one page."""
+
+    app: FastAPI
+    who: Principal
+    cookie: str | None
+
+    @property
+    def ground(self) -> Ground:
+        """What the service stands on."""
+        ground: Ground = self.app.state.ground
+        return ground
+
+    @property
+    def names(self) -> Names:
+        """Names of the pack."""
+        names: Names = self.app.state.names
+        return names
+
+    @property
+    def projection(self) -> Projection | None:
+        """The handler; None until the service has started."""
+        handler: Projection | None = self.ground.handler
+        return handler
+
+    @property
+    def board(self) -> Board:
+        """Reads.
+
+        Raises:
+            Transient: the service has not started.
+        """
+        if self.projection is None:
+            raise Transient("the console has not started yet")
+        return self.projection.board
+
+    @property
+    def own_unit(self) -> str | None:
+        """A unit's people see their unit's incidents; the dispatch centre sees all."""
+        return self.who.unit if self.who.role == "unit" else None
+
+    def now(self) -> datetime:
+        """Business time."""
+        return self.ground.clock.now()
+
+    async def command(self, incident_id: str, version: int, action: dict[str, Any]) -> tuple[bool, str]:
+        """Give a command as this person; whether it was done, and the sentence to show."""
+        sessions: Sessions = self.app.state.sessions
+        if sessions.read(self.cookie) is None:
+            ui.navigate.to("/login")
+            return False, "登录已过期，请重新登录"
+        body = CommandBody.model_validate({"action": action, "expected_version": version})
+        identity = deterministic_id("cm", self.who.id, incident_id, version, json.dumps(action, sort_keys=True))
+        try:
+            answer: JSONResponse = await order(self.ground, self.who.actor, incident_id, body, identity)
+        except (Transient, Broken):
+            return False, "服务暂时不可用，没有办成，请稍后再试"
+        told = json.loads(bytes(answer.body))
+        if answer.status_code == 200:
+            return True, "已办"
+        if answer.status_code == 202:
+            return True, "已提交，正在办理，结果稍后显示"
+        return False, str(told.get("detail") or "没有办成，请刷新后再试")
+
+
+def desk_of(request: Request) -> Desk:
+    """The person behind a request; the gate has let them in already."""
+    app: FastAPI = getattr(core.app.state, GROUND_STATE)
+    sessions: Sessions = app.state.sessions
+    cookie = request.cookies.get(COOKIE)
+    who = sessions.read(cookie)
+    assert who is not None, "the gate lets nobody in without a session"
+    return Desk(app, who, cookie)
+
+
+_PAGES = (("/", "实时", "feed"), ("/triage", "研判", "triage"))
+
+
+@contextmanager
+def frame(desk: Desk, here: str, title: str) -> Iterator[None]:
+    """The page's frame around its content."""
+    ui.page_title(f"{title} · 呼应")
+    ui.colors(
+        primary=tokens.ACCENT,
+        positive=tokens.TONES["on_time"],
+        negative=tokens.TONES["overdue"],
+        warning=tokens.TONES["soon"],
+        info=tokens.ACCENT,
+    )
+    ui.add_css(tokens.CSS)
+    ui.add_head_html(f"<script>{KEYS}</script>")
+    links = "".join(
+        f'<a href="{address}" class="{"here" if name == here else ""}">{word}</a>' for address, word, name in _PAGES
+    )
+    unit = desk.names.unit(desk.who.unit)
+    role = ROLES.get(desk.who.role, desk.who.role)
+    who = f"{escape(unit or role)} · {escape(desk.who.id)}"
+    ui.html(
+        f'<div class="hy-bar"><a class="brand" href="/">{tokens.ICON}呼应'
+        f'<span class="hy-quiet hy-small">{escape(desk.names.county)}</span></a>'
+        f'<nav aria-label="页面">{links}</nav><div class="who"><span id="hy-now"></span><span>{who}</span>'
+        '<form method="post" action="/logout"><button type="submit">退出</button></form></div></div>',
+        sanitize=False,
+    ).classes("w-full")
+    with ui.element("div").classes("hy-page"):
+        yield
+
+
+def tell_time(desk: Desk) -> str:
+    """The bar's clock; a replay says that it is one."""
+    now = desk.now().astimezone(ZONE)
+    said = f"{now.month}月{now.day}日 {now:%H:%M}"
+    return f"演练时间 {said}" if desk.ground.clock.mode == "replay" else said
+
+
+def show_time(desk: Desk) -> None:
+    """Bring the bar's clock up to date."""
+    said = json.dumps(tell_time(desk), ensure_ascii=False)
+    ui.run_javascript(f"hyNow({said})")
+
+
+KEYS = """
+function hyNow(t){const e=document.getElementById('hy-now');if(e)e.textContent=t}
+function hyBeep(){try{const c=new AudioContext(),o=c.createOscillator(),g=c.createGain();o.frequency.value=880;
+g.gain.value=.08;o.connect(g);g.connect(c.destination);o.start();o.stop(c.currentTime+.25)}catch(e){}}
+document.addEventListener('keydown',function(e){
+ const typing=/INPUT|TEXTAREA|SELECT/.test(document.activeElement?.tagName||'');
+ if(e.ctrlKey||e.metaKey||e.altKey)return;
+ if(typing){if(e.key==='Escape')document.activeElement.blur();return}
+ if(document.querySelector('.q-dialog'))return;
+ const rows=[...document.querySelectorAll('.hy-row')],at=rows.indexOf(document.activeElement);
+ if(e.key==='j'||e.key==='k'){const to=rows[at<0?0:Math.min(rows.length-1,Math.max(0,at+(e.key==='j'?1:-1)))];
+  if(to){to.focus();to.scrollIntoView({block:'nearest'})}}
+ else if(e.key==='Enter'&&at>=0)location.href=rows[at].dataset.href;
+ else if(e.key==='/'){const s=document.querySelector('.hy-search input');if(s){e.preventDefault();s.focus()}}
+ else{const b=document.querySelector('[data-key="'+e.key+'"]');if(b)b.click()}
+});
+"""
+"""Keys work in the browser alone, so that they keep working while the server is away."""
+
+
+def empty(title: str, detail: str) -> None:
+    """A state in which there is nothing to show, said in words."""
+    ui.html(f'<div class="hy-card hy-empty"><b>{escape(title)}</b>{escape(detail)}</div>', sanitize=False)

@@ -1,0 +1,169 @@
+"""Pieces of HTML for the incident and the triage page. Pure; every word that a person wrote is escaped here."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from html import escape
+from typing import Any
+
+from ..words import CLASSES, CLOCKS, STATES, Names, deadline, exact, place, span, when
+
+STEPS = ("事件上报", "分类受理", "响应指定", "部门处置", "结果反馈")
+CLOCK_ORDER = tuple(CLOCKS)
+
+Line = dict[str, Any]
+
+
+def title_line(document: dict[str, Any], now: datetime) -> str:
+    """Number, matter, place, state and the leading clock."""
+    view = document["view"]
+    word, tone = STATES[document["state"]]
+    urgent = '<span class="hy-tag urgent">紧急</span>' if document.get("urgent") else ""
+    lead = document.get("lead")
+    limit = ""
+    if lead:
+        said = deadline(lead, now)
+        until = f" · {said.until}" if said.until else ""
+        limit = f'<span class="hy-tag t-{said.tone}" title="{said.exact}">{said.text}{until}</span>'
+    extended = document.get("extended") or 0
+    more = f'<span class="t-held">已延期 {extended} 次</span>' if extended else ""
+    return (
+        f'<div class="hy-quiet">{escape(document["number"])} · {escape(view["classification"]["matter_name"])} · '
+        f"{escape(place(view))}</div><h1>{urgent}{escape(view['title'])}</h1>"
+        f'<div style="display:flex;gap:16px;flex-wrap:wrap;margin-top:4px">'
+        f'<span class="hy-tag t-{tone}">{word}</span>{limit}{more}</div>'
+    )
+
+
+def stepper(document: dict[str, Any], now: datetime) -> str:
+    """The five steps, what is done, since when, and where it stands."""
+    view = document["view"]
+    dispatch = view.get("dispatch") or {}
+    state = document["state"]
+    handled = dispatch.get("accepted_at")
+    moments = (
+        view["opened_at"],
+        None if state == "asked" else dispatch.get("dispatched_at"),
+        dispatch.get("dispatched_at"),
+        view.get("completed_at"),
+        view.get("completed_at"),
+    )
+    notes = (
+        f"{view['report_count']} 件诉求",
+        "待研判" if state == "asked" else CLASSES[view["classification"]["clock_class"]],
+        dispatch.get("unit_name") or "",
+        f"{when(handled, now)} 签收" if handled else "",
+        "已反馈" if view.get("completed_at") else "",
+    )
+    current = next((n for n, moment in enumerate(moments) if moment is None), len(STEPS))
+    items = []
+    for n, (name, moment, note) in enumerate(zip(STEPS, moments, notes, strict=True)):
+        kind = "done" if moment else ("now" if n == current and state != "merged" else "")
+        mark = "✓ " if moment else ""
+        said = when(moment, now) if moment else ("进行中" if kind == "now" else "")
+        items.append(
+            f'<li class="{kind}"><b>{mark}{name}</b><span class="hy-small">{said}</span> '
+            f'<span class="hy-small hy-quiet">{escape(note)}</span></li>'
+        )
+    return f'<ol class="hy-steps">{"".join(items)}</ol>'
+
+
+def report(document: Line, now: datetime, names: Names, text: str | None = None) -> str:
+    """One report: its words, by which channel, when, from whom."""
+    channel = names.channels.get(document["channel"], document["channel"])
+    said = text if text is not None else escape(document["text"])
+    who = (document.get("reporter") or {}).get("masked") or ""
+    number = document.get("origin_number") or document["tracking_number"]
+    received = document["received_at"]
+    return (
+        f'<div class="hy-report"><div class="hy-quiet hy-small">{escape(channel)} · {escape(number)} · '
+        f'<span title="{exact(received)}">{when(received, now)}</span> {escape(who)}</div><p>{said}</p></div>'
+    )
+
+
+def unit_card(document: dict[str, Any], now: datetime, names: Names, history: Sequence[Line]) -> str:
+    """Who has it, on what ground, and how long each unit had it."""
+    view = document["view"]
+    dispatch = view.get("dispatch")
+    if not dispatch:
+        return '<h2>责任单位</h2><p class="hy-quiet">还没有派单。</p>'
+    helping = "、".join(names.unit(code) for code in dispatch.get("assisting") or ()) or "无"
+    facts = {
+        "主责": dispatch["unit_name"],
+        "配合": helping,
+        "依据": dispatch.get("basis") or f"职责清单 {dispatch['catalogue']}",
+        "派单": when(dispatch["dispatched_at"], now),
+        "签收": when(dispatch["accepted_at"], now) if dispatch.get("accepted_at") else "未签收",
+        "联系群众": when(dispatch["contacted_at"], now) if dispatch.get("contacted_at") else "未联系",
+    }
+    rows = "".join(f"<dt>{name}</dt><dd>{escape(text)}</dd>" for name, text in facts.items())
+    held = "".join(
+        f"<dt>{escape(unit)}</dt><dd>{span(length)}</dd>"
+        for unit, length in holding(history, view.get("completed_at") or now)
+    )
+    return f'<h2>责任单位</h2><dl class="hy-facts">{rows}</dl><h2 style="margin-top:12px">各单位持有时长</h2>' + (
+        f'<dl class="hy-facts" style="grid-template-columns:auto 1fr">{held}</dl>' if held else ""
+    )
+
+
+def holding(history: Sequence[Line], until: datetime) -> list[tuple[str, timedelta]]:
+    """How long each main unit had it, in order; `history` has the newest first."""
+    spans = [(line["holder"], line["at"]) for line in reversed(history) if line["holder"]]
+    ends = [at for _, at in spans[1:]] + [until]
+    return [(unit, max(end - at, timedelta())) for (unit, at), end in zip(spans, ends, strict=True)]
+
+
+def clocks(document: dict[str, Any], now: datetime) -> str:
+    """All clocks of the incident, each in words."""
+    known = sorted(
+        document.get("clocks", {}).values(), key=lambda one: (CLOCK_ORDER.index(one["kind"]), one["started_at"])
+    )
+    if not known:
+        return '<h2>时限</h2><p class="hy-quiet">还没有时限。</p>'
+    rows = []
+    for clock in known:
+        said = deadline(clock, now)
+        more = f' <span class="t-held">已延期 {clock["extended"]} 次</span>' if clock["extended"] else ""
+        until = f' <span class="hy-quiet hy-small">{said.until}</span>' if said.until else ""
+        rows.append(
+            f'<dt>{CLOCKS[clock["kind"]]}</dt><dd title="{said.exact}">'
+            f'<span class="hy-tag t-{said.tone}">{said.text}</span>{until}{more}</dd>'
+        )
+    return f'<h2>时限</h2><dl class="hy-facts">{"".join(rows)}</dl>'
+
+
+def timeline(history: Sequence[Line], now: datetime) -> str:
+    """The whole history, newest first, one line each; what has more opens."""
+    items = []
+    for line in history:
+        who = f' <span class="hy-quiet hy-small">{escape(line["who"])}</span>' if line["who"] else ""
+        detail = (
+            f'<details><summary class="hy-small">展开</summary>{escape(line["detail"]).replace(chr(10), "<br>")}</details>'
+            if line["detail"]
+            else ""
+        )
+        items.append(
+            f'<li class="{line["kind"]}"><span class="hy-quiet hy-small" title="{exact(line["at"])}">'
+            f"{when(line['at'], now)}</span> <b>{escape(line['word'])}</b> {escape(line['text'])}{who}{detail}</li>"
+        )
+    return f'<h2>办理过程</h2><ol class="hy-time">{"".join(items)}</ol>'
+
+
+def result(document: dict[str, Any]) -> str:
+    """What the unit reported, with its pictures as links: nothing is loaded from elsewhere."""
+    if not document.get("result"):
+        return ""
+    links = "".join(
+        f' <a href="{escape(item["url"])}" target="_blank" rel="noopener noreferrer">附件 {n}</a>'
+        for n, item in enumerate(document.get("attachments") or (), 1)
+    )
+    return f'<div class="hy-card" style="margin-top:16px"><h2>办理结果</h2>{escape(document["result"])}{links}</div>'
+
+
+def reasons(found: Sequence[dict[str, Any]], score: float) -> str:
+    """Why the engine asks: short sentences with their weights, for and against."""
+    rows = "".join(
+        f'<li><b class="{"t-on_time" if one.get("weight", 0) >= 0 else "t-overdue"}">{one.get("weight", 0):+.2f}</b>'
+        f"<span>{escape(one['text'])}</span></li>"
+        for one in found
+    )
+    return f'<h2>系统依据（相似度 {score:.0%}）</h2><ul class="hy-reasons">{rows}</ul>'

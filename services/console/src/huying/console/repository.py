@@ -1,0 +1,164 @@
+"""The console's own projections: how they are written, and the questions the pages ask of them."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any
+
+from pymongo import UpdateOne
+
+from huying.chassis.message import Document
+from huying.chassis.mongo import Mongo
+from huying.contracts.incidents import ReportRef
+
+from .domain import Clock, Line, derived
+from .words import OPEN_STATES
+
+FEED, HISTORY, REPORTS = "feed", "history", "reports"
+
+STATE_FILTERS: Mapping[str, tuple[str, Document]] = {
+    "open": ("在办", {"state": {"$in": list(OPEN_STATES)}}),
+    "asked": ("待研判", {"state": "asked"}),
+    "dispatched": ("待签收", {"state": "dispatched"}),
+    "working": ("处置中", {"state": {"$in": ["accepted", "contacted"]}}),
+    "overdue": ("超期", {}),
+    "urgent": ("紧急", {"pinned": True}),
+    "completed": ("已办结", {"state": "completed"}),
+}
+"""Chips of the feed; `overdue` needs the time and is completed in `filter_of`."""
+
+
+def save_card(incident_id: str, changed: Document) -> UpdateOne:
+    """The feed's part of an incident; the clocks' part is not touched."""
+    return UpdateOne({"_id": incident_id}, {"$set": changed}, upsert=True)
+
+
+def save_clock(incident_id: str, clock_id: str, clock: Clock, clocks: Mapping[str, Clock]) -> UpdateOne:
+    """One clock of an incident and what follows from all of them; the feed's part is not touched."""
+    return UpdateOne({"_id": incident_id}, {"$set": {f"clocks.{clock_id}": clock, **derived(clocks)}}, upsert=True)
+
+
+def save_line(line: Line) -> UpdateOne:
+    """A line of the history; the same one again changes nothing."""
+    return UpdateOne({"_id": line.id}, {"$setOnInsert": {k: v for k, v in asdict(line).items() if k != "id"}}, True)
+
+
+def save_report(incident_id: str, report: ReportRef, at: datetime) -> UpdateOne:
+    """A report belongs to the incident that spoke of it last."""
+    document = report.model_dump(exclude={"report_id"}, exclude_none=True) | {"incident_id": incident_id, "joined": at}
+    return UpdateOne({"_id": f"{incident_id}/{report.report_id}"}, {"$set": document}, upsert=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a person wants to see, as it stands in the address."""
+
+    state: str = ""
+    town: str = ""
+    unit: str = ""
+    q: str = ""
+    more: int = 0
+
+    def address(self, **changes: Any) -> str:
+        """The address of this view, with some of it changed."""
+        from urllib.parse import urlencode
+
+        chosen = {k: v for k, v in (asdict(self) | changes).items() if v}
+        return "/?" + urlencode(chosen) if chosen else "/"
+
+
+@dataclass(slots=True)
+class Shown:
+    """The rows of a view, how many there are in all, and the counts that the chips carry."""
+
+    rows: list[Document] = field(default_factory=list)
+    total: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+
+
+def filter_of(wish: Wish, now: datetime, own_unit: str | None = None) -> Document:
+    """A wish as a query. Merged incidents show only on their own page."""
+    parts: list[Document] = [{"version": {"$gte": 1}, "state": {"$ne": "merged"}}]
+    if wish.state == "overdue":
+        parts.append(_overdue(now))
+    elif wish.state in STATE_FILTERS:
+        parts.append(STATE_FILTERS[wish.state][1])
+    if wish.town:
+        parts.append({"town_code": wish.town})
+    if own_unit or wish.unit:
+        parts.append({"unit": own_unit or wish.unit})
+    if wish.q.strip():
+        words = re.escape(wish.q.strip()[:100])
+        sought = ("number", "view.title", "view.place.address", "view.place.village", "view.dispatch.unit_name")
+        parts.append({"$or": [{name: {"$regex": words, "$options": "i"}} for name in sought]})
+    return {"$and": parts}
+
+
+def _overdue(now: datetime) -> Document:
+    return {"state": {"$in": list(OPEN_STATES)}, "final_due_at": {"$lt": now}}
+
+
+PAGE = 200
+"""Rows before one asks for more: what a person scrolls at most."""
+
+
+class Board:
+    """Reads for the pages."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        """Reads of one database."""
+        self._feed, self._history = mongo.collection(FEED), mongo.collection(HISTORY)
+        self._reports = mongo.collection(REPORTS)
+
+    async def shown(self, wish: Wish, now: datetime, own_unit: str | None = None) -> Shown:
+        """The newest incidents that answer a wish, emergencies first, and the counts of all chips."""
+        query = filter_of(wish, now, own_unit)
+        cursor = self._feed.find(query, _ROW).sort([("pinned", -1), ("opened_at", -1), ("_id", 1)])
+        rows = await cursor.limit(PAGE * (1 + wish.more)).to_list(None)
+        facets: Document = {
+            name: [{"$match": _overdue(now) if name == "overdue" else chosen}, {"$count": "n"}]
+            for name, (_, chosen) in STATE_FILTERS.items()
+        }
+        base = filter_of(Wish(town=wish.town, unit=wish.unit, q=wish.q), now, own_unit)
+        facets["all"] = [{"$count": "n"}]
+        [found] = await self._feed.aggregate([{"$match": base}, {"$facet": facets}]).to_list(None)
+        counts = {name: (hits[0]["n"] if hits else 0) for name, hits in found.items()}
+        return Shown(rows, counts.get(wish.state or "all", len(rows)), counts)
+
+    async def asks(self, own_unit: str | None = None) -> list[Document]:
+        """Open questions, the one that runs out first on top."""
+        del own_unit
+        cursor = self._feed.find({"state": "asked", "ask": {"$ne": None}}).sort([("ask.until", 1), ("_id", 1)])
+        return list(await cursor.limit(PAGE).to_list(None))
+
+    async def incident(self, incident_id: str) -> Document | None:
+        """An incident with its clocks."""
+        found: Document | None = await self._feed.find_one({"_id": incident_id, "version": {"$gte": 1}})
+        return found
+
+    async def history(self, incident_id: str) -> list[Document]:
+        """Its lines, newest first."""
+        cursor = self._history.find({"incident_id": incident_id}).sort([("at", -1), ("order", -1), ("_id", -1)])
+        return list(await cursor.to_list(None))
+
+    async def reports(self, incident_id: str) -> list[Document]:
+        """Its reports in the order in which they came."""
+        cursor = self._reports.find({"incident_id": incident_id}).sort([("received_at", 1), ("_id", 1)])
+        return list(await cursor.to_list(None))
+
+
+_ROW = {
+    "number": 1,
+    "version": 1,
+    "state": 1,
+    "view": 1,
+    "lead": 1,
+    "ask.until": 1,
+    "extended": 1,
+    "pinned": 1,
+    "urgent": 1,
+    "unit": 1,
+    "opened_at": 1,
+    "at": 1,
+}

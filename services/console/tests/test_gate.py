@@ -1,0 +1,130 @@
+"""Nothing without a sign-in: the gate before a plain application, and the cookie that opens it."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from huying.chassis.security import KeyRing, Principal, write_entry
+from huying.console.gate import Gate
+from huying.console.login import _inside
+from huying.console.session import COOKIE, Sessions
+
+SESSIONS = Sessions(b"k" * 32, timedelta(hours=1))
+ZHANG = Principal("zhang", "dispatcher")
+
+
+async def behind(scope: Any, receive: Any, send: Callable[[Any], Awaitable[None]]) -> None:
+    del receive
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.accept"})
+        return
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"behind"})
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Gate:
+    keys = tmp_path / "keys.json"
+    write_entry(keys, {"id": "m", "role": "system", "sha256": sha256(b"machine").hexdigest()})
+    return Gate(behind, SESSIONS, KeyRing(keys))
+
+
+async def ask(gate: Gate, path: str, method: str = "GET", **headers: str) -> httpx.Response:
+    transport = httpx.ASGITransport(app=gate)
+    async with httpx.AsyncClient(transport=transport, base_url="http://desk") as client:
+        return await client.request(method, path, headers=headers)
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/login"])
+async def test_health_metrics_and_the_sign_in_are_open(gate: Gate, path: str) -> None:
+    assert (await ask(gate, path)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/triage", "/incidents/x", "/_nicegui/x.js", "/v1/commands/x", "/openapi.json", "/login/x", "//login"]
+)
+async def test_everything_else_is_closed(gate: Gate, path: str) -> None:
+    assert (await ask(gate, path)).status_code == 401
+    page = await ask(gate, f"{path}?q=a", accept="text/html")
+    assert page.status_code == 303
+    assert page.headers["location"].startswith("/login?next=%2F")
+
+
+async def test_a_session_opens_and_a_changed_one_does_not(gate: Gate) -> None:
+    cookie = SESSIONS.write(ZHANG)
+    assert (await ask(gate, "/", cookie=f"{COOKIE}={cookie}")).status_code == 200
+    packed, _, mac = cookie.partition(".")
+    strangers = Sessions(b"o" * 32, timedelta(1)).write(ZHANG)
+    for wrong in (f"{packed}x.{mac}", f"{packed}.{mac[1:]}", packed, ".", "é.x", strangers, "", None):
+        assert SESSIONS.read(wrong) is None
+    assert (await ask(gate, "/", cookie=f"{COOKIE}={packed}.0")).status_code == 401
+    assert SESSIONS.read(cookie) == ZHANG
+    assert SESSIONS.read(Sessions(SESSIONS.key, timedelta(seconds=-1)).write(ZHANG)) is None
+
+
+async def test_a_machine_key_reaches_the_api_and_no_page(gate: Gate) -> None:
+    assert (await ask(gate, "/v1/commands/x", authorization="Bearer machine")).status_code == 200
+    assert (await ask(gate, "/v1/commands/x", authorization="Bearer other")).status_code == 401
+    assert (await ask(gate, "/", authorization="Bearer machine")).status_code == 401
+
+
+async def test_another_sites_page_writes_nothing_with_our_cookie(gate: Gate) -> None:
+    cookie = f"{COOKIE}={SESSIONS.write(ZHANG)}"
+    assert (await ask(gate, "/logout", "POST", cookie=cookie, origin="http://desk")).status_code == 200
+    assert (await ask(gate, "/logout", "POST", cookie=cookie, origin="http://evil")).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("headers", "sent"),
+    [
+        ([], "websocket.close"),
+        ([(b"cookie", f"{COOKIE}={SESSIONS.write(ZHANG)}".encode())], "websocket.accept"),
+        (
+            [
+                (b"cookie", f"{COOKIE}={SESSIONS.write(ZHANG)}".encode()),
+                (b"origin", b"http://evil"),
+                (b"host", b"desk"),
+            ],
+            "websocket.close",
+        ),
+    ],
+)
+async def test_a_websocket_needs_a_session_and_our_own_page(gate: Gate, headers: Any, sent: str) -> None:
+    told: list[Any] = []
+
+    async def send(message: Any) -> None:
+        told.append(message)
+
+    async def receive() -> Any:
+        return {"type": "websocket.connect"}
+
+    scope: Any = {"type": "websocket", "path": "/_nicegui_ws/socket.io", "headers": headers, "query_string": b""}
+    await gate(scope, receive, send)
+    assert [message["type"] for message in told] == [sent]
+
+
+async def test_every_answer_forbids_the_browser_other_hosts(gate: Gate) -> None:
+    policy = (await ask(gate, "/login")).headers["content-security-policy"]
+    assert "default-src 'self'" in policy
+    assert "http" not in policy
+    assert "*" not in policy
+
+
+@pytest.mark.parametrize(
+    ("wanted", "leads"),
+    [
+        ("/triage?x=1", "/triage?x=1"),
+        ("//evil", "/"),
+        ("/\\evil", "/"),
+        ("https://evil", "/"),
+        ("", "/"),
+        ("/login", "/"),
+    ],
+)
+def test_the_sign_in_leads_to_pages_of_ours_only(wanted: str, leads: str) -> None:
+    assert _inside(wanted) == leads

@@ -1,0 +1,150 @@
+"""The projections: any interleaving and repetition gives the same documents; people's commands find their answer."""
+
+import random
+from datetime import UTC, datetime
+from typing import Any
+
+from console_stories import Story, morning
+from pymongo import InsertOne, UpdateOne
+
+from huying.chassis.measures import Measures
+from huying.chassis.message import API, Message
+from huying.console.domain import allowed
+from huying.console.handlers import Projection, Seen
+from huying.console.words import Names
+from huying.contracts.clocks import ClockEvent
+from huying.contracts.commands import Accept, Actor, CommandIssuedV1
+from huying.contracts.incidents import CommandDeclinedV1
+from huying.contracts.topics import CLOCKS, INCIDENTS
+
+NOW = datetime(2026, 3, 9, 6, 20, tzinfo=UTC)
+NAMES = Names("巨鹿县", {"U01": "县交通运输局"}, {}, {})
+
+
+class Nowhere:
+    """A database that is never asked."""
+
+    def collection(self, name: str) -> None:
+        return None
+
+
+class Store:
+    """Applies the few kinds of writes that the projections use."""
+
+    def __init__(self) -> None:
+        self.documents: dict[tuple[str, str], dict[str, Any]] = {}
+
+    def apply(self, writes: list[tuple[str, Any]]) -> None:
+        for collection, operation in writes:
+            if isinstance(operation, InsertOne):
+                self.documents[collection, operation._doc["_id"]] = dict(operation._doc)
+                continue
+            assert isinstance(operation, UpdateOne)
+            wanted, change = dict(operation._filter), operation._doc
+            key = (collection, wanted["_id"])
+            found = self.documents.get(key)
+            if found is not None and any(found.get(name) != value for name, value in wanted.items()):
+                found = None
+            if found is None and not operation._upsert:
+                continue
+            if found is None:
+                found = self.documents.setdefault(key, {"_id": wanted["_id"], **change.get("$setOnInsert", {})})
+            for name, value in change.get("$set", {}).items():
+                part, _, field = name.partition(".")
+                if field:
+                    found.setdefault(part, {})[field] = value
+                else:
+                    found[name] = value
+
+
+def projection() -> Projection:
+    nowhere: Any = Nowhere()
+    return Projection(nowhere, Measures("console"), "console", "130529", NAMES)
+
+
+def message(event: Any) -> Message:
+    clock = isinstance(event, ClockEvent)
+    identity = f"{event.clock_id}/{event.TYPE}" if clock else "x"
+    topic = CLOCKS if clock else INCIDENTS
+    return Message(topic.name, identity, event, key=event.incident_id, time=event.at)
+
+
+def run(events: list[Any]) -> dict[tuple[str, str], dict[str, Any]]:
+    subject, state, store = projection(), Seen(), Store()
+    for event in events:
+        store.apply(subject.fold(state, message(event), event.at).writes)
+    assert state.gaps == 0
+    return store.documents
+
+
+def test_every_interleaving_and_repetition_gives_the_same_documents() -> None:
+    lanes = [lane for story in morning("s", NOW) for lane in (story.feed, story.clocks) if lane]
+    expected = run([event for lane in lanes for event in lane])
+    assert {name for name, _ in expected} == {"feed", "history", "reports"}
+    for seed in range(40):
+        dice = random.Random(seed)
+        waiting, events = [list(lane) for lane in lanes], []
+        while any(waiting):
+            events.append(dice.choice([lane for lane in waiting if lane]).pop(0))
+        for lane in lanes:
+            events += lane[dice.randrange(len(lane)) :]
+        assert run(events) == expected
+
+
+def test_a_version_that_is_missing_is_counted() -> None:
+    subject, state = projection(), Seen()
+    steps = Story("g", "PA-1", "路灯不亮", NOW).opened().dispatched().accepted().feed
+    for step in (steps[0], steps[2]):
+        subject.fold(state, message(step), NOW)
+    assert state.gaps == 1
+
+
+def command(identity: str) -> CommandIssuedV1:
+    return CommandIssuedV1(
+        command_id=identity,
+        jurisdiction="130529",
+        incident_id="c",
+        actor=Actor(id="zhang", role="dispatcher"),
+        action=Accept(),
+        issued_at=NOW,
+    )
+
+
+def test_a_command_of_ours_is_answered_once_and_a_strangers_leaves_no_trace() -> None:
+    subject, state, store = projection(), Seen(), Store()
+    taken = subject.fold(state, Message(API, "cm-1", command("cm-1")), NOW)
+    store.apply(taken.writes)
+    assert [out.event.TYPE for out in taken.events] == [CommandIssuedV1.TYPE]
+    steps = Story("c", "PA-1", "路灯不亮", NOW).opened().dispatched().accepted().feed
+    for step, identity in zip(steps, (None, "cm-stranger", "cm-1"), strict=True):
+        event = step.model_copy(update={"command_id": identity})
+        store.apply(subject.fold(state, message(event), NOW).writes)
+    assert store.documents["commands", "cm-1"]["status"] == "done"
+    assert ("commands", "cm-stranger") not in store.documents
+
+
+def test_a_declined_command_says_why_and_is_no_step_of_the_incident() -> None:
+    subject, state, store = projection(), Seen(), Store()
+    store.apply(subject.fold(state, Message(API, "cm-2", command("cm-2")), NOW).writes)
+    declined = CommandDeclinedV1(
+        command_id="cm-2",
+        incident_id="c",
+        jurisdiction="130529",
+        at=NOW,
+        reason="stale_version",
+        message="事件已到第 4 版",
+        legal=("contact",),
+    )
+    store.apply(subject.fold(state, message(declined), NOW).writes)
+    row = store.documents["commands", "cm-2"]
+    assert (row["status"], row["reason"], row["message"]) == ("declined", "stale_version", "事件已到第 4 版")
+    assert {name for name, _ in store.documents} == {"commands"}
+
+
+def test_buttons_are_those_that_the_person_may_press() -> None:
+    assert allowed("asked", None, "dispatcher", None) == ("answer_ask",)
+    assert allowed("asked", None, "unit", "U01") == ()
+    assert allowed("dispatched", "U01", "unit", "U01") == ("accept", "return")
+    assert allowed("dispatched", "U01", "unit", "U02") == ()
+    assert allowed("dispatched", "U01", "supervisor", None) == ()
+    assert allowed("completed", "U01", "dispatcher", None) == ()

@@ -1,0 +1,103 @@
+"""Pieces of the pages, built from the projections of a morning."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from console_stories import Story, morning
+
+from huying.console.domain import card, clock_after, derived, line_of_step
+from huying.console.pages import parts
+from huying.console.pages.rows import row_of
+from huying.console.repository import Wish, filter_of
+from huying.console.words import Names
+
+NOW = datetime(2026, 3, 9, 6, 20, tzinfo=UTC)
+NAMES = Names("巨鹿县", {"U01": "县交通运输局"}, {}, {"citizen_app": "群众端", "hotline_12345": "12345热线"})
+STORIES = {story.name.removeprefix("s-"): story for story in morning("s", NOW)}
+
+
+def document(story: Story) -> dict[str, Any]:
+    """The feed's document of a story."""
+    found: dict[str, Any] = {"_id": story.name}
+    for event in story.feed:
+        found |= card(event)
+    known: dict[str, Any] = {}
+    for event in story.clocks:
+        clock = clock_after(known.get(event.clock_id), event)
+        known |= {event.clock_id: clock} if clock else {}
+    return found | {"clocks": known} | derived(known)
+
+
+@pytest.mark.parametrize(
+    ("name", "done", "now"),
+    [
+        ("twin", ["事件上报"], "分类受理"),
+        ("gas", ["事件上报", "分类受理", "响应指定"], "部门处置"),
+        ("lamp", ["事件上报", "分类受理", "响应指定"], "部门处置"),
+        ("garbage", ["事件上报", "分类受理", "响应指定", "部门处置", "结果反馈"], None),
+    ],
+)
+def test_the_five_steps_show_what_is_done_and_where_it_stands(name: str, done: list[str], now: str | None) -> None:
+    shown = parts.stepper(document(STORIES[name]), NOW)
+    assert re.findall(r'class="done"><b>✓ (\w+)', shown) == done
+    assert re.findall(r'class="now"><b>(\w+)', shown) == ([now] if now else [])
+
+
+def test_each_unit_is_metered_for_as_long_as_it_had_the_case() -> None:
+    road = STORIES["road"]
+    lines = [vars_of(line_of_step(event, NAMES)) for event in road.feed]
+    held = parts.holding(lines[::-1], NOW)
+    assert held == [
+        ("县交通运输局", timedelta(minutes=30)),
+        ("县供水服务中心", timedelta(hours=25, minutes=30)),
+    ]
+
+
+def vars_of(line: Any) -> dict[str, Any]:
+    return {name: getattr(line, name) for name in type(line).__slots__}
+
+
+@pytest.mark.parametrize(
+    ("name", "limit", "tone", "state"),
+    [
+        ("gas", "剩 1 小时 10 分", "on_time", "待签收"),
+        ("twin", "研判剩 25 分", "held", "待研判"),
+        ("water", "超期 1 天", "overdue", "处置中"),
+        ("garbage", "按时答复", "on_time", "已办结"),
+        ("policy", "剩 1 小时", "soon", "处置中"),
+    ],
+)
+def test_a_row_says_what_is_due_and_where_it_stands(name: str, limit: str, tone: str, state: str) -> None:
+    row = row_of(document(STORIES[name]), NOW, NAMES)
+    assert (row["limit"], row["limit_tone"], row["state"]) == (limit, tone, state)
+
+
+def test_emergencies_are_pinned_until_they_are_done_and_extensions_stand_apart() -> None:
+    assert row_of(document(STORIES["gas"]), NOW, NAMES)["pinned"]
+    assert not row_of(document(STORIES["lamp"]), NOW, NAMES)["pinned"]
+    road = row_of(document(STORIES["road"]), NOW, NAMES)
+    assert (road["extended"], road["returns"]) == ("已延期 1 次", "退回 1 次")
+    lamp = row_of(document(STORIES["lamp"]), NOW, NAMES)
+    assert [door["name"] for door in lamp["doors"]] == ["群众端", "12345热线"]
+
+
+def test_a_reporters_words_stay_words() -> None:
+    twin = document(STORIES["twin"])
+    history = [vars_of(line_of_step(event, NAMES)) for event in STORIES["garbage"].feed]
+    for shown in (
+        parts.title_line(twin, NOW),
+        parts.result(document(STORIES["garbage"])),
+        parts.timeline(history, NOW),
+    ):
+        assert "<script>" not in shown
+        assert "<b>灯杆已扶正</b>" not in shown
+
+
+def test_a_wish_stands_in_the_address_and_a_search_is_no_pattern() -> None:
+    assert Wish().address() == "/"
+    assert Wish(state="overdue", q="灯").address(q="") == "/?state=overdue"
+    [_, sought] = filter_of(Wish(q=".*("), NOW)["$and"]
+    assert sought["$or"][0]["number"]["$regex"] == r"\.\*\("
+    assert {"unit": "U04"} in filter_of(Wish(unit="U01"), NOW, own_unit="U04")["$and"]

@@ -1,0 +1,278 @@
+"""A case as evaluation sees it: who answered, in time or not, and what the citizens say. No I/O, no clock.
+
+Feed and clocks come in no common order, so each writes its own part of a case and the result is the same for every
+interleaving. It never counts a silent citizen as a satisfied one, and never invites anybody twice.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from huying.contracts.clocks import ClockBreachedV1, ClockEvent, ClockExtendedV1, ClockKind, ClockStoppedV1
+from huying.contracts.identity import deterministic_id
+from huying.contracts.incidents import (
+    IncidentCompletedV1,
+    IncidentDispatchedV1,
+    IncidentEvent,
+    IncidentMergedV1,
+    IncidentOpenedV1,
+    IncidentReportJoinedV1,
+    IncidentReturnedV1,
+)
+from huying.contracts.ratings import Grade
+
+Verdict = Literal["on_time", "late", "void"]
+Refusal = Literal["unknown", "used", "expired"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Rules(_Part):
+    """How long a link is good, and how long we wait before a person calls back."""
+
+    rating_open: timedelta
+    callback_after: timedelta
+
+    def __init__(self, rating_open: timedelta, callback_after: timedelta) -> None:
+        super().__init__(rating_open=rating_open, callback_after=callback_after)
+
+
+class CaseReport(_Part):
+    """A report of the case; `reporter` is None where there is nobody to ask, such as a device."""
+
+    reporter: str | None
+    channel: str
+    since: datetime
+
+
+class CaseClock(_Part):
+    """A deadline of the case. A breach stays a breach; extensions only grow."""
+
+    kind: ClockKind
+    unit: str | None = None
+    at: datetime
+    verdict: Verdict | None = None
+    breached: bool = False
+    extended: int = 0
+
+
+class Invitation(_Part):
+    """One citizen's one chance to say how well it went."""
+
+    rating_id: str
+    report_id: str
+    reporter: str
+    unit: str
+    at: datetime
+    expires_at: datetime
+    grade: Grade | None = None
+    comment: str | None = None
+    rated_at: datetime | None = None
+
+
+class Case(_Part):
+    """An incident and how it was answered. `unit` is the main unit now; `held_by` every one that ever had it."""
+
+    incident_id: str
+    jurisdiction: str = ""
+    revision: int = 0
+    seen_version: int = 0
+    number: str = ""
+    title: str = ""
+    result: str = ""
+    state: str = ""
+    matter: str = ""
+    matter_name: str = ""
+    clock_class: str = ""
+    town_code: str | None = None
+    town: str | None = None
+    unit: str | None = None
+    unit_name: str = ""
+    held_by: tuple[str, ...] = ()
+    returned_by: tuple[str, ...] = ()
+    opened_at: datetime | None = None
+    dispatched_at: datetime | None = None
+    accepted_at: datetime | None = None
+    contacted_at: datetime | None = None
+    completed_at: datetime | None = None
+    redone: int = 0
+    merged_into: str | None = None
+    reports: dict[str, CaseReport] = {}
+    clocks: dict[str, CaseClock] = {}
+    invitations: tuple[Invitation, ...] = ()
+    callback_due_at: datetime | None = None
+    callback_at: datetime | None = None
+
+    def invitation(self, rating_id: str) -> Invitation | None:
+        """The invitation with this id."""
+        return next((one for one in self.invitations if one.rating_id == rating_id), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a message changes: cases as they are now, and what is told of them."""
+
+    cases: tuple[Case, ...] = ()
+    invited: tuple[tuple[Case, Invitation], ...] = ()
+    rated: tuple[tuple[Case, Invitation], ...] = ()
+    callbacks: tuple[tuple[Case, Invitation], ...] = ()
+    refusal: Refusal | None = None
+    gap: bool = False
+
+
+def decide_step(cases: Mapping[str, Case], event: IncidentEvent, rules: Rules) -> Decision:
+    """A step of an incident's life. `cases` holds it, and whatever it was merged into, as far as they are known."""
+    known = cases.get(event.incident_id) or Case(incident_id=event.incident_id)
+    if event.incident_version <= known.seen_version:
+        return Decision()
+    gap = event.incident_version > known.seen_version + 1
+    case = _after(known, event)
+    if isinstance(event, IncidentMergedV1):
+        root = _root(cases, event.into)
+        moved = {
+            name: report.model_copy(update={"since": _milliseconds(event.at)}) for name, report in case.reports.items()
+        }
+        root = root.model_copy(update={"reports": moved | root.reports})
+        root, invited = _invite(root, rules)
+        return Decision((case.model_copy(update={"reports": {}}), root), invited, gap=gap)
+    if isinstance(event, IncidentOpenedV1 | IncidentReportJoinedV1):
+        told = event.report
+        reporter = told.reporter.ref if told.reporter else None
+        added = CaseReport(reporter=reporter, channel=told.channel, since=_milliseconds(event.at))
+        case = case.model_copy(update={"reports": {told.report_id: added} | case.reports})
+    case, invited = _invite(case, rules)
+    return Decision((case,), invited, gap=gap)
+
+
+def decide_clock(cases: Mapping[str, Case], event: ClockEvent) -> Decision:
+    """A clock's step; the same one again changes nothing."""
+    case = cases.get(event.incident_id) or Case(incident_id=event.incident_id, jurisdiction=event.jurisdiction)
+    at = _milliseconds(event.at)
+    known = case.clocks.get(event.clock_id)
+    clock = known or CaseClock(kind=event.kind, unit=event.unit, at=at)
+    if isinstance(event, ClockBreachedV1):
+        clock = clock.model_copy(update={"breached": True})
+    elif isinstance(event, ClockExtendedV1):
+        clock = clock.model_copy(update={"extended": max(clock.extended, event.count)})
+    elif isinstance(event, ClockStoppedV1) and (clock.verdict is None or at >= clock.at):
+        clock = clock.model_copy(update={"verdict": event.verdict})
+    clock = clock.model_copy(update={"at": max(clock.at, at), "unit": event.unit or clock.unit})
+    if clock == known:
+        return Decision()
+    return Decision((case.model_copy(update={"clocks": case.clocks | {event.clock_id: clock}}),))
+
+
+def decide_rating(case: Case | None, rating_id: str, grade: Grade, comment: str | None, at: datetime) -> Decision:
+    """A citizen's verdict: taken once, until the link's last moment; a call-back that was due before comes first."""
+    invitation = case.invitation(rating_id) if case else None
+    if case is None or invitation is None:
+        return Decision(refusal="unknown")
+    if invitation.grade is not None:
+        return Decision(refusal="used")
+    if at >= invitation.expires_at:
+        return Decision(refusal="expired")
+    before = decide_silence(case, at)
+    [case] = before.cases or (case,)
+    given = invitation.model_copy(
+        update={"grade": grade, "comment": comment, "rated_at": max(_milliseconds(at), invitation.at)}
+    )
+    invitations = tuple(given if one.rating_id == rating_id else one for one in case.invitations)
+    case = case.model_copy(update={"invitations": invitations, "callback_due_at": None})
+    return Decision((case,), rated=((case, given),), callbacks=before.callbacks)
+
+
+def decide_silence(case: Case, now: datetime) -> Decision:
+    """Nobody rated by the due time: one call-back for the case, to whoever was invited first."""
+    if case.callback_due_at is None or case.callback_due_at > now:
+        return Decision()
+    due = case.callback_due_at
+    first = min(case.invitations, key=lambda one: (one.at, one.rating_id))
+    case = case.model_copy(update={"callback_due_at": None, "callback_at": due})
+    return Decision((case,), callbacks=((case, first),))
+
+
+def _after(case: Case, event: IncidentEvent) -> Case:
+    view, dispatch = event.incident, event.incident.dispatch
+    held, returned, first = case.held_by, case.returned_by, case.dispatched_at
+    if isinstance(event, IncidentDispatchedV1):
+        held = (*held, event.dispatch.unit)
+        first = first or event.dispatch.dispatched_at
+    if isinstance(event, IncidentReturnedV1):
+        returned = (*returned, event.dispatch.unit)
+    return case.model_copy(
+        update={
+            "jurisdiction": event.jurisdiction,
+            "seen_version": event.incident_version,
+            "number": view.number,
+            "title": view.title,
+            "result": event.text if isinstance(event, IncidentCompletedV1) else case.result,
+            "state": view.state,
+            "matter": view.classification.matter,
+            "matter_name": view.classification.matter_name,
+            "clock_class": view.classification.clock_class,
+            "town_code": view.place.town_code,
+            "town": view.place.town,
+            "unit": dispatch.unit if dispatch else case.unit,
+            "unit_name": dispatch.unit_name if dispatch else case.unit_name,
+            "held_by": held,
+            "returned_by": returned,
+            "opened_at": view.opened_at,
+            "dispatched_at": first,
+            "accepted_at": (dispatch and dispatch.accepted_at) or case.accepted_at,
+            "contacted_at": (dispatch and dispatch.contacted_at) or case.contacted_at,
+            "completed_at": view.completed_at or (event.at if isinstance(event, IncidentCompletedV1) else None),
+            "redone": case.redone + (case.state == "completed" and view.state not in {"completed", "merged"}),
+            "merged_into": event.into if isinstance(event, IncidentMergedV1) else view.merged_into,
+        }
+    )
+
+
+def _invite(case: Case, rules: Rules) -> tuple[Case, tuple[tuple[Case, Invitation], ...]]:
+    """Invite every reporter of a completed case who was not invited yet."""
+    if case.state != "completed" or case.completed_at is None or case.unit is None:
+        return case, ()
+    asked = {one.report_id for one in case.invitations}
+    new = []
+    for report_id, report in case.reports.items():
+        if report.reporter is None or report_id in asked:
+            continue
+        at = _milliseconds(max(case.completed_at, report.since))
+        new.append(
+            Invitation(
+                rating_id=deterministic_id("rt", case.incident_id, report_id),
+                report_id=report_id,
+                reporter=report.reporter,
+                unit=case.unit,
+                at=at,
+                expires_at=at + rules.rating_open,
+            )
+        )
+    if not new:
+        return case, ()
+    changes: dict[str, object] = {"invitations": (*case.invitations, *new)}
+    if not case.invitations:
+        changes["callback_due_at"] = min(one.at for one in new) + rules.callback_after
+    case = case.model_copy(update=changes)
+    return case, tuple((case, one) for one in new)
+
+
+def _root(cases: Mapping[str, Case], incident_id: str) -> Case:
+    """The living case behind an id; a chain of merges is followed, a ring of them is cut."""
+    seen: set[str] = set()
+    while incident_id not in seen:
+        seen.add(incident_id)
+        case = cases.get(incident_id) or Case(incident_id=incident_id)
+        if case.merged_into is None:
+            return case
+        incident_id = case.merged_into
+    return cases[incident_id]
+
+
+def _milliseconds(moment: datetime) -> datetime:
+    """As the database keeps it, so that what was read again equals what was decided."""
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)

@@ -1,0 +1,125 @@
+"""From messages to effects: loads the cases of a batch, asks the domain, writes what it says. It decides nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from huying.chassis.measures import Measures
+from huying.chassis.message import API, TIMER, Effects, Message, Stateless
+from huying.chassis.mongo import Mongo
+from huying.contracts.clocks import ClockEvent
+from huying.contracts.incidents import IncidentEvent, IncidentMergedV1
+from huying.contracts.message import Instant, Text, Value
+from huying.contracts.ratings import Grade
+
+from . import repository
+from .domain import Case, Decision, Rules, decide_clock, decide_rating, decide_silence, decide_step
+from .repository import CASES
+from .tickets import Tickets
+
+DUE_AT_ONCE = 500
+"""Call-backs taken in one transaction; the rest follows at once."""
+
+
+class Verdict(Value):
+    """A citizen's verdict as it comes through the door."""
+
+    rating_id: str
+    grade: Grade
+    comment: Text | None = None
+    rated_at: Instant | None = None
+
+
+@dataclass(slots=True)
+class Cases:
+    """The cases of a batch and what it did, to be counted once it is in the database."""
+
+    cases: dict[str, Case] = field(default_factory=dict)
+    by_rating: dict[str, str] = field(default_factory=dict)
+    invited: int = 0
+    callbacks: int = 0
+    gaps: int = 0
+    grades: list[Grade] = field(default_factory=list)
+
+
+class Evaluation(Stateless):
+    """Keeps cases; invites, takes verdicts, and asks for a call-back where nobody gave one."""
+
+    def __init__(self, mongo: Mongo, measures: Measures, rules: Rules, tickets: Tickets) -> None:
+        """One a service."""
+        self._mongo, self._rules, self._tickets, self._measures = mongo, rules, tickets, measures
+        self._invitations = measures.counter("invitations_total", "Citizens invited to rate")
+        self._callbacks = measures.counter("callbacks_total", "Cases that nobody rated in time")
+        self._ratings = measures.counter("ratings_total", "Verdicts of citizens", "grade")
+
+    async def load(self, messages: Sequence[Message]) -> Cases:
+        """The batch's cases, those its merges lead to, and those its verdicts belong to."""
+        wanted = {message.key for message in messages if message.key and message.topic != API}
+        wanted |= {message.body.into for message in messages if isinstance(message.body, IncidentMergedV1)}
+        ratings = [message.body.rating_id for message in messages if message.topic == API]
+        state = Cases()
+        query: dict[str, Any] = {"_id": {"$in": sorted(wanted)}}
+        if ratings:
+            query = {"$or": [query, {"invitations.rating_id": {"$in": ratings}}]}
+        asked: set[str] = set()
+        while wanted or ratings:
+            asked |= wanted
+            async for row in self._mongo.collection(CASES).find(query):
+                case = repository.read(row)
+                state.cases[case.incident_id] = case
+                state.by_rating |= {one.rating_id: case.incident_id for one in case.invitations}
+            ahead = {case.merged_into for case in state.cases.values() if case.merged_into}
+            ratings, wanted = [], {one for one in ahead if one} - state.cases.keys() - asked
+            query = {"_id": {"$in": sorted(wanted)}}
+        return state
+
+    def fold(self, state: Cases, message: Message, now: datetime) -> Effects:
+        """Decide one message, then remember it for the rest of the batch."""
+        body = message.body
+        if isinstance(body, Verdict):
+            case = state.cases.get(state.by_rating.get(body.rating_id, ""))
+            decision = decide_rating(case, body.rating_id, body.grade, body.comment, now)
+        elif message.topic == TIMER:
+            decision = decide_silence(state.cases[body], now)
+        elif isinstance(body, IncidentEvent):
+            decision = decide_step(state.cases, body, self._rules)
+        elif isinstance(body, ClockEvent):
+            decision = decide_clock(state.cases, body)
+        else:
+            decision = Decision()
+        return self._effects(state, decision)
+
+    def _effects(self, state: Cases, decision: Decision) -> Effects:
+        effects = Effects(answer=decision.refusal or "rated")
+        effects.publish(*(repository.callback(*pair) for pair in decision.callbacks))
+        effects.publish(*(repository.invited(*pair, self._tickets) for pair in decision.invited))
+        effects.publish(*(repository.rated(*pair) for pair in decision.rated))
+        written = [repository.write(case) for case in decision.cases]
+        for case, operation in written:
+            effects.write(CASES, operation)
+            state.cases[case.incident_id] = case
+            state.by_rating |= {one.rating_id: case.incident_id for one in case.invitations}
+        state.invited += len(decision.invited)
+        state.callbacks += len(decision.callbacks)
+        state.gaps += decision.gap
+        state.grades += [one.grade for _, one in decision.rated if one.grade]
+        return effects
+
+    def committed(self, state: Cases) -> None:
+        """Count what is in the database now."""
+        self._invitations.inc(state.invited)
+        self._callbacks.inc(state.callbacks)
+        for grade in state.grades:
+            self._ratings.labels(grade).inc()
+        for _ in range(state.gaps):
+            self._measures.violation("version_gap")
+
+    async def due(self, now: datetime) -> Sequence[Message]:
+        """Cases that nobody rated by now, oldest first."""
+        rows = self._mongo.collection(CASES).find({"callback_due_at": {"$lte": now}}, {"callback_due_at": 1})
+        found = rows.sort("callback_due_at", 1).limit(DUE_AT_ONCE)
+        return [
+            Message(TIMER, f"{row['_id']}/callback", row["_id"], key=row["_id"], time=row["callback_due_at"])
+            async for row in found
+        ]

@@ -1,0 +1,151 @@
+"""The county's basic rates: which cases count for which figure, over which period. Pure.
+
+A rate is a mark over a wider mark: `on_time` over `on_time_n`. A case whose clock still runs is in neither, an
+extension is shown apart and never mended into a rate, and silence is no satisfaction.
+Source: seeds 000 and 001 (及时受理率, 先行联系率, 按时办结率, 办结率, 响应率, 满意率).
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from huying.contracts.clocks import ClockKind
+
+from .domain import Case
+
+ZONE = ZoneInfo("Asia/Shanghai")
+"""Months begin at the county's midnight."""
+
+FIGURES: Mapping[str, tuple[str, str]] = {
+    "timely_acceptance": ("及时受理率", "timely_acceptance_n"),
+    "first_contact": ("先行联系率", "first_contact_n"),
+    "on_time": ("按时率", "on_time_n"),
+    "completed": ("办结率", "dispatched"),
+    "responded": ("响应率", "dispatched"),
+    "redone": ("重办率", "completed_once"),
+    "overdue": ("超期率", "dispatched"),
+    "extended": ("延期", "dispatched"),
+}
+"""Figure: its name, and the mark of the cases it is a share of."""
+
+MARKS = frozenset({*FIGURES, *(base for _, base in FIGURES.values()), "returned", "rated", "unrated", "invited"})
+"""What the drill-down can list."""
+
+FINAL: frozenset[ClockKind] = frozenset({"resolution", "response"})
+"""Clocks by which an answer is on time: Julu's public services have a response clock in place of a resolution."""
+
+SATISFIED = ("satisfied", "basically_satisfied")
+
+_PERIOD = re.compile(r"^(\d{4})(?:-(?:(0[1-9]|1[0-2])|Q([1-4])|H([12])))?$")
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """From `start` until before `end`, aware UTC."""
+
+    name: str
+    start: datetime
+    end: datetime
+
+    @classmethod
+    def parse(cls, text: str) -> "Period":
+        """A month `2026-03`, a quarter `2026-Q1`, a half-year `2026-H1`, or a year `2026`.
+
+        Raises:
+            ValueError: it is none of them.
+        """
+        found = _PERIOD.match(text)
+        if found is None or not 2000 <= int(found[1]) <= 2999:
+            raise ValueError(f"{text!r} is no period: write 2026-03, 2026-Q1, 2026-H1 or 2026")
+        month, quarter, half = found[2], found[3], found[4]
+        first, months = 1, 12
+        if month:
+            first, months = int(month), 1
+        elif quarter:
+            first, months = int(quarter) * 3 - 2, 3
+        elif half:
+            first, months = int(half) * 6 - 5, 6
+        return cls(text, _month(int(found[1]), first), _month(int(found[1]), first + months))
+
+
+def _month(year: int, month: int) -> datetime:
+    return datetime(year + (month - 1) // 12, (month - 1) % 12 + 1, 1, tzinfo=ZONE).astimezone(UTC)
+
+
+def marks(case: Case) -> list[str]:
+    """For which figures the case counts, in a fixed order; empty before a dispatch and after a merge."""
+    if case.dispatched_at is None or case.merged_into is not None:
+        return []
+    final = _verdict(case, FINAL)
+    acceptance, contact = _verdict(case, {"acceptance"}), _verdict(case, {"contact"})
+    rated = sum(grades(case).values())
+    completed = case.completed_at is not None
+    holds = {
+        "dispatched": True,
+        "timely_acceptance_n": acceptance is not None,
+        "timely_acceptance": acceptance is True,
+        "first_contact_n": contact is not None,
+        "first_contact": contact is True,
+        "on_time_n": final is not None,
+        "on_time": final is True,
+        "completed": completed,
+        "completed_once": completed or case.redone > 0,
+        "responded": completed or case.accepted_at is not None or case.contacted_at is not None,
+        "returned": bool(case.returned_by),
+        "redone": case.redone > 0,
+        "overdue": final is False,
+        "extended": any(clock.extended for clock in case.clocks.values()),
+        "invited": bool(case.invitations),
+        "rated": rated > 0,
+        "unrated": rated < len(case.invitations),
+    }
+    return [name for name, held in holds.items() if held]
+
+
+def _verdict(case: Case, kinds: frozenset[ClockKind] | set[ClockKind]) -> bool | None:
+    """True in time, False late or breached, None undecided; one late clock makes the case late."""
+    counted = [clock for clock in case.clocks.values() if clock.kind in kinds and clock.verdict != "void"]
+    if any(clock.breached or clock.verdict == "late" for clock in counted):
+        return False
+    return True if any(clock.verdict == "on_time" for clock in counted) else None
+
+
+def grades(case: Case) -> dict[str, int]:
+    """How many citizens gave which grade."""
+    counted: dict[str, int] = {}
+    for invitation in case.invitations:
+        if invitation.grade is not None:
+            counted[invitation.grade] = counted.get(invitation.grade, 0) + 1
+    return counted
+
+
+def share(count: int, n: int) -> float | None:
+    """A rate to four places; None, never 0 or 1, where nothing was counted."""
+    return round(count / n, 4) if n else None
+
+
+def figures(row: Mapping[str, int]) -> dict[str, dict[str, object]]:
+    """One line of the table: each figure with its name, count, n and rate.
+
+    Args:
+        row: counts by mark and by grade, `invited_people`, `held` (dispatches) and `returns` (of those).
+    """
+    out: dict[str, dict[str, object]] = {"dispatched": {"name": "派单数", "count": row.get("dispatched", 0)}}
+    for figure, (name, base) in FIGURES.items():
+        count, n = row.get(figure, 0), row.get(base, 0)
+        out[figure] = {"name": name, "count": count, "n": n, "rate": share(count, n)}
+    held, returns = row.get("held", 0), row.get("returns", 0)
+    out["returned"] = {"name": "退回率", "count": returns, "n": held, "rate": share(returns, held)}
+    by_grade = {grade: row.get(grade, 0) for grade in (*SATISFIED, "dissatisfied")}
+    rated, satisfied = sum(by_grade.values()), sum(by_grade[grade] for grade in SATISFIED)
+    out["satisfied"] = {
+        "name": "满意率",
+        "count": satisfied,
+        "n": rated,
+        "rate": share(satisfied, rated),
+        "unrated": row.get("invited_people", 0) - rated,
+        **{f"{grade}_count": count for grade, count in by_grade.items()},
+    }
+    return out

@@ -1,0 +1,139 @@
+"""Invitations, verdicts and call-backs, without any I/O."""
+
+from datetime import timedelta
+
+import pytest
+from evaluation_lives import MONDAY, Life, clock
+
+from huying.evaluation.domain import Case, Decision, Rules, decide_clock, decide_rating, decide_silence, decide_step
+
+RULES = Rules(timedelta(days=15), timedelta(days=3))
+
+
+def live(*events, cases=None):
+    """Fold events over `cases`; the decisions in order."""
+    cases = {} if cases is None else cases
+    decisions = []
+    for event in events:
+        is_clock = not hasattr(event, "incident_version")
+        decision = decide_clock(cases, event) if is_clock else decide_step(cases, event, RULES)
+        cases |= {case.incident_id: case for case in decision.cases}
+        decisions.append(decision)
+    return cases, decisions
+
+
+def invited(decisions):
+    return [one for decision in decisions for _, one in decision.invited]
+
+
+def test_every_reporter_of_a_completed_case_is_invited_once():
+    life = Life("A").opened().joined("r2").joined("device", by=None).accepted().completed()
+    cases, decisions = live(*life.steps)
+    assert {one.report_id for one in invited(decisions)} == {"A-r1", "r2"}
+    assert len(invited(decisions)) == 2
+    assert all(one.expires_at - one.at == timedelta(days=15) for one in invited(decisions))
+    assert invited(live(*life.steps, cases=cases)[1]) == []
+
+
+def test_a_device_is_invited_to_nothing():
+    _, decisions = live(*Life("A").opened(by=None).accepted().completed().steps)
+    assert invited(decisions) == []
+
+
+def test_a_report_that_joins_after_the_result_is_invited_when_it_joins():
+    life = Life("A").opened().completed().joined("late", hours=2)
+    cases, decisions = live(*life.steps)
+    late = next(one for one in invited(decisions) if one.report_id == "late")
+    assert late.at == life.at
+    assert len(cases["A"].invitations) == 2
+
+
+@pytest.mark.parametrize("merge_first", [True, False])
+def test_a_merge_moves_reports_whichever_feed_is_seen_first(merge_first):
+    lost = Life("B").opened(asked=True).merged("A")
+    kept = Life("A").opened().completed()
+    steps = [*lost.steps, *kept.steps] if merge_first else [*kept.steps, *lost.steps]
+    cases, decisions = live(*steps)
+    assert {one.report_id for one in invited(decisions)} == {"A-r1", "B-r1"}
+    assert cases["B"].invitations == ()
+    assert {case.incident_id for decision in decisions for case, _ in decision.invited} == {"A"}
+
+
+def test_a_chain_of_merges_ends_at_the_living_case():
+    second = Life("B").opened(asked=True).merged("C")
+    first = Life("A").opened(asked=True).merged("B")
+    cases, _ = live(*second.steps, *first.steps)
+    assert set(cases["C"].reports) == {"A-r1", "B-r1"}
+
+
+def test_a_gap_in_the_versions_is_told_and_a_repeat_is_not():
+    steps = Life("A").opened().accepted().completed().steps
+    cases, decisions = live(steps[0], steps[2])
+    assert [decision.gap for decision in decisions] == [False, True]
+    assert live(steps[1], cases=cases)[1] == [Decision()]
+
+
+def one_invited():
+    cases, decisions = live(*Life("A").opened().accepted().completed().steps)
+    return cases["A"], invited(decisions)[0]
+
+
+def test_a_verdict_is_taken_once():
+    case, invitation = one_invited()
+    first = decide_rating(case, invitation.rating_id, "satisfied", "好", invitation.at + timedelta(hours=1))
+    [case] = first.cases
+    assert [one.grade for _, one in first.rated] == ["satisfied"]
+    again = decide_rating(case, invitation.rating_id, "dissatisfied", None, invitation.at + timedelta(hours=2))
+    assert again == Decision(refusal="used")
+
+
+@pytest.mark.parametrize(
+    ("after", "refusal"),
+    [
+        (timedelta(days=15) - timedelta(milliseconds=1), None),
+        (timedelta(days=15), "expired"),
+        (timedelta(days=400), "expired"),
+    ],
+)
+def test_a_link_is_good_until_its_last_moment_and_not_at_it(after, refusal):
+    case, invitation = one_invited()
+    decision = decide_rating(case, invitation.rating_id, "satisfied", None, invitation.at + after)
+    assert decision.refusal == refusal
+
+
+def test_a_link_of_nobody_is_refused():
+    case, _ = one_invited()
+    assert decide_rating(case, "rt-unknown", "satisfied", None, MONDAY).refusal == "unknown"
+    assert decide_rating(None, "rt-unknown", "satisfied", None, MONDAY).refusal == "unknown"
+
+
+def test_silence_makes_one_callback_and_a_verdict_makes_none():
+    case, invitation = one_invited()
+    due = invitation.at + timedelta(days=3)
+    assert decide_silence(case, due - timedelta(seconds=1)) == Decision()
+    called = decide_silence(case, due + timedelta(days=1))
+    [after] = called.cases
+    assert [(c.callback_at, one.rating_id) for c, one in called.callbacks] == [(due, invitation.rating_id)]
+    assert decide_silence(after, due + timedelta(days=2)) == Decision()
+    [rated] = decide_rating(case, invitation.rating_id, "satisfied", None, invitation.at).cases
+    assert decide_silence(rated, due) == Decision()
+
+
+def test_a_verdict_after_the_due_time_brings_the_callback_first_as_a_tick_would_have():
+    case, invitation = one_invited()
+    late = invitation.at + timedelta(days=4)
+    [ticked] = decide_silence(case, late).cases
+    by_tick = decide_rating(ticked, invitation.rating_id, "satisfied", None, late)
+    at_once = decide_rating(case, invitation.rating_id, "satisfied", None, late)
+    assert at_once.cases == by_tick.cases
+    assert len(at_once.callbacks) == 1
+
+
+def test_a_clock_told_again_changes_nothing_and_a_breach_stays():
+    events = clock("c1", "resolution", "breached", "extended", "late")
+    cases, _ = live(*events)
+    again, decisions = live(*events, cases=dict(cases))
+    assert again == cases
+    assert decisions == [Decision()] * len(events)
+    assert cases["A"].clocks["c1"].breached
+    assert cases["A"] == Case(incident_id="A", jurisdiction="130529", clocks=cases["A"].clocks)

@@ -1,0 +1,151 @@
+"""Which cases count for which figure: a table of lives."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from evaluation_lives import Life, clock
+from hypothesis import given
+from hypothesis import strategies as st
+
+from huying.evaluation.domain import Rules, decide_clock, decide_rating, decide_step
+from huying.evaluation.rates import FIGURES, Period, figures, grades, marks
+
+RULES = Rules(timedelta(days=15), timedelta(days=3))
+
+
+def case_of(life, *clocks):
+    cases = {}
+    for event in life.steps:
+        cases |= {case.incident_id: case for case in decide_step(cases, event, RULES).cases}
+    for event in [event for told in clocks for event in told]:
+        cases |= {case.incident_id: case for case in decide_clock(cases, event).cases}
+    return cases["A"]
+
+
+TABLE = [
+    ("asked only", Life("A").opened(asked=True), [], set(), {"dispatched"}),
+    ("merged away", Life("A").opened().merged("B"), [], set(), {"dispatched", "responded"}),
+    ("just sent", Life("A").opened(), [], {"dispatched"}, {"responded", "on_time_n", "timely_acceptance_n"}),
+    (
+        "taken in time",
+        Life("A").opened().accepted(),
+        [clock("a", "acceptance", "on_time")],
+        {"responded", "timely_acceptance", "timely_acceptance_n"},
+        {"completed", "on_time_n"},
+    ),
+    (
+        "taken late",
+        Life("A").opened().accepted(),
+        [clock("a", "acceptance", "breached", "late")],
+        {"timely_acceptance_n"},
+        {"timely_acceptance", "overdue"},
+    ),
+    (
+        "done in time",
+        Life("A").opened().completed(),
+        [clock("r", "response", "on_time")],
+        {"completed", "on_time", "on_time_n", "invited", "unrated"},
+        {"overdue", "extended", "rated"},
+    ),
+    (
+        "in time by an extension: on time, and seen to be extended",
+        Life("A").opened().completed(),
+        [clock("r", "resolution", "extended", "on_time")],
+        {"on_time", "extended"},
+        {"overdue"},
+    ),
+    (
+        "overdue and open",
+        Life("A").opened(),
+        [clock("r", "resolution", "breached")],
+        {"overdue", "on_time_n"},
+        {"on_time", "completed"},
+    ),
+    (
+        "a void clock counts for nothing",
+        Life("A").opened(),
+        [clock("r", "resolution", "void")],
+        {"dispatched"},
+        {"on_time_n", "overdue"},
+    ),
+    (
+        "one clock of two late",
+        Life("A").opened().completed(),
+        [clock("r", "resolution", "on_time"), clock("s", "response", "late")],
+        {"overdue", "on_time_n"},
+        {"on_time"},
+    ),
+    ("sent back once", Life("A").opened().returned().dispatched("U05"), [], {"returned"}, {"redone"}),
+    (
+        "done again",
+        Life("A").opened().completed().dispatched(),
+        [],
+        {"redone", "completed_once"},
+        {"completed"},
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("life", "clocks", "holds", "not_holds"), [row[1:] for row in TABLE], ids=[r[0] for r in TABLE]
+)
+def test_a_case_counts_for_what_happened_to_it(life, clocks, holds, not_holds):
+    found = set(marks(case_of(life, *clocks)))
+    assert holds <= found
+    assert not found & not_holds
+
+
+def test_every_counted_case_is_in_its_n():
+    for _, life, clocks, _, _ in TABLE:
+        found = set(marks(case_of(life, *clocks)))
+        assert all(base in found for figure, (_, base) in FIGURES.items() if figure in found)
+
+
+def test_a_silent_citizen_is_never_a_satisfied_one():
+    case = case_of(Life("A").opened().joined("r2").joined("r3").completed())
+    first, second, _ = case.invitations
+    for one, grade in ((first, "basically_satisfied"), (second, "dissatisfied")):
+        [case] = decide_rating(case, one.rating_id, grade, None, one.at).cases
+    line = figures(grades(case) | {"invited_people": len(case.invitations)})["satisfied"]
+    assert line == {
+        "name": "满意率",
+        "count": 1,
+        "n": 2,
+        "rate": 0.5,
+        "unrated": 1,
+        "satisfied_count": 0,
+        "basically_satisfied_count": 1,
+        "dissatisfied_count": 1,
+    }
+
+
+def test_a_rate_of_nothing_is_no_rate():
+    table = figures({})
+    assert table["on_time"]["rate"] is None
+    assert table["satisfied"]["rate"] is None
+
+
+@pytest.mark.parametrize(
+    ("text", "start", "end"),
+    [
+        ("2026-03", (2026, 2, 28, 16), (2026, 3, 31, 16)),
+        ("2026-12", (2026, 11, 30, 16), (2026, 12, 31, 16)),
+        ("2026-Q1", (2025, 12, 31, 16), (2026, 3, 31, 16)),
+        ("2026-H2", (2026, 6, 30, 16), (2026, 12, 31, 16)),
+        ("2026", (2025, 12, 31, 16), (2026, 12, 31, 16)),
+    ],
+)
+def test_a_period_is_the_countys_own_months(text, start, end):
+    period = Period.parse(text)
+    assert (period.start, period.end) == (datetime(*start, tzinfo=UTC), datetime(*end, tzinfo=UTC))
+
+
+@pytest.mark.parametrize("text", ["", "2026-13", "2026-00", "2026-Q5", "03-2026", "2026-3", "1999", "2026-03 "])
+def test_what_is_no_period_is_refused_with_the_forms(text):
+    with pytest.raises(ValueError, match="2026-Q1"):
+        Period.parse(text)
+
+
+@given(st.integers(2000, 2998), st.integers(1, 11))
+def test_months_follow_one_another_without_gap(year, month):
+    assert Period.parse(f"{year}-{month:02}").end == Period.parse(f"{year}-{month + 1:02}").start

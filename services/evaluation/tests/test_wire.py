@@ -1,0 +1,122 @@
+"""Evaluation alive on the real broker and database: from the feed to the citizen's page and the rates."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from evaluation_lives import Life, clock
+
+from huying.chassis.security import write_entry
+from huying.chassis.testing import SECRET, running, until
+from huying.contracts.clocks import ClockEvent
+from huying.contracts.envelope import CloudEvent
+from huying.contracts.topics import CLOCKS, INCIDENTS, RATINGS
+from huying.devkit.stack import Stack
+from huying.devkit.stack import topics as provisioning
+from huying.evaluation.main import create_app
+from huying.evaluation.settings import Settings
+
+pytestmark = pytest.mark.wire
+KEY = {"Authorization": "Bearer test-key"}
+
+
+async def publish(stack: Stack, events: list[Any]) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=stack.bootstrap)
+    await producer.start()
+    try:
+        for n, event in enumerate(events):
+            topic = CLOCKS if isinstance(event, ClockEvent) else INCIDENTS
+            wrapped = CloudEvent(f"e{n}", "test", event.TYPE, event.encode(), event.at)
+            await producer.send_and_wait(
+                topic.name, wrapped.data, key=event.incident_id.encode(), headers=list(wrapped.headers())
+            )
+    finally:
+        await producer.stop()
+
+
+@pytest.fixture
+async def app(embedded_stack: Stack, mongo_database: str, tmp_path: Path) -> Any:
+    wanted = [(t.name, t.partitions, t.config()) for t in (INCIDENTS, CLOCKS, RATINGS)]
+    await provisioning.create(embedded_stack.bootstrap, wanted)
+    keys = tmp_path / "keys.json"
+    write_entry(keys, {"id": "desk", "role": "dispatcher", "sha256": sha256(b"test-key").hexdigest()})
+    return create_app(
+        Settings(
+            port=0,
+            kafka=embedded_stack.bootstrap,
+            mongo=embedded_stack.mongo_url,
+            database_prefix=mongo_database,
+            group_prefix=mongo_database,
+            keys=keys,
+            secret=SECRET,
+        )
+    )
+
+
+async def link_of(stack: Stack, incident: str) -> str:
+    """The path that the citizen's mailbox got."""
+    consumer = AIOKafkaConsumer(RATINGS.name, bootstrap_servers=stack.bootstrap, auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        async for record in consumer:
+            body = json.loads(record.value)
+            if body["incident_id"] == incident and "path" in body:
+                return str(body["path"])
+    finally:
+        await consumer.stop()
+    raise AssertionError("the topic ended")
+
+
+async def rates(client: httpx.AsyncClient, period: str, town: str) -> dict[str, Any]:
+    answer = await client.get("/v1/rates", params={"period": period, "town": town}, headers=KEY)
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+async def test_a_citizen_rates_once_by_link_and_the_rates_show_it(
+    app: Any, embedded_stack: Stack, unique_name: str
+) -> None:
+    name = f"{unique_name}-A"
+    start = datetime.now(UTC) - timedelta(hours=8)
+    life = Life(name, town=unique_name, start=start).opened().accepted().completed()
+    events = [*life.steps, *clock("c1", "response", "on_time", at=start, incident=name)]
+    async with running(app) as client:
+        await publish(embedded_stack, events)
+        path = await link_of(embedded_stack, name)
+        page = await client.get(path)
+        assert page.status_code == 200
+        assert all(word in page.text for word in ("满意", "基本满意", "不满意", "&lt;b&gt;已修好&lt;/b&gt;"))
+        assert "<script" not in page.text
+        assert "default-src 'none'" in page.headers["content-security-policy"]
+
+        staff = await client.post(path, json={"grade": "satisfied"}, headers=KEY)
+        assert (staff.status_code, staff.json()["reason"]) == (403, "staff")
+        wrong = await client.post(path, json={"grade": "superb"})
+        assert wrong.status_code == 422
+        given = await client.post(path, data={"grade": "satisfied", "comment": "修得快"})
+        assert (given.status_code, "评价已收到" in given.text) == (200, True)
+        again = await client.post(path, json={"grade": "dissatisfied"})
+        assert (again.status_code, again.json()["reason"]) == (409, "used")
+        assert (await client.get(path)).status_code == 409
+        assert (await client.get("/r/x.y.z")).status_code == 404
+
+        assert (await client.get("/v1/rates", params={"period": "2026"})).status_code == 401
+        assert (await client.get("/v1/rates", params={"period": "soon"}, headers=KEY)).status_code == 422
+        period = life.dispatch.dispatched_at.astimezone().strftime("%Y") if life.dispatch else ""
+
+        async def counted() -> bool:
+            return bool((await rates(client, period, unique_name))["overall"]["on_time"]["count"])
+
+        await until(counted, "the clock's verdict in the rates")
+        overall = (await rates(client, period, unique_name))["overall"]
+        assert (overall["dispatched"]["count"], overall["completed"]["rate"]) == (1, 1.0)
+        assert (overall["satisfied"]["count"], overall["satisfied"]["n"], overall["satisfied"]["unrated"]) == (1, 1, 0)
+        listed = await client.get(overall["satisfied"]["list"], headers=KEY)
+        assert [row["incident_id"] for row in listed.json()["incidents"]] == [name]
+        empty = await client.get(overall["overdue"]["list"], headers=KEY)
+        assert empty.json()["incidents"] == []

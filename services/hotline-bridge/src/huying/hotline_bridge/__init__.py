@@ -1,0 +1,1 @@
+"""The hotline bridge: orders of origin systems and alarms of devices become reports, and their standing goes back."""

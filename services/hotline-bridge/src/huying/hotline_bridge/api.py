@@ -1,0 +1,90 @@
+"""HTTP doors of the bridge: orders of origin systems, alarms of devices, and how an order stands."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Depends, Request
+from fastapi.responses import JSONResponse
+
+from huying.chassis.problem import Problem
+from huying.chassis.security import Principal, allowed
+from huying.chassis.service import Ground, ground_of
+
+from . import repository
+from .domain import alarms
+from .domain.acceptance import Accepted, Arrival, Decision, Refused
+from .domain.alarms import Alarm
+from .door import take_alarm, take_order
+from .handlers import Bridge
+
+router = APIRouter(prefix="/v1", tags=["orders"])
+System = Annotated[Principal, Depends(allowed("system"))]
+OnGround = Annotated[Ground, Depends(ground_of)]
+
+
+@router.post("/origins/{origin}/orders", response_model=None)
+async def post_order(
+    origin: str, order: Annotated[dict[str, Any], Body()], who: System, request: Request, ground: OnGround
+) -> JSONResponse:
+    """Take an order in the origin's own JSON: 202 accepted or known, 409 changed under its number, 422 by field."""
+    _speaks_for(who, origin)
+    _ready(ground)
+    trace = request.headers.get("traceparent")
+    arrival, decision = await take_order(ground, request.app.state.vault, origin, order, trace)
+    bridge: Bridge = ground.handler
+    return _answer(arrival, decision, bridge.mappings[origin].fields.get(_field(decision)) or "")
+
+
+@router.get("/origins/{origin}/orders/{number:path}", response_model=None)
+async def get_order(origin: str, number: str, who: System, ground: OnGround) -> dict[str, Any]:
+    """How an order stands, in our words and in the origin's."""
+    _speaks_for(who, origin)
+    document = await repository.find_order(ground.mongo, origin, number)
+    if document is None:
+        raise Problem(404, "Unknown order", f"No order {number!r} of {origin!r} was accepted here.")
+    return {
+        "number": document["number"],
+        "origin": document["origin"],
+        "tracking_number": document["tracking_number"],
+        "received_at": document["received_at"],
+        "accepted_at": document["accepted_at"],
+        "origin_due_at": document["origin_due_at"],
+        **document["standing"],
+    }
+
+
+@router.post("/alarms", response_model=None)
+async def post_alarm(alarm: Alarm, who: System, request: Request, ground: OnGround) -> JSONResponse:
+    """Take a device's line: 202 accepted or known, 409 changed under its id, 422 by field."""
+    _speaks_for(who, alarms.SOURCE)
+    _ready(ground)
+    arrival, decision = await take_alarm(ground, alarm, request.headers.get("traceparent"))
+    return _answer(arrival, decision, "at" if _field(decision) == "received_at" else "id")
+
+
+def _speaks_for(who: Principal, origin: str) -> None:
+    if origin not in who.sources:
+        raise Problem(403, "Not allowed", f"Your key may not speak for {origin!r}; ask for one whose sources have it.")
+
+
+def _ready(ground: Ground) -> None:
+    if ground.handler is None:
+        raise Problem(503, "Try again", "The service is starting; try again in seconds.")
+
+
+def _field(decision: Decision) -> Any:
+    return decision.field if isinstance(decision, Refused) else ""
+
+
+def _answer(arrival: Arrival, decision: Decision, theirs: str) -> JSONResponse:
+    if isinstance(decision, Refused):
+        field = {"field": theirs or decision.field, "ours": decision.field, "message": decision.message}
+        if decision.reason == "number_reused":
+            raise Problem(409, "Number used before", decision.message, errors=[field], number=arrival.origin_id)
+        raise Problem(422, "Invalid order", f"{theirs or decision.field}: {decision.message}", errors=[field])
+    body = {
+        "number": arrival.origin_id,
+        "report_id": decision.report_id,
+        "tracking_number": decision.tracking_number,
+        "status": "accepted",
+    }
+    return JSONResponse(body, 202, {"Huying-Repeated": str(not isinstance(decision, Accepted)).lower()})

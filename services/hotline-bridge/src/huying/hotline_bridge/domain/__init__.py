@@ -1,0 +1,1 @@
+"""What the bridge decides: mapping, translating, wording, places, acceptance, alarms, standing. Pure: no I/O, no clock."""

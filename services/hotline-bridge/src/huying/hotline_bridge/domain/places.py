@@ -1,0 +1,71 @@
+"""Where it is: codes of the county pack, WGS-84. An unknown code is refused; unknown words stay words."""
+
+from huying.contracts.places import Place, Point
+from huying.contracts.reports import ReportSubmittedV1
+from huying.county import Channel, Pack, Town, accuracy_m, to_wgs84
+
+from . import wording
+
+DECIMALS = 7
+"""A centimetre: more digits are the conversion's own noise."""
+
+
+class UnknownCode(ValueError):
+    """A code that the county's pack does not have. `field` names it, the message says what to do."""
+
+    def __init__(self, field: str, message: str) -> None:
+        """Keep the field apart from the sentence."""
+        super().__init__(message)
+        self.field = field
+
+
+def located(body: ReportSubmittedV1, channel: Channel, pack: Pack) -> Place:
+    """The place of a report: the most exact code fills the others, a grid its village, a village its town.
+
+    Raises:
+        UnknownCode: a grid or village that the county does not have, or that contradict each other.
+    """
+    village_code, village_name, town = body.village_code, None, _town(body.town, pack)
+    try:
+        if body.grid_code is not None:
+            grid = pack.grid(body.grid_code)
+            if village_code not in (None, grid.village):
+                raise UnknownCode("grid_code", f"lies in village {grid.village!r}, not in the one that is given")
+            village_code = grid.village
+        if village_code is not None:
+            village = pack.village(village_code)
+            village_name, town = village.name_zh, pack.town(village.town)
+    except KeyError as error:
+        field, file = ("village_code", "villages.csv") if village_code else ("grid_code", "grids.csv")
+        message = f"is not in the {file} of {pack.name_zh} ({error}); send a code of it, or leave it out"
+        raise UnknownCode(field, message) from error
+    return Place(
+        address=wording.clean_line(body.address or "") or None,
+        grid_code=body.grid_code,
+        village_code=village_code,
+        village=village_name,
+        town_code=town.code if town else None,
+        town=town.name_zh if town else wording.clean_line(body.town or "") or None,
+        point=_point(body.point, channel),
+    )
+
+
+def _town(words: str | None, pack: Pack) -> Town | None:
+    """A town by its name, its name without 镇 or 乡, or its code; None when it is none of ours."""
+    name = wording.clean_line(words or "")
+    named = [
+        town
+        for town in pack.towns
+        if name in (town.code, town.name_zh, town.name_zh.removesuffix("镇").removesuffix("乡"))
+    ]
+    return named[0] if len(named) == 1 else None
+
+
+def _point(point: Point | None, channel: Channel) -> Point | None:
+    """WGS-84; the channel says in which system its points are and how exact, unless the order does."""
+    if point is None:
+        return None
+    crs = point.crs if "crs" in point.model_fields_set else channel.crs
+    lon, lat = to_wgs84(point.lon, point.lat, crs)
+    exact = point.accuracy_m if point.accuracy_m is not None else accuracy_m(channel.point_source)
+    return Point(lon=round(lon, DECIMALS), lat=round(lat, DECIMALS), crs="wgs84", accuracy_m=exact)

@@ -1,0 +1,91 @@
+"""From what an origin or a device sent to a decision in the database: shared by HTTP and MQTT.
+
+It is the only place that touches a reporter's name, on its way to the vault.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from huying.chassis.problem import Problem
+from huying.chassis.sealing import keyed_hash
+from huying.chassis.service import Ground
+from huying.contracts import identity
+
+from .domain import alarms
+from .domain.acceptance import Arrival, Decision, anonymous_reference, arrival_of, names_a_person
+from .domain.alarms import Alarm
+from .domain.places import UnknownCode
+from .domain.translating import Fault, Untranslatable, translate
+from .handlers import Bridge
+from .vault import Vault
+
+
+async def take_order(
+    ground: Ground, vault: Vault, origin: str, order: Mapping[str, Any], trace: str | None = None
+) -> tuple[Arrival, Decision]:
+    """Take in one order of an origin.
+
+    Raises:
+        Problem: 404 for an origin without a mapping file, 422 naming their field and ours.
+        Transient: the vault or the database cannot take it now; nothing was stored.
+    """
+    bridge: Bridge = ground.handler
+    mapping = bridge.mappings.get(origin)
+    if mapping is None:
+        known = ", ".join(sorted(bridge.mappings))
+        raise Problem(404, "Unknown origin", f"No mapping file is named {origin!r}; there are {known}.")
+    try:
+        translated = translate(mapping, order, bridge.pack.code)
+    except Untranslatable as error:
+        raise invalid(error.faults) from error
+    body, reporter = translated.body, translated.body.reporter
+    digest = digest_of(order, bridge.keys.body)
+    try:
+        arrival = arrival_of(origin, translated.number, body, bridge.pack, digest, None)
+    except UnknownCode as error:
+        theirs = next((path for target, path in mapping.fields.items() if target == error.field), error.field)
+        raise invalid([Fault(theirs, error.field, str(error))]) from error
+    if not arrival.body.text:
+        raise invalid([Fault(mapping.fields["text"], "text", "has nothing readable; write what happened and where")])
+    if reporter is not None and names_a_person(reporter):
+        ref = await vault.reference(reporter, identity.report_id(origin, translated.number))
+        arrival = arrival_of(origin, translated.number, body, bridge.pack, digest, ref)
+    elif reporter is not None and reporter.reference:
+        ref = anonymous_reference(reporter.reference, bridge.keys.reporter)
+        arrival = arrival_of(origin, translated.number, body, bridge.pack, digest, ref)
+    return arrival, await _decided(ground, arrival, trace)
+
+
+async def take_alarm(ground: Ground, alarm: Alarm, trace: str | None = None) -> tuple[Arrival, Decision]:
+    """Take in one line of a device.
+
+    Raises:
+        Problem: 422 for a village that the county does not have.
+        Transient: the database cannot take it now; nothing was stored.
+    """
+    bridge: Bridge = ground.handler
+    body = alarms.submitted(alarm, bridge.pack.code)
+    digest = digest_of(alarm.model_dump(mode="json"), bridge.keys.body)
+    try:
+        arrival = arrival_of(alarms.SOURCE, alarm.origin_id, body, bridge.pack, digest, None)
+    except UnknownCode as error:
+        raise invalid([Fault(error.field, error.field, str(error))]) from error
+    return arrival, await _decided(ground, arrival, trace)
+
+
+async def _decided(ground: Ground, arrival: Arrival, trace: str | None) -> Decision:
+    decision: Decision = await ground.submit(arrival, arrival.report_id, trace=trace, time=arrival.body.received_at)
+    return decision
+
+
+def digest_of(content: Mapping[str, Any], key: bytes) -> str:
+    """Equal for equal content, however it was spaced or ordered; says nothing without the key."""
+    return keyed_hash(key, json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":")))
+
+
+def invalid(faults: list[Fault]) -> Problem:
+    """422 that names every field in their words and in ours."""
+    errors = [{"field": fault.theirs, "ours": fault.ours, "message": fault.message} for fault in faults]
+    first = faults[0]
+    return Problem(422, "Invalid order", f"{first.theirs} ({first.ours}): {first.message}", errors=errors)

@@ -1,0 +1,134 @@
+"""What the bridge does with its messages: takes in orders and alarms, keeps how they stand by the feed."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from huying.chassis.measures import Measures
+from huying.chassis.message import API, Effects, Message, Outgoing, Stateless
+from huying.chassis.mongo import Mongo
+from huying.contracts.identity import deterministic_id
+from huying.contracts.incidents import IncidentEvent
+from huying.contracts.topics import REPORTS
+from huying.county import Pack
+
+from . import repository
+from .domain.acceptance import Accepted, Arrival, Keys, Known, Refused, decide
+from .domain.mapping import OriginMapping
+from .domain.standing import Standing, incident_after, reports_of, standing
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedAlarm:
+    """A device's line that could not be used: sealed, because nobody knows what is in it."""
+
+    topic: str
+    sealed: bytes
+    digest: str
+    reason: str
+
+
+@dataclass(slots=True)
+class State:
+    """What a batch needs, and what it changed so far."""
+
+    orders: dict[str, dict[str, Any]]
+    incidents: dict[str, dict[str, Any]]
+
+
+class Bridge(Stateless):
+    """The bridge's handler."""
+
+    def __init__(
+        self, mongo: Mongo, measures: Measures, pack: Pack, mappings: Mapping[str, OriginMapping], keys: Keys
+    ) -> None:
+        """One a process."""
+        self._mongo = mongo
+        self._measures = measures
+        self.pack = pack
+        self.mappings = mappings
+        self.keys = keys
+        self.accepted = measures.counter("orders_total", "Orders and alarms at the door", "origin", "outcome")
+        self.refused_alarms = measures.counter("refused_alarms_total", "Lines of devices that could not be used")
+
+    async def load(self, messages: Sequence[Message]) -> State:
+        """Orders that arrive or are told of, and every incident they were ever in: two queries."""
+        reports: set[str] = set()
+        incidents: set[str] = set()
+        for message in messages:
+            if isinstance(message.body, Arrival):
+                reports.add(message.body.report_id)
+            elif isinstance(message.body, IncidentEvent):
+                incidents.add(message.body.incident_id)
+                reports.update(reports_of(message.body))
+                incidents.update(reports_of(message.body).values())
+        orders = await repository.find_orders(self._mongo, reports, incidents)
+        for order in orders.values():
+            incidents.update(order["incidents"])
+        return State(orders, await repository.find_incidents(self._mongo, incidents))
+
+    def fold(self, state: State, message: Message, now: datetime) -> Effects:
+        """One message."""
+        body = message.body
+        if isinstance(body, Arrival):
+            return self._on_arrival(state, body, now)
+        if isinstance(body, RefusedAlarm):
+            return self._on_refused(body, now)
+        if message.topic != API and isinstance(body, IncidentEvent):
+            return self._on_incident(state, body)
+        return Effects()
+
+    def _on_arrival(self, state: State, arrival: Arrival, now: datetime) -> Effects:
+        before = state.orders.get(arrival.report_id)
+        known = Known(before["_id"], before["tracking_number"], before["digest"]) if before else None
+        decision = decide(known, arrival, self.pack, self.keys, now)
+        effects = Effects(answer=decision)
+        if isinstance(decision, Accepted):
+            event = decision.event
+            told = Standing("received").told(self.mappings.get(arrival.source))
+            document = repository.order_document(event, arrival.digest, told)
+            repository.save_order(effects, document)
+            effects.publish(Outgoing(REPORTS, event.jurisdiction, event.report_id, event, event.received_at))
+            state.orders[arrival.report_id] = document
+        outcome = decision.reason if isinstance(decision, Refused) else type(decision).__name__.lower()
+        self.accepted.labels(arrival.source, outcome).inc()
+        return effects
+
+    def _on_refused(self, refused: RefusedAlarm, now: datetime) -> Effects:
+        effects = Effects()
+        name = deterministic_id("ra", refused.topic, refused.digest)
+        repository.save_refused(effects, name, refused.topic, refused.sealed, refused.reason, now)
+        self.refused_alarms.inc()
+        return effects
+
+    def _on_incident(self, state: State, event: IncidentEvent) -> Effects:
+        effects = Effects()
+        before = state.incidents.get(event.incident_id)
+        seen = before["seen_version"] if before else 0
+        if event.incident_version <= seen:
+            return effects
+        if event.incident_version > seen + 1:
+            self._measures.violation("version_gap")
+        after = incident_after(event, before)
+        incidents = {**state.incidents, event.incident_id: after}
+        changed = dict(self._moved(state, event, incidents))
+        repository.save_incident(effects, event.incident_id, after)
+        for report_id, order in changed.items():
+            repository.save_standing(effects, report_id, order["incidents"], order["standing"])
+        state.incidents[event.incident_id] = after
+        state.orders.update(changed)
+        return effects
+
+    def _moved(
+        self, state: State, event: IncidentEvent, incidents: Mapping[str, Mapping[str, Any]]
+    ) -> Iterable[tuple[str, dict[str, Any]]]:
+        """Orders whose standing the event changes, as they are after it."""
+        joined = reports_of(event)
+        for report_id, order in state.orders.items():
+            members = set(order["incidents"])
+            if report_id in joined:
+                members |= {event.incident_id, joined[report_id]}
+            if event.incident_id in members or members != set(order["incidents"]):
+                told = standing(members, incidents).told(self.mappings.get(order["origin"]))
+                yield report_id, {**order, "incidents": sorted(members), "standing": told}

@@ -1,0 +1,104 @@
+"""Documents of the bridge: `orders`, `incidents`, `refused_alarms`. Builds writes and reads; decides nothing.
+
+No document holds a name, a number or an order's own words.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from pymongo import IndexModel, InsertOne, UpdateOne
+
+from huying.chassis.message import Effects
+from huying.chassis.mongo import Mongo
+from huying.contracts.reports import ReportAcceptedV1
+
+from .domain.standing import Standing
+
+ORDERS = "orders"
+INCIDENTS = "incidents"
+REFUSED_ALARMS = "refused_alarms"
+
+REFUSED_KEPT = timedelta(days=90)
+"""As long as parked records of the log: they wait for a person, who may be on leave."""
+
+INDEXES: dict[str, list[IndexModel]] = {
+    ORDERS: [
+        IndexModel([("origin", 1), ("number", 1)], unique=True),
+        IndexModel("incidents"),
+    ],
+    REFUSED_ALARMS: [IndexModel("refused_at", expireAfterSeconds=int(REFUSED_KEPT.total_seconds()))],
+}
+
+
+def order_document(event: ReportAcceptedV1, digest: str, standing: dict[str, Any]) -> dict[str, Any]:
+    """An order or alarm as it is kept: identity, times and standing, not its words."""
+    return {
+        "_id": event.report_id,
+        "origin": event.source,
+        "number": event.origin_id,
+        "tracking_number": event.tracking_number,
+        "digest": digest,
+        "channel": event.channel,
+        "received_at": event.received_at,
+        "accepted_at": event.accepted_at,
+        "origin_due_at": event.origin_due_at,
+        "incidents": [],
+        "standing": standing,
+    }
+
+
+def save_order(effects: Effects, document: dict[str, Any]) -> None:
+    """A new order."""
+    effects.write(ORDERS, InsertOne(dict(document)))
+
+
+def save_standing(effects: Effects, report_id: str, incidents: Iterable[str], told: dict[str, Any]) -> None:
+    """Where the order is now."""
+    change = {"$set": {"incidents": sorted(incidents), "standing": told}}
+    effects.write(ORDERS, UpdateOne({"_id": report_id}, change))
+
+
+def save_incident(effects: Effects, incident_id: str, fields: dict[str, Any]) -> None:
+    """The incident after a step."""
+    effects.write(INCIDENTS, UpdateOne({"_id": incident_id}, {"$set": dict(fields)}, upsert=True))
+
+
+def save_refused(effects: Effects, refused_id: str, topic: str, sealed: bytes, reason: str, at: datetime) -> None:
+    """A line of a device that could not be used, sealed, for a person to look at."""
+    row = {"topic": topic, "sealed": sealed, "reason": reason, "refused_at": at}
+    effects.write(REFUSED_ALARMS, UpdateOne({"_id": refused_id}, {"$setOnInsert": row}, upsert=True))
+
+
+async def find_orders(
+    mongo: Mongo, report_ids: Iterable[str], incident_ids: Iterable[str]
+) -> dict[str, dict[str, Any]]:
+    """Orders with these ids, and those that were ever in one of the incidents; by id."""
+    wanted: list[dict[str, Any]] = []
+    ids, incidents = sorted(set(report_ids)), sorted(set(incident_ids))
+    if ids:
+        wanted.append({"_id": {"$in": ids}})
+    if incidents:
+        wanted.append({"incidents": {"$in": incidents}})
+    if not wanted:
+        return {}
+    return {row["_id"]: row async for row in mongo.collection(ORDERS).find({"$or": wanted})}
+
+
+async def find_incidents(mongo: Mongo, incident_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Incidents by id."""
+    ids = sorted(set(incident_ids))
+    if not ids:
+        return {}
+    return {row["_id"]: row async for row in mongo.collection(INCIDENTS).find({"_id": {"$in": ids}})}
+
+
+async def find_order(mongo: Mongo, origin: str, number: str) -> dict[str, Any] | None:
+    """One order by the origin's own number."""
+    row: dict[str, Any] | None = await mongo.collection(ORDERS).find_one({"origin": origin, "number": number})
+    return row
+
+
+def told_standing(standing: Standing) -> dict[str, Any]:
+    """A standing without a mapping file: what alarms get."""
+    return standing.told(None)

@@ -1,0 +1,164 @@
+"""Acceptance, masking, alarms: what is let in, in which form, and what never gets out."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from huying.contracts.reports import Reporter, ReporterRef
+from huying.county import Pack
+from huying.hotline_bridge.domain import alarms, wording
+from huying.hotline_bridge.domain.acceptance import (
+    ALPHABET,
+    Accepted,
+    Arrival,
+    Keys,
+    Known,
+    Refused,
+    Repeated,
+    anonymous_reference,
+    arrival_of,
+    decide,
+    tracking_number,
+)
+from huying.hotline_bridge.domain.alarms import Alarm
+from huying.hotline_bridge.domain.mapping import OriginMapping
+from huying.hotline_bridge.domain.translating import translate
+
+KEYS = Keys.of("a-secret-of-the-tests-that-is-long-enough")
+NOW = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
+
+
+def hotline_arrival(mappings: dict[str, OriginMapping], orders: dict[str, Any], pack: Pack, **told: Any) -> Arrival:
+    translated = translate(mappings["hotline_12345"], orders["hotline_12345"], pack.code)
+    return arrival_of("hotline_12345", translated.number, translated.body, pack, "digest", told.get("ref"))
+
+
+def test_an_accepted_order_carries_no_name_and_no_number(
+    mappings: dict[str, OriginMapping], orders: dict[str, Any], pack: Pack
+) -> None:
+    ref = ReporterRef(ref="ps-1", masked="张** 138****2345")
+    decision = decide(None, hotline_arrival(mappings, orders, pack, ref=ref), pack, KEYS, NOW)
+    assert isinstance(decision, Accepted)
+    event = decision.event
+    assert event.accepted_at == NOW
+    assert event.received_at == datetime.fromisoformat("2026-03-02T09:51:39+08:00")
+    assert event.reporter == ref
+    assert "138****2345" in event.text
+    wire = event.encode().decode()
+    assert "13831912345" not in wire
+    assert "张国强" not in wire
+    assert (event.place.village, event.place.town_code) == ("西郭城村委会", "130529102")
+
+
+def test_the_same_order_is_repeated_and_a_changed_one_refused(
+    mappings: dict[str, OriginMapping], orders: dict[str, Any], pack: Pack
+) -> None:
+    arrival = hotline_arrival(mappings, orders, pack)
+    assert decide(Known("rp-1", "T1", "digest"), arrival, pack, KEYS, NOW) == Repeated("rp-1", "T1")
+    changed = decide(Known("rp-1", "T1", "another"), arrival, pack, KEYS, NOW)
+    assert isinstance(changed, Refused)
+    assert (changed.reason, changed.field) == ("number_reused", "origin_number")
+
+
+def test_an_order_from_the_future_is_refused(
+    mappings: dict[str, OriginMapping], orders: dict[str, Any], pack: Pack
+) -> None:
+    arrival = hotline_arrival(mappings, orders, pack)
+    received = arrival.body.received_at
+    assert received is not None
+    assert isinstance(decide(None, arrival, pack, KEYS, received - timedelta(minutes=9)), Accepted)
+    refused = decide(None, arrival, pack, KEYS, received - timedelta(minutes=11))
+    assert isinstance(refused, Refused)
+    assert refused.field == "received_at"
+
+
+def test_tracking_numbers_are_stable_and_cannot_be_guessed_without_the_key() -> None:
+    number = tracking_number("rp-1", KEYS.tracking)
+    assert len(number) == 12
+    assert set(number) <= set(ALPHABET)
+    assert number == tracking_number("rp-1", KEYS.tracking)
+    assert number != tracking_number("rp-2", KEYS.tracking)
+    assert number != tracking_number("rp-1", Keys.of("another-secret-that-is-long-enough-too").tracking)
+
+
+def test_an_anonymous_reference_is_one_person_whatever_its_spelling() -> None:
+    assert anonymous_reference("r071", KEYS.reporter) == anonymous_reference(" ｒ０７１ ", KEYS.reporter).model_copy(
+        update={"masked": "r071"}
+    )
+    assert anonymous_reference("r071", KEYS.reporter).ref != anonymous_reference("r072", KEYS.reporter).ref
+    assert anonymous_reference("13831912345", KEYS.reporter).masked == "138****2345"
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("电话13831912345请回", "电话138****2345请回"),
+        ("+86 138-3191-2345", "138****2345"),
+        ("座机0319-4332211", "座机0319****2211"),
+        ("身份证130529198001013512", "身份证13**************12"),
+        ("倾角41° 电压3.6V JG-100214", "倾角41° 电压3.6V JG-100214"),
+        ("１３８３１９１２３４５", "138****2345"),
+    ],
+)
+def test_numbers_of_persons_are_masked(text: str, masked: str) -> None:
+    assert wording.mask_numbers(wording.clean(text)) == masked
+
+
+def test_a_reporters_own_name_is_masked_in_the_text() -> None:
+    assert wording.hide("我是张国强，找4332211", Reporter(name="张国强", phone="4332211")) == "我是张**，找****11"
+
+
+def alarm(**change: Any) -> Alarm:
+    told = {"device": "JG-100214", "alarm": "tilt", "kind": "manhole", "at": "2026-03-04T02:17:59+08:00", **change}
+    return Alarm.model_validate(told)
+
+
+def test_an_alarm_is_named_by_device_kind_state_and_instant_or_by_its_own_id() -> None:
+    same = alarm(at="2026-03-03T18:17:59Z", text="别的话")
+    assert alarm().origin_id == same.origin_id
+    others = [alarm(device="X"), alarm(alarm="open"), alarm(at="2026-03-04T02:18:00+08:00"), alarm(state="cleared")]
+    assert len({alarm().origin_id, *(other.origin_id for other in others)}) == 5
+    assert alarm(id="L-1").origin_id == "L-1"
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({}, "井盖倾斜告警 JG-100214（重要）"),
+        ({"state": "cleared"}, "井盖倾斜告警恢复 JG-100214"),
+        ({"alarm": "vendor_77", "kind": None, "severity": "critical"}, "设备告警 vendor_77 JG-100214（紧急）"),
+        ({"text": "井盖倾角告警 JG-100214 倾角41° 电压3.6V"}, "井盖倾角告警 JG-100214 倾角41° 电压3.6V"),
+    ],
+)
+def test_an_alarm_says_in_chinese_what_happened(change: dict[str, Any], text: str) -> None:
+    assert alarms.submitted(alarm(**change), "130529").text == text
+
+
+def test_every_alarm_line_of_the_county_becomes_a_report(county_reports: list[dict[str, Any]], pack: Pack) -> None:
+    lines = [report for report in county_reports if report["channel"] == "iot"]
+    assert len(lines) == 76
+    names = set()
+    for report in lines:
+        given = report["device"]
+        told = alarm(
+            id=report["id"],
+            device=given["id"],
+            kind=given["kind"],
+            alarm=given["alarm"],
+            state=given["state"],
+            at=report["received_at"],
+            **{name: report[name] for name in ("text", "address", "village_code", "point")},
+        )
+        arrival = arrival_of(alarms.SOURCE, told.origin_id, alarms.submitted(told, pack.code), pack, "d", None)
+        decision = decide(None, arrival, pack, KEYS, told.at)
+        assert isinstance(decision, Accepted)
+        event = decision.event
+        assert (event.text, event.place.village_code) == (report["text"], report["village_code"])
+        assert event.received_at == event.accepted_at == datetime.fromisoformat(report["received_at"])
+        assert event.device is not None
+        assert (event.device.device_id, event.device.state) == (given["id"], given["state"])
+        assert event.place.point is not None
+        assert event.place.point.accuracy_m == 10.0
+        names.add(event.report_id)
+    assert len(names) == 76

@@ -1,0 +1,288 @@
+"""The bridge alive on the real broker and database: orders and alarms in, standing out, PUBACK only after the commit."""
+
+import json
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from feeds import Incident
+from pymongo import MongoClient
+from zmqtt import QoS, create_client
+
+from huying.chassis.security import write_entry
+from huying.chassis.testing import SECRET, running, until
+from huying.contracts.envelope import CloudEvent
+from huying.contracts.topics import INCIDENTS, REPORTS
+from huying.devkit.stack import Stack
+from huying.devkit.stack import topics as provisioning
+from huying.hotline_bridge.main import create_app
+from huying.hotline_bridge.settings import Settings
+
+pytestmark = pytest.mark.wire
+ROOT = Path(__file__).parents[3]
+KEY = {"Authorization": "Bearer test-key"}
+STRANGER = {"Authorization": "Bearer other-key"}
+URL = "/v1/origins/hotline_12345/orders"
+
+
+class FakeVault(httpx.AsyncBaseTransport):
+    """Answers as intake does; `away` makes it refuse connections."""
+
+    def __init__(self) -> None:
+        self.away = False
+        self.asked: list[dict[str, Any]] = []
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if self.away:
+            raise httpx.ConnectError("away")
+        assert (request.url.path, request.headers["authorization"]) == ("/v1/vault/identities", "Bearer vault-key")
+        self.asked.append(json.loads(await request.aread()))
+        return httpx.Response(200, json={"ref": "ps-of-the-vault", "masked": "张** 138****2345"})
+
+
+@pytest.fixture
+def vault() -> FakeVault:
+    return FakeVault()
+
+
+@pytest.fixture
+async def made(embedded_stack: Stack, mongo_database: str, tmp_path: Path) -> Callable[..., Any]:
+    wanted = [(t.name, t.partitions, t.config()) for t in (INCIDENTS, REPORTS)]
+    await provisioning.create(embedded_stack.bootstrap, wanted)
+    keys = tmp_path / "keys.json"
+    sources = ["hotline_12345", "nowhere", "iot"]
+    write_entry(keys, {"id": "city", "role": "system", "sources": sources, "sha256": sha256(b"test-key").hexdigest()})
+    write_entry(keys, {"id": "other", "role": "system", "sources": [], "sha256": sha256(b"other-key").hexdigest()})
+
+    def make(vault: FakeVault, **told: Any) -> Any:
+        settings = Settings(
+            port=0,
+            kafka=embedded_stack.bootstrap,
+            mongo=embedded_stack.mongo_url,
+            database_prefix=mongo_database,
+            group_prefix=mongo_database,
+            keys=keys,
+            pack=ROOT / "deploy/county/julu",
+            vault_key="vault-key",
+            secret=SECRET,
+            **told,
+        )
+        return create_app(settings, vault=vault)
+
+    return make
+
+
+@pytest.fixture
+def database(embedded_stack: Stack, mongo_database: str) -> Any:
+    client: Any = MongoClient(embedded_stack.mongo_url)
+    yield client[f"{mongo_database}_hotline_bridge"]
+    client.close()
+
+
+def numbered(orders: dict[str, Any], number: str) -> dict[str, Any]:
+    order: dict[str, Any] = json.loads(json.dumps(orders["hotline_12345"]))
+    order["工单"]["工单编号"] = number
+    return order
+
+
+async def reports(stack: Stack, *names: str) -> list[dict[str, Any]]:
+    """What is on the bus under these report ids, once all are there."""
+    consumer = AIOKafkaConsumer(REPORTS.name, bootstrap_servers=stack.bootstrap, auto_offset_reset="earliest")
+    await consumer.start()
+    found: list[dict[str, Any]] = []
+    try:
+        async for record in consumer:
+            body = json.loads(record.value)
+            if body["report_id"] in names:
+                found.append(body)
+            if {one["report_id"] for one in found} == set(names):
+                return found
+    finally:
+        await consumer.stop()
+    raise AssertionError("the topic ended")
+
+
+async def test_an_order_goes_in_once_and_its_standing_comes_back(
+    made: Any, vault: FakeVault, embedded_stack: Stack, unique_name: str, orders: dict[str, Any], database: Any
+) -> None:
+    order = numbered(orders, unique_name)
+    async with running(made(vault)) as client:
+        assert (await client.post(URL, json=order)).status_code == 401
+        assert (await client.post(URL, json=order, headers=STRANGER)).status_code == 403
+        assert (await client.post("/v1/origins/nowhere/orders", json=order, headers=KEY)).status_code == 404
+
+        vault.away = True
+        assert (await client.post(URL, json=order, headers=KEY)).status_code == 503
+        assert database["orders"].count_documents({}) == 0
+        vault.away = False
+
+        taken = await client.post(URL, json=order, headers=KEY)
+        again = await client.post(URL, json=order, headers=KEY)
+        assert (taken.status_code, again.status_code, taken.json()) == (202, 202, again.json())
+        assert [taken.headers["huying-repeated"], again.headers["huying-repeated"]] == ["false", "true"]
+        assert vault.asked[0]["name"] == "张国强"
+
+        changed = numbered(orders, unique_name)
+        changed["工单"]["诉求内容"] = "别的事"
+        conflict = await client.post(URL, json=changed, headers=KEY)
+        assert (conflict.status_code, conflict.json()["errors"][0]["ours"]) == (409, "origin_number")
+
+        changed["工单"]["工单编号"] = f"{unique_name}-2"
+        changed["工单"]["事发地点"]["村居代码"] = "130529999999"
+        invalid = await client.post(URL, json=changed, headers=KEY)
+        assert invalid.status_code == 422
+        assert invalid.json()["errors"][0]["field"] == "工单.事发地点.村居代码"
+        assert invalid.json()["errors"][0]["ours"] == "village_code"
+
+        name = taken.json()["report_id"]
+        [report] = await reports(embedded_stack, name)
+        assert report["reporter"] == {"ref": "ps-of-the-vault", "masked": "张** 138****2345"}
+        assert report["received_at"] == "2026-03-02T01:51:39Z"
+        stored = str(list(database["orders"].find())) + json.dumps(report, ensure_ascii=False)
+        assert "张国强" not in stored
+        assert "13831912345" not in stored
+
+        where = f"{URL}/{unique_name}"
+        assert (await client.get(where, headers=STRANGER)).status_code == 403
+        assert (await client.get(f"{URL}/unknown", headers=KEY)).status_code == 404
+        assert (await client.get(where, headers=KEY)).json()["origin_state"]["name_zh"] == "待受理"
+        await publish(embedded_stack, Incident(f"in-{unique_name}").opened(name).accepted().completed())
+
+        async def finished() -> bool:
+            return bool((await client.get(where, headers=KEY)).json()["state"] == "completed")
+
+        await until(finished, "the result")
+        told = (await client.get(where, headers=KEY)).json()
+        assert (told["result"], told["origin_state"]) == ("已清理并立牌", {"code": "50", "name_zh": "已办结"})
+
+
+async def publish(stack: Stack, incident: Incident) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=stack.bootstrap)
+    await producer.start()
+    try:
+        for event in incident.steps:
+            name = f"{event.incident_id}/{event.incident_version}"
+            wrapped = CloudEvent(name, "test", event.TYPE, event.encode(), event.at)
+            await producer.send_and_wait(
+                INCIDENTS.name, wrapped.data, key=event.incident_id.encode(), headers=list(wrapped.headers())
+            )
+    finally:
+        await producer.stop()
+
+
+def line(device: str, **change: Any) -> dict[str, Any]:
+    return {"device": device, "alarm": "tilt", "kind": "manhole", "at": "2026-03-04T02:17:59+08:00", **change}
+
+
+async def test_an_alarm_by_http_is_one_report_however_often_it_comes(
+    made: Any, vault: FakeVault, unique_name: str, database: Any
+) -> None:
+    async with running(made(vault)) as client:
+        assert (await client.post("/v1/alarms", json=line(unique_name), headers=STRANGER)).status_code == 403
+        taken = [await client.post("/v1/alarms", json=line(unique_name), headers=KEY) for _ in range(2)]
+        assert [answer.status_code for answer in taken] == [202, 202]
+        assert taken[0].json() == taken[1].json()
+        assert (await client.post("/v1/alarms", json=line(unique_name, text="改"), headers=KEY)).status_code == 409
+        assert (await client.post("/v1/alarms", json=line("x", at="soon"), headers=KEY)).status_code == 422
+        unknown = await client.post("/v1/alarms", json=line("x", village_code="130529999999"), headers=KEY)
+        assert unknown.json()["errors"][0]["field"] == "village_code"
+        assert database["orders"].count_documents({}) == 1
+
+
+async def say(url: str, device: str, *payloads: bytes) -> None:
+    from urllib.parse import unquote, urlsplit
+
+    parts = urlsplit(url)
+    client = create_client(
+        parts.hostname or "",
+        parts.port or 1883,
+        client_id=f"d-{device}",
+        username=unquote(parts.username or ""),
+        password=unquote(parts.password or ""),
+        version="3.1.1",
+    )
+    async with client:
+        for payload in payloads:
+            await client.publish(f"huying/130529/alarms/{device}", payload, qos=QoS.AT_LEAST_ONCE)
+
+
+def encoded(*lines: dict[str, Any]) -> bytes:
+    return b"\n".join(json.dumps(one, ensure_ascii=False).encode() for one in lines)
+
+
+@pytest.mark.parametrize(
+    "kind", ["mqtt_broker", pytest.param("mosquitto_broker", marks=pytest.mark.mosquitto)], ids=["amqtt", "mosquitto"]
+)
+async def test_alarms_by_mqtt_are_stored_before_they_are_acknowledged(
+    made: Any, vault: FakeVault, unique_name: str, database: Any, kind: str, request: pytest.FixtureRequest
+) -> None:
+    """Good lines, garbage between them, a repeat; then a line that comes while the bridge is away."""
+    broker = request.getfixturevalue(kind)
+
+    async def stored(count: int) -> None:
+        await until(lambda: database["orders"].count_documents({}) == count, f"{count} alarms in the database")
+
+    async with running(made(vault, mqtt_url=broker.url)) as client:
+
+        async def connected() -> bool:
+            return "mqtt_connected_connections 1.0" in (await client.get("/metrics")).text
+
+        await until(connected, "MQTT connected")
+        two = encoded(line(unique_name), line(unique_name, state="cleared", at="2026-03-04T02:30:00+08:00"))
+        await say(broker.url, unique_name, two, b"garbage {", two, encoded(line(unique_name, alarm="open")))
+        await stored(3)
+        await until(lambda: database["refused_alarms"].count_documents({}) == 1, "the garbage kept for a person")
+        assert b"garbage" not in bytes(database["refused_alarms"].find_one()["sealed"])
+
+    await say(broker.url, unique_name, encoded(line(unique_name, alarm="battery")))
+    async with running(made(vault, mqtt_url=broker.url)):
+        await stored(4)
+
+
+@pytest.mark.mosquitto
+async def test_an_alarm_whose_handling_fails_is_delivered_again(
+    made: Any,
+    vault: FakeVault,
+    unique_name: str,
+    database: Any,
+    mosquitto_broker: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A fault nobody foresaw withholds PUBACK; the next connection brings the line again, and it is stored once.
+
+    On mosquitto only: amqtt forgets what was under way when a connection ends.
+    """
+    from huying.hotline_bridge import mqtt
+
+    broker = mosquitto_broker
+    real, failures = mqtt.take_alarm, []
+
+    async def failing(*given: Any, **named: Any) -> Any:
+        if len(failures) < 2:
+            failures.append(given)
+            raise ZeroDivisionError("a fault of ours")
+        return await real(*given, **named)
+
+    monkeypatch.setattr(mqtt, "take_alarm", failing)
+    async with running(made(vault, mqtt_url=broker.url)) as client:
+
+        async def connected() -> bool:
+            return "mqtt_connected_connections 1.0" in (await client.get("/metrics")).text
+
+        await until(connected, "MQTT connected")
+        await say(broker.url, unique_name, encoded(line(unique_name)))
+        await until(lambda: database["orders"].count_documents({}) == 1, "the alarm after two failures")
+    assert len(failures) == 2
+
+
+async def test_without_its_mqtt_broker_the_service_is_ready_and_takes_orders(
+    made: Any, vault: FakeVault, unique_name: str, orders: dict[str, Any]
+) -> None:
+    async with running(made(vault, mqtt_url="mqtt://127.0.0.1:9")) as client:
+        taken = await client.post(URL, json=numbered(orders, unique_name), headers=KEY)
+        assert taken.status_code == 202
+        assert "mqtt_connected_connections 0.0" in (await client.get("/metrics")).text

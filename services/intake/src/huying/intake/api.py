@@ -1,0 +1,161 @@
+"""HTTP doors of intake: reports, the citizen's page, the vault. Every refusal says which field and what to do."""
+
+import contextlib
+import uuid
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Request
+from fastapi.responses import HTMLResponse, JSONResponse, Response
+from pydantic import Field, ValidationError
+
+from huying.chassis.problem import Problem
+from huying.chassis.security import Principal, allowed
+from huying.chassis.service import Ground, ground_of
+from huying.contracts.reports import Reporter, ReporterRef, ReportSubmittedV1
+
+from . import letters, page, repository
+from .domain import acceptance, persons, progress
+from .domain.acceptance import Refused, Submitted
+from .handlers import Registration, Unmasking
+
+LONGEST_PURPOSE = 200
+SHORTEST_PURPOSE = 2
+"""Two characters are a purpose in Chinese (回访); one is a keystroke."""
+
+MERGES_FOLLOWED = 4
+"""How many merges of merges a page follows: one read each."""
+
+NOT_FOUND = "没有找到这个编号的上报。请核对编号；刚刚提交的请稍后再查。"
+
+
+class Identity(Reporter):
+    """Body of `POST /v1/vault/identities`: a person, and what tells apart people who told no more than a name."""
+
+    scope: Annotated[str, Field(max_length=400)] = ""
+
+
+router = APIRouter(prefix="/v1", tags=["reports"])
+OnGround = Annotated[Ground, Depends(ground_of)]
+Publisher = Annotated[Principal, Depends(allowed("system", "grid_worker", "unit", "dispatcher"))]
+Confidant = Annotated[Principal, Depends(allowed("dispatcher", "leader"))]
+Keeper = Annotated[Principal, Depends(allowed("system"))]
+
+
+def _json_body(model: type[Any]) -> dict[str, Any]:
+    """OpenAPI's description of a body that the route reads by itself; `$id` makes its references its own."""
+    schema = {"$id": f"urn:huying:{model.__name__}", **model.model_json_schema()}
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+@router.post("/reports", status_code=202, openapi_extra=_json_body(ReportSubmittedV1), response_model=None)
+async def submit(
+    who: Publisher,
+    request: Request,
+    ground: OnGround,
+    idempotency_key: Annotated[str | None, Header(description="Names this report once and for all")] = None,
+) -> JSONResponse:
+    """Send a report, plain or as a CloudEvent; the same identity with the same body gives the same answer."""
+    del idempotency_key
+    letter = letters.opened(request.headers, await request.body(), who)
+    if isinstance(letter, Refused):
+        raise _refusal(letter)
+    body = acceptance.read(letter.data)
+    if isinstance(body, Refused):
+        raise _refusal(body)
+    submitted = Submitted(letter.source, letter.origin_id, body, who.jurisdiction)
+    decision = await ground.submit(
+        submitted, letter.origin_id, trace=request.headers.get("traceparent"), time=body.received_at
+    )
+    if isinstance(decision, Refused):
+        raise _refusal(decision)
+    known = decision.event if isinstance(decision, acceptance.Accepted) else decision.known
+    address = f"/v1/reports/{known.tracking_number}"
+    answer = {"report_id": known.report_id, "tracking_number": known.tracking_number, "status_url": address}
+    return JSONResponse(answer, 202, {"Location": address})
+
+
+@router.get("/reports/{tracking_number}", response_model=progress.Progress, responses={404: {}})
+async def follow(tracking_number: str, request: Request, ground: OnGround) -> Response:
+    """A citizen's own page: the five steps, who has it, until when. Open to whoever has the number."""
+    html = "text/html" in request.headers.get("accept", "")
+    number = acceptance.typed_number(tracking_number)
+    report = await repository.find_tracked(ground.mongo, number)
+    incidents = await _incidents(ground, report or {})
+    if report is None:
+        if html:
+            return HTMLResponse(page.unknown(NOT_FOUND), 404, page.HEADERS)
+        raise Problem(404, "Unknown report", NOT_FOUND)
+    shown = progress.page(report, progress.incident_of(report.get("incidents", {}), incidents))
+    if html:
+        zone = ground.handler.pack.timezone
+        return HTMLResponse(page.render(shown, ground.clock.now(), zone), 200, page.HEADERS)
+    return JSONResponse(shown.model_dump(mode="json"), 200, {"Cache-Control": "no-store"})
+
+
+async def _incidents(ground: Ground, report: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Progress of the report's incidents and of those that they were merged into.
+
+    A number that nobody has costs the same read, so that time tells nothing.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    wanted = set(report.get("incidents", {}))
+    for _ in range(MERGES_FOLLOWED):
+        rows = await repository.find_progress(ground.mongo, wanted)
+        found |= rows
+        wanted = {row["merged_into"] for row in rows.values() if row.get("merged_into")} - set(found)
+        if not wanted:
+            break
+    return found
+
+
+@router.post("/vault/identities", openapi_extra=_json_body(Identity), tags=["vault"])
+async def register(who: Keeper, request: Request, ground: OnGround) -> ReporterRef:
+    """Keep a person's words in the vault and get the reference that everyone else uses. Repeats change nothing."""
+    try:
+        identity = Identity.model_validate_json(await request.body())
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        raise _invalid(".".join(map(str, first["loc"])), first["msg"]) from None
+    if persons.told(identity) is None:
+        raise _invalid("reference", "nothing was told; send one of reference, name, phone, id_number")
+    registration = Registration(identity, f"{who.id} {identity.scope}")
+    ref: ReporterRef = await ground.submit(registration, f"register-{uuid.uuid4()}")
+    return ref
+
+
+@router.get("/vault/{ref}", tags=["vault"], response_model=None)
+async def unmask(
+    ref: str, who: Confidant, ground: OnGround, purpose: Annotated[str | None, Header()] = None
+) -> JSONResponse:
+    """Look behind a mask: `ps-...` for a person, a report's id for its unmasked words. Each look is recorded."""
+    said = _purpose(purpose)
+    found = await ground.submit(Unmasking(ref, who, said), f"unmask-{uuid.uuid4()}")
+    if found is None:
+        raise Problem(404, "Unknown reference", "The vault has nothing under this reference.")
+    return JSONResponse({"ref": ref, **found}, 200, {"Cache-Control": "no-store"})
+
+
+def _purpose(header: str | None) -> str:
+    """The purpose in words; HTTP hands UTF-8 headers over as Latin-1."""
+    text = header or ""
+    with contextlib.suppress(UnicodeError):
+        text = text.encode("latin-1").decode("utf-8")
+    text = text.strip()
+    if not SHORTEST_PURPOSE <= len(text) <= LONGEST_PURPOSE or not text.isprintable():
+        raise _invalid("Purpose", f"say in {SHORTEST_PURPOSE} to {LONGEST_PURPOSE} characters why you need to know")
+    return text
+
+
+def _invalid(field: str, message: str) -> Problem:
+    return Problem(422, "Invalid request", f"{field}: {message}", errors=[{"field": field, "message": message}])
+
+
+def _refusal(refused: Refused) -> Problem:
+    if refused.reason == "identity_reused":
+        return Problem(409, "Already used", f"Idempotency-Key: {refused.message}", reason=refused.reason)
+    field = "Idempotency-Key" if refused.reason == "invalid_identity" else refused.field
+    if refused.reason == "wrong_jurisdiction":
+        return Problem(403, "Not allowed", f"{field}: {refused.message}", reason=refused.reason)
+    problem = _invalid(field, refused.message)
+    problem.body["reason"] = refused.reason
+    return problem

@@ -1,0 +1,291 @@
+"""Whether a report is let in, and in which form: `decide` says accepted, repeated or refused, and why.
+
+Both doors, HTTP and Kafka, come through here. It never looks at who signed or which key was shown: `submitted` is
+already known to come from whom it says.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from huying.contracts import identity
+from huying.contracts.reports import Attachment, ReportAcceptedV1, Reporter, ReporterRef, ReportSubmittedV1
+from huying.county import Pack
+
+from . import persons, wording
+from .places import UnknownCode, located
+
+CLOCK_LEEWAY = timedelta(minutes=10)
+"""Clocks of other systems go wrong by minutes; more than that is a wrong date."""
+
+LONGEST_IDENTITY = 200
+"""As contracts' `Identifier` has it."""
+
+LONGEST = {"text": 5000, "address": 500, "town": 100}
+"""As the contracts have it: a mask may be longer than what it hides, and a consumer must not choke on that."""
+
+ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+"""Crockford's base 32: no I, L, O, U, so a number can be read out on the telephone."""
+
+TRACKING_CHARS = 12
+"""60 bits: with a million reports, a guesser needs a million million tries for one."""
+
+MISREAD = str.maketrans({"O": "0", "I": "1", "L": "1"})
+
+RefusalReason = Literal[
+    "unsigned",
+    "unknown_key",
+    "wrong_source",
+    "wrong_jurisdiction",
+    "unknown_jurisdiction",
+    "unknown_channel",
+    "unknown_place",
+    "invalid_data",
+    "invalid_identity",
+    "future_date",
+    "identity_reused",
+]
+
+
+Hash = Callable[..., str]
+"""Hexadecimal, stable, keyed: nobody without the installation's secret can make it or read it back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The installation's keyed hashes that identities are made with; each takes words and returns hexadecimal."""
+
+    tracking: Hash
+    reporter: Hash
+    body: Hash
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """A report at the door: its identity, and whom its sender may speak for."""
+
+    source: str
+    origin_id: str
+    body: ReportSubmittedV1
+    jurisdiction: str | None = None
+    """The only one that the sender's key is for, when it is bound."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What was accepted under an identity. No `body_hash` when another door accepted it."""
+
+    report_id: str
+    tracking_number: str
+    body_hash: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """What goes into the vault and nowhere else."""
+
+    reporter: Reporter | None
+    ref: ReporterRef | None
+    words: dict[str, str]
+    """Free text as it was told, where the published form masks something."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Let in: the event, what the vault keeps, and how the same body is known again."""
+
+    event: ReportAcceptedV1
+    secrets: Secrets
+    body_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """Let in before: the same answer again, and nothing else."""
+
+    known: Known
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Not let in. `message` says what is wrong with `field` and what to do."""
+
+    reason: RefusalReason
+    field: str
+    message: str
+
+
+Decision = Accepted | Repeated | Refused
+
+
+def tracking_number(report_id: str, tracking: Hash) -> str:
+    """Twelve characters that only this installation can make for a report."""
+    number = int(tracking(report_id), 16)
+    return "".join(ALPHABET[(number >> (5 * place)) & 31] for place in range(TRACKING_CHARS))
+
+
+def typed_number(text: str) -> str:
+    """A tracking number as people type it, in the form that it is kept in; anything else comes out as no number."""
+    plain = text.upper().replace("-", "").replace(" ", "").translate(MISREAD)
+    return plain if len(plain) == TRACKING_CHARS and all(character in ALPHABET for character in plain) else ""
+
+
+def read(data: bytes) -> ReportSubmittedV1 | Refused:
+    """A publisher's JSON as a report, or the refusal that names the field. Input is never quoted back."""
+    try:
+        body = ReportSubmittedV1.model_validate_json(data)
+        json.loads(data, object_pairs_hook=_without_duplicates)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        field = ".".join(str(part) for part in first["loc"])
+        return Refused("invalid_data", field, first["msg"])
+    except DuplicateField as error:
+        return Refused("invalid_data", error.args[0], "is there twice; send it once, so that nobody has to guess")
+    except OverflowError:
+        return Refused("invalid_data", "received_at", "a date is out of range; send RFC 3339 with an offset")
+    return body
+
+
+class DuplicateField(ValueError):
+    """A JSON object has a member twice: readers differ in which one they take."""
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise DuplicateField(wording.encodable(wording.clean_line(twice))[:100])
+    return members
+
+
+def may_speak_for(sources: Sequence[str], source: str) -> bool:
+    """Whether a key with these `sources` may send under `source`; `*` is the installation's own door."""
+    return source in sources or "*" in sources
+
+
+def identity_problem(source: str, origin_id: str) -> Refused | None:
+    """Why (`source`, `id`) is no identity, if it is none."""
+    for field, text in (("source", source), ("id", origin_id)):
+        if not 0 < len(text) <= LONGEST_IDENTITY or not text.isprintable() or text != text.strip():
+            message = f"must be 1 to {LONGEST_IDENTITY} printable characters without blanks at its ends"
+            return Refused("invalid_identity", field, message)
+    return None
+
+
+def body_hash(body: ReportSubmittedV1, hashed: Hash) -> str:
+    """Equal for equal content, however it was spaced or ordered; says nothing without the key."""
+    return hashed(body.encode().decode("utf-8", "surrogatepass"))
+
+
+def decide(
+    known: Known | None, submitted: Submitted, pack: Pack, keys: Keys, now: datetime, leeway: timedelta = CLOCK_LEEWAY
+) -> Decision:
+    """Let a report in or not.
+
+    Args:
+        known: what was accepted under the same identity.
+        submitted: the report at the door.
+        pack: of the county that this installation serves.
+        keys: of the installation.
+        now: business time; written as `accepted_at`.
+        leeway: how far after `now` a sender's own times may lie.
+    """
+    problem = identity_problem(submitted.source, submitted.origin_id)
+    if problem is not None:
+        return problem
+    body = submitted.body
+    hashed = body_hash(body, keys.body)
+    if known is not None:
+        if known.body_hash in (None, hashed):
+            return Repeated(known)
+        message = "this identity was used for another report; send a new report under a new one"
+        return Refused("identity_reused", "id", message)
+    refused = _jurisdiction(submitted, pack) or _times(body, now, leeway)
+    if refused is not None:
+        return refused
+    try:
+        channel = pack.channel(body.channel)
+    except KeyError:
+        choice = ", ".join(channel.code for channel in pack.channels)
+        return Refused("unknown_channel", "channel", f"{body.channel!r} is no channel of {pack.name_zh}; use {choice}")
+    try:
+        place = located(body, channel, pack)
+    except UnknownCode as error:
+        return Refused("unknown_place", error.field, str(error))
+    text = wording.clean(body.text)
+    if not text:
+        return Refused("invalid_data", "text", "has nothing readable; write what happened and where")
+    for number, attachment in enumerate(body.attachments):
+        if not _plain_url(attachment):
+            field = f"attachments.{number}.url"
+            return Refused("invalid_data", field, "has blanks or control characters; percent-encode them")
+
+    device = body.device
+    if device is not None:
+        device = device.model_copy(update={"alarm": wording.clean_line(device.alarm)})
+        if not device.alarm:
+            return Refused("invalid_data", "device.alarm", "has nothing readable; name the kind of alarm")
+
+    report_id = identity.report_id(submitted.source, submitted.origin_id)
+    reporter = persons.told(body.reporter)
+    ref = persons.reference_of(reporter, report_id, keys.reporter) if reporter is not None else None
+    told = {"text": text, "address": place.address or "", "town": place.town or ""}
+    shown = {name: persons.hide(words, reporter)[: LONGEST[name]] for name, words in told.items()}
+    event = ReportAcceptedV1(
+        report_id=report_id,
+        tracking_number=tracking_number(report_id, keys.tracking),
+        jurisdiction=body.jurisdiction,
+        source=submitted.source,
+        origin_id=submitted.origin_id,
+        channel=body.channel,
+        text=shown["text"],
+        place=place.model_copy(update={"address": shown["address"] or None, "town": shown["town"] or None}),
+        received_at=body.received_at or now,
+        accepted_at=now,
+        happened_at=body.happened_at,
+        device=device,
+        category_hint=persons.hide(wording.clean_line(body.category_hint or ""), reporter) or None,
+        reporter=ref,
+        on_behalf=body.on_behalf,
+        origin_number=wording.clean_line(body.origin_number or "") or None,
+        origin_due_at=body.origin_due_at,
+        relates_to=_relates_to(body.relates_to),
+        attachments=body.attachments,
+        pack_hash=pack.hash,
+    )
+    hidden = {name: words for name, words in told.items() if words != shown[name]}
+    return Accepted(event, Secrets(reporter, ref, hidden), hashed)
+
+
+def _jurisdiction(submitted: Submitted, pack: Pack) -> Refused | None:
+    code = submitted.body.jurisdiction
+    if submitted.jurisdiction not in (None, code):
+        message = f"your key is for {submitted.jurisdiction!r}, not for {code!r}"
+        return Refused("wrong_jurisdiction", "jurisdiction", message)
+    if code != pack.code:
+        message = f"{code!r} is not served here; this is {pack.name_zh} {pack.code!r}"
+        return Refused("unknown_jurisdiction", "jurisdiction", message)
+    return None
+
+
+def _times(body: ReportSubmittedV1, now: datetime, leeway: timedelta) -> Refused | None:
+    for field, moment in (("received_at", body.received_at), ("happened_at", body.happened_at)):
+        if moment is not None and moment > now + leeway:
+            message = f"{moment.isoformat()} is after now, {now.isoformat()}; check the sender's clock and time zone"
+            return Refused("future_date", field, message)
+    return None
+
+
+def _plain_url(attachment: Attachment) -> bool:
+    return attachment.url.isprintable() and " " not in attachment.url
+
+
+def _relates_to(number: str | None) -> str | None:
+    if number is None:
+        return None
+    return typed_number(number) or wording.clean_line(number) or None

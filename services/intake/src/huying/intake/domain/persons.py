@@ -1,0 +1,87 @@
+"""Who reported: one reference for one person, whatever door and spelling they come by; nothing of it can be read back.
+
+Only the vault keeps the words themselves; this module makes the reference and the masked form.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable
+
+from huying.contracts.reports import Reporter, ReporterRef
+
+from . import wording
+
+REF_HEX = 24
+"""96 bits: no two persons of a county share a reference by accident."""
+
+SHORTEST_PHONE = 7
+"""A number of a county's exchange has seven digits; less than that is no number (无, 0, 110)."""
+
+_WORDS = tuple(Reporter.model_fields)
+_COUNTRY = re.compile(r"^(?:00)?86(?=1[3-9]\d{9}$)")
+
+
+def told(reporter: Reporter | None) -> Reporter | None:
+    """The reporter with cleaned words; None when nothing was told."""
+    if reporter is None:
+        return None
+    words = {
+        name: wording.clean_line(value) or None for name in _WORDS if (value := getattr(reporter, name)) is not None
+    }
+    return Reporter(**words) if any(words.values()) else None
+
+
+def phone_of(text: str | None) -> str | None:
+    """Digits of a telephone number without the country's code; None when it is none."""
+    digits = re.sub(r"\D", "", unicodedata.normalize("NFKC", text or ""), flags=re.ASCII)
+    digits = _COUNTRY.sub("", digits)
+    return digits if len(digits) >= SHORTEST_PHONE else None
+
+
+def id_number_of(text: str | None) -> str | None:
+    """An identity card's number in capitals without blanks; None when it is none."""
+    number = re.sub(r"\s", "", unicodedata.normalize("NFKC", text or "")).upper()
+    return number or None
+
+
+def reference_of(reporter: Reporter, scope: str, hashed: Callable[..., str]) -> ReporterRef:
+    """The person's reference and masked form.
+
+    Args:
+        reporter: cleaned words.
+        scope: what a reporter who told no more than a name is told apart by, such as the report's id: two people
+            may have one name.
+        hashed: the installation's keyed hash for persons.
+    """
+    phone, id_number = phone_of(reporter.phone), id_number_of(reporter.id_number)
+    if phone is not None:
+        identity = ("phone", phone)
+    elif id_number is not None:
+        identity = ("id_number", id_number)
+    elif reporter.reference is not None:
+        identity = ("reference", unicodedata.normalize("NFKC", reporter.reference))
+    else:
+        identity = (f"name in {scope}", reporter.name or "")
+    parts = [wording.mask_name(reporter.name)] if reporter.name else []
+    if phone is not None:
+        parts.append(wording.mask_phone(phone))
+    elif id_number is not None:
+        parts.append(wording.mask_id_number(id_number))
+    elif reporter.reference is not None:
+        parts.append(wording.mask_numbers(reporter.reference))
+    masked = " ".join(parts) or None
+    return ReporterRef(ref=f"ps-{hashed(*identity)[:REF_HEX]}", masked=masked)
+
+
+def hide(text: str, reporter: Reporter | None) -> str:
+    """`text` as it may be published: numbers masked, and the reporter's own name and numbers too."""
+    hidden = wording.mask_numbers(text)
+    if reporter is None:
+        return hidden
+    if reporter.name and len(reporter.name) > 1:
+        hidden = hidden.replace(reporter.name, wording.mask_name(reporter.name))
+    phone = phone_of(reporter.phone)
+    if phone is not None:
+        hidden = hidden.replace(phone, wording.mask_phone(phone))
+    id_number = id_number_of(reporter.id_number)
+    return hidden.replace(id_number, wording.mask_id_number(id_number)) if id_number is not None else hidden

@@ -1,0 +1,208 @@
+"""What a citizen sees of a report: the five steps, who has it, until when.
+
+Built from the latest view of its incident, its clocks and its rating, which come by different topics: every order of
+arrival gives the same page. It shows nobody's words but the result's.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+from huying.contracts.clocks import (
+    ClockBreachedV1,
+    ClockEvent,
+    ClockExtendedV1,
+    ClockPausedV1,
+    ClockStoppedV1,
+)
+from huying.contracts.incidents import IncidentCompletedV1, IncidentEvent, IncidentMergedV1
+from huying.contracts.message import Instant, Value
+
+from . import wording
+
+StepCode = Literal["reported", "classified", "assigned", "handled", "answered", "rated"]
+StepState = Literal["done", "current", "todo"]
+
+STEPS_ZH: dict[StepCode, str] = {
+    "reported": "事件上报",
+    "classified": "分类受理",
+    "assigned": "响应指定",
+    "handled": "部门处置",
+    "answered": "结果反馈",
+    "rated": "满意度评价",
+}
+"""The five steps that everybody sees, and the rating after them."""
+
+GRADES_ZH = {"satisfied": "满意", "basically_satisfied": "基本满意", "dissatisfied": "不满意"}
+PROMISES = ("resolution", "response", "contact", "acceptance")
+"""Which running clock is the promise to the citizen: the one that ends the matter, else the next step's."""
+
+LONGEST_CHAIN = 16
+"""Merges of merges end; a ring, which routing forbids, must not hang the page."""
+
+
+class Step(Value):
+    """One step. `note` is for people."""
+
+    code: StepCode
+    name: str
+    state: StepState
+    at: Instant | None = None
+    note: str | None = None
+
+
+class Unit(Value):
+    """Who has it."""
+
+    code: str
+    name: str
+
+
+class Result(Value):
+    """What was done."""
+
+    text: str
+    at: Instant
+    pictures: tuple[str, ...] = ()
+
+
+class Progress(Value):
+    """Answer of `GET /v1/reports/{tracking_number}`."""
+
+    tracking_number: str
+    received_at: Instant
+    incident_number: str | None = None
+    matter: str | None = None
+    state: str = "accepted"
+    steps: tuple[Step, ...]
+    unit: Unit | None = None
+    until: Instant | None = None
+    overdue: bool = False
+    paused: bool = False
+    extensions: int = 0
+    result: Result | None = None
+    rating: str | None = None
+
+
+def after_step(event: IncidentEvent) -> dict[str, Any]:
+    """Fields of the incident's progress after a step of its life."""
+    view = event.incident
+    fields: dict[str, Any] = {
+        "version": event.incident_version,
+        "number": view.number,
+        "state": view.state,
+        "matter": view.classification.matter_name,
+        "opened_at": view.opened_at,
+        "dispatch": view.dispatch.model_dump(include=_OF_DISPATCH) if view.dispatch else None,
+        "returns": view.returns,
+        "completed_at": view.completed_at,
+        "merged_into": event.into if isinstance(event, IncidentMergedV1) else view.merged_into,
+    }
+    if isinstance(event, IncidentCompletedV1):
+        pictures = [a.url for a in event.attachments if a.media_type.startswith("image/")]
+        text = wording.mask_numbers(wording.clean(event.text))
+        fields["result"] = {"text": text, "at": event.at, "pictures": pictures}
+    return fields
+
+
+_OF_DISPATCH = {"unit", "unit_name", "dispatched_at", "accepted_at", "contacted_at"}
+
+
+def after_clock(known: Mapping[str, Any] | None, event: ClockEvent) -> dict[str, Any] | None:
+    """The clock after an event; None when the event is older than what is known."""
+    stopped = isinstance(event, ClockStoppedV1)
+    if known is not None and (known["state"] == "stopped" or (event.at < known["at"] and not stopped)):
+        return None
+    clock: dict[str, Any] = {"breached": False, "extensions": 0, **(known or {})}
+    clock |= {"kind": event.kind, "due_at": event.due_at, "at": event.at}
+    clock["state"] = "stopped" if stopped else "paused" if isinstance(event, ClockPausedV1) else "running"
+    if isinstance(event, ClockBreachedV1):
+        clock["breached"] = True
+    elif isinstance(event, ClockExtendedV1):
+        clock["extensions"] = event.count
+        clock["breached"] = False
+    return clock
+
+
+def incident_of(links: Mapping[str, datetime], incidents: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """The incident that a report belongs to now.
+
+    Args:
+        links: incident id to when the report came to it; a merge leaves the old link in place.
+        incidents: progress by incident id, merge targets included as far as they are known.
+    """
+    for incident_id in sorted(links, key=lambda one: (links[one], one), reverse=True):
+        found = incidents.get(incident_id)
+        for _ in range(LONGEST_CHAIN):
+            into = found.get("merged_into") if found else None
+            target = incidents.get(into) if into else None
+            if target is None or not target.get("version"):
+                break
+            found = target
+        if found is not None and found.get("version"):
+            return found
+    return None
+
+
+def page(report: Mapping[str, Any], incident: Mapping[str, Any] | None) -> Progress:
+    """The page of one report; without an incident it was only reported so far."""
+    rating = (report.get("rating") or {}).get("grade")
+    dispatch = (incident or {}).get("dispatch")
+    result = (incident or {}).get("result")
+    promise = _promise(list(((incident or {}).get("clocks") or {}).values()))
+    completed = bool(incident and incident["completed_at"])
+    return Progress(
+        tracking_number=report["tracking_number"],
+        received_at=report["received_at"],
+        incident_number=incident["number"] if incident else None,
+        matter=incident["matter"] if incident else None,
+        state=incident["state"] if incident else "accepted",
+        steps=_steps(report, incident, rating),
+        unit=Unit(code=dispatch["unit"], name=dispatch["unit_name"]) if dispatch else None,
+        until=promise["due_at"] if promise and not completed else None,
+        overdue=bool(promise and promise["breached"] and not completed),
+        paused=bool(promise and promise["state"] == "paused" and not completed),
+        extensions=promise["extensions"] if promise else 0,
+        result=Result(text=result["text"], at=result["at"], pictures=tuple(result["pictures"])) if result else None,
+        rating=rating,
+    )
+
+
+def _promise(clocks: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    running = [clock for clock in clocks if clock["state"] != "stopped"]
+    return min(running, key=lambda clock: (PROMISES.index(clock["kind"]), clock["due_at"]), default=None)
+
+
+def _steps(report: Mapping[str, Any], incident: Mapping[str, Any] | None, rating: str | None) -> tuple[Step, ...]:
+    dispatch = (incident or {}).get("dispatch") or {}
+    completed_at = (incident or {}).get("completed_at")
+    asked = incident is not None and incident["state"] == "asked"
+    times: dict[StepCode, datetime | None] = {
+        "reported": report["accepted_at"],
+        "classified": incident["opened_at"] if incident and not asked else None,
+        "assigned": dispatch.get("dispatched_at"),
+        "handled": completed_at,
+        "answered": completed_at,
+        "rated": (report.get("rating") or {}).get("at"),
+    }
+    notes: dict[StepCode, str | None] = {
+        "classified": "正在核对是否与已有事件为同一问题" if asked else (incident or {}).get("matter"),
+        "assigned": f"主责单位：{dispatch['unit_name']}" if dispatch else None,
+        "handled": _handling(dispatch) if not completed_at else None,
+        "rated": GRADES_ZH[rating] if rating else None,
+    }
+    steps: list[Step] = []
+    for code, name in STEPS_ZH.items():
+        at = times[code]
+        before = not steps or steps[-1].state == "done"
+        state: StepState = "done" if at is not None else "current" if before else "todo"
+        steps.append(Step(code=code, name=name, state=state, at=at, note=notes.get(code)))
+    return tuple(steps)
+
+
+def _handling(dispatch: Mapping[str, Any]) -> str | None:
+    if dispatch.get("contacted_at"):
+        return "已与反映人联系，正在处置"
+    if dispatch.get("accepted_at"):
+        return "责任单位已签收，正在处置"
+    return "等待责任单位签收" if dispatch else None

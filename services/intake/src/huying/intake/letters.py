@@ -1,0 +1,78 @@
+"""A report as it comes over HTTP: plain JSON with an Idempotency-Key, or a CloudEvent in either mode.
+
+It finds out identity, sender's source and data; it never looks inside the data.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from huying.chassis.security import Principal
+from huying.contracts.envelope import STRUCTURED, CloudEvent, EnvelopeError, parse
+from huying.contracts.reports import ReportSubmittedV1
+
+from .domain.acceptance import Refused, identity_problem, may_speak_for
+
+IDEMPOTENCY_KEY = "idempotency-key"
+PREFIX = "ce-"
+"""HTTP's binary mode; Kafka's has an underscore."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """Who says it under which identity, and the JSON."""
+
+    source: str
+    origin_id: str
+    data: bytes
+
+
+def opened(headers: Mapping[str, str], body: bytes, who: Principal) -> Letter | Refused:
+    """The letter in a request.
+
+    Source: CloudEvents 1.0.2, HTTP Protocol Binding 1.0.2.
+
+    Args:
+        headers: by lower-case name.
+        body: as it travelled.
+        who: whose key was shown. Without a CloudEvents source it speaks for its own first one.
+    """
+    name = headers.get(IDEMPOTENCY_KEY)
+    letter: Letter | Refused
+    if f"{PREFIX}specversion" in headers or headers.get("content-type", "").lower().startswith(STRUCTURED):
+        letter = _cloudevent(headers, body, who, name)
+    elif name is None:
+        return Refused(
+            "invalid_identity", "Idempotency-Key", "is missing; send a header that names this report for good"
+        )
+    else:
+        letter = Letter(_own_source(who), name, body)
+    if isinstance(letter, Refused):
+        return letter
+    return identity_problem(letter.source, letter.origin_id) or letter
+
+
+def _own_source(who: Principal) -> str:
+    first = who.sources[0] if who.sources else "*"
+    return f"key/{who.id}" if first == "*" else first
+
+
+def _cloudevent(headers: Mapping[str, str], body: bytes, who: Principal, name: str | None) -> Letter | Refused:
+    pairs = [
+        (
+            f"ce_{header.removeprefix(PREFIX)}" if header.startswith(PREFIX) else header,
+            value.encode("latin-1", "replace"),
+        )
+        for header, value in headers.items()
+        if header.startswith(PREFIX) or header == "content-type"
+    ]
+    try:
+        event: CloudEvent = parse(pairs, body)
+    except EnvelopeError as error:
+        return Refused("invalid_data", error.attribute, error.problem)
+    if event.type != ReportSubmittedV1.TYPE:
+        return Refused("invalid_data", "type", f"this door takes {ReportSubmittedV1.TYPE}")
+    if name not in (None, event.id):
+        return Refused("invalid_identity", "Idempotency-Key", "differs from the CloudEvent's id; send one of them")
+    if not may_speak_for(who.sources, event.source) and event.source != _own_source(who):
+        return Refused("wrong_source", "source", f"is not yours; you may speak for {list(who.sources)!r}")
+    return Letter(event.source, event.id, event.data)

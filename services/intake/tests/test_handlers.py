@@ -1,0 +1,362 @@
+"""The handler on a database of dictionaries: one report a key, refusals told, one progress for every order of events."""
+
+import base64
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from huying.chassis.clock import FixedClock, ReplayClock
+from huying.chassis.message import API, Message
+from huying.chassis.security import SIGNATURE_HEADER, Principal, sign, write_entry
+from huying.contracts import topics
+from huying.contracts.clocks import ClockBreachedV1, ClockExtendedV1, ClockStartedV1, ClockStoppedV1
+from huying.contracts.incidents import (
+    Classification,
+    CommandDeclinedV1,
+    Dispatch,
+    IncidentAcceptedV1,
+    IncidentCompletedV1,
+    IncidentDispatchedV1,
+    IncidentEvent,
+    IncidentMergedV1,
+    IncidentOpenedV1,
+    IncidentReportJoinedV1,
+    IncidentView,
+    ReportRef,
+)
+from huying.contracts.message import Event
+from huying.contracts.places import Place
+from huying.contracts.ratings import IncidentRatedV1
+from huying.contracts.reports import Reporter, ReportSubmittedV1
+from huying.contracts.ticks import TickV1
+from huying.intake.domain import progress
+from huying.intake.domain.acceptance import Accepted, Refused, Repeated, Submitted
+from huying.intake.handlers import INBOUND, InboundRecord, Registration, Unmasking
+
+NOW = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
+Make = Callable[..., ReportSubmittedV1]
+MakeDoor = Callable[..., Any]
+
+
+def asked(body: ReportSubmittedV1, origin_id: str = "k1") -> Message:
+    return Message(API, origin_id, Submitted("gov/park", origin_id, body), time=body.received_at)
+
+
+async def test_the_same_key_twice_in_one_batch_and_later_is_one_report(door: Any, report: Make) -> None:
+    first, second = await door.batch(asked(report()), asked(report()))
+    (third,) = await door.batch(asked(report()))
+    (other,) = await door.batch(asked(report(text="别的")))
+    assert isinstance(first, Accepted)
+    assert isinstance(second, Repeated)
+    assert second.known.tracking_number == first.event.tracking_number == third.known.tracking_number
+    assert isinstance(other, Refused)
+    assert other.reason == "identity_reused"
+    assert [out.topic for out in door.documents.events] == [topics.REPORTS]
+    assert list(door.documents.rows("reports")) == [first.event.report_id]
+
+
+async def test_a_refused_report_leaves_nothing(door: Any, report: Make) -> None:
+    (answer,) = await door.batch(asked(report(channel="no_such", reporter={"phone": "13803191234"})))
+    assert isinstance(answer, Refused)
+    assert door.documents.events == []
+    assert not any(collection.rows for collection in door.documents.collections.values())
+
+
+async def test_a_name_or_number_is_in_the_vault_only_and_sealed(door: Any, report: Make) -> None:
+    body = report(text="我叫张三丰，电话13803191234", reporter={"name": "张三丰", "phone": "13803191234"})
+    (answer,) = await door.batch(asked(body))
+    everything = repr([(name, c.rows) for name, c in door.documents.collections.items()]) + repr(door.documents.events)
+    assert "张三丰" not in everything
+    assert "13803191234" not in everything
+    ref = answer.event.reporter.ref
+    who = Principal("ops", "dispatcher")
+    look, words, nothing = await door.batch(
+        Message(API, "u1", Unmasking(ref, who, "回访")),
+        Message(API, "u2", Unmasking(answer.event.report_id, who, "核对原文")),
+        Message(API, "u3", Unmasking("ps-none", who, "回访")),
+    )
+    assert look == {"kind": "person", "told": [{"name": "张三丰", "phone": "13803191234"}]}
+    assert words["told"][0]["text"] == "我叫张三丰，电话13803191234"
+    assert nothing is None
+    assert [(row["ref"], row["who"], row["purpose"]) for row in door.documents.rows("unmaskings").values()] == [
+        (ref, "ops", "回访"),
+        (answer.event.report_id, "ops", "核对原文"),
+    ]
+
+
+async def test_a_person_told_twice_keeps_both_spellings_under_one_reference(door: Any) -> None:
+    one = Registration(Reporter(name="张三", phone="13803191234"), "s")
+    two = Registration(Reporter(phone="138 0319 1234"), "s")
+    first, second, third = await door.batch(*(Message(API, "r", each) for each in (one, two, one)))
+    assert first.ref == second.ref == third.ref
+    assert len(door.documents.rows("vault")[first.ref]["told"]) == 2
+
+
+@pytest.fixture
+def publisher(tmp_path: Path) -> str:
+    key = Ed25519PrivateKey.generate()
+    public = base64.b64encode(key.public_key().public_bytes_raw()).decode()
+    entry = {"id": "park", "role": "system", "sources": ["gov/park"], "public_key": public}
+    write_entry(tmp_path / "keys.json", entry)
+    return base64.b64encode(key.private_bytes_raw()).decode()
+
+
+def inbound(private: str | None, data: bytes, name: str = "e1", source: str = "gov/park", key: str = "park") -> Message:
+    header = sign("park", private, name, source, ReportSubmittedV1.TYPE, data) if private else ""
+    return Message(
+        INBOUND.name, name, InboundRecord(), key=key, source=source, headers={SIGNATURE_HEADER: header}, value=data
+    )
+
+
+async def test_a_signed_record_is_accepted_under_its_own_identity(door: Any, publisher: str, report: Make) -> None:
+    message = inbound(publisher, report().encode())
+    await door.batch(message, message)
+    await door.batch(message)
+    (out,) = door.documents.events
+    assert (out.topic, out.key) == (topics.REPORTS, "130529")
+    assert (out.event.source, out.event.origin_id, out.id) == ("gov/park", "e1", out.event.report_id)
+
+
+async def test_every_refused_record_is_told_to_its_publisher(door: Any, publisher: str, report: Make) -> None:
+    good = report().encode()
+    stranger = base64.b64encode(Ed25519PrivateKey.generate().private_bytes_raw()).decode()
+    tampered = inbound(publisher, good, "e4")
+    cases = {
+        "unsigned": inbound(None, good, "e1"),
+        "unknown_key": inbound(stranger, good, "e2"),
+        "wrong_source": inbound(publisher, good, "e3", source="gov/other"),
+        "invalid_data": inbound(publisher, b'{"jurisdiction":"130529","channel":"partner"}', "e5"),
+        "unknown_jurisdiction": inbound(publisher, report(jurisdiction="110101").encode(), "e6"),
+        "unknown_place": inbound(publisher, report(village_code="130529999999").encode(), "e7"),
+        "invalid_identity": inbound(publisher, good, "e\n8"),
+    }
+    await door.batch(*cases.values(), inbound(publisher, good, "e9"))
+    await door.batch(inbound(publisher, report(text="别的").encode(), "e9"))
+    await door.batch(
+        Message(
+            INBOUND.name, "e4", InboundRecord(), key="park", source="gov/park", headers=tampered.headers, value=b"{}"
+        )
+    )
+    accepted, refused = [], []
+    for out in door.documents.events:
+        (accepted if out.topic is topics.REPORTS else refused).append(out)
+    assert [out.event.origin_id for out in accepted] == ["e9"]
+    assert [out.event.reason.partition(":")[0] for out in refused] == [*cases, "identity_reused", "unknown_key"]
+    assert {(out.topic, out.key, out.event.publisher) for out in refused} == {(topics.INBOUND_REJECTED, "park", "park")}
+    fields = {out.event.reason.partition(":")[0]: out.event.field for out in refused}
+    assert (fields["invalid_data"], fields["unknown_place"], fields["wrong_source"]) == (
+        "text",
+        "village_code",
+        "source",
+    )
+    assert len({out.id for out in refused}) == len(refused)
+
+
+async def test_hostile_identities_and_keys_are_refused_and_do_not_stop_their_neighbours(
+    door: Any, publisher: str, report: Make
+) -> None:
+    def hostile(name: str, source: str, key: str | None) -> Message:
+        return Message(INBOUND.name, name, InboundRecord(), key=key, source=source, value=b"\xff\x00")
+
+    await door.batch(
+        hostile("\ud800", "\ud800", None), hostile("", "", "\x00"), inbound(publisher, report().encode(), "ok")
+    )
+    for out in door.documents.events:
+        out.event.encode()
+        out.key.encode()
+    assert [out.topic for out in door.documents.events] == [topics.INBOUND_REJECTED] * 2 + [topics.REPORTS]
+
+
+async def test_a_future_date_is_refused_live_with_ten_minutes_and_in_a_replay_without(
+    make_door: MakeDoor, report: Make
+) -> None:
+    class Wall(FixedClock):
+        def stamp(self, hint: datetime | None) -> datetime:
+            return self.instant
+
+    async def fate(clock: Any, moment: datetime) -> Any:
+        (answer,) = await make_door(clock).batch(asked(report(received_at=moment)))
+        return answer
+
+    replayed = ReplayClock()
+    replayed.strike(TickV1(number=1, instant=NOW, until=NOW + timedelta(hours=1)))
+    assert (await fate(Wall(NOW), NOW + timedelta(minutes=9))).event.accepted_at == NOW
+    assert (await fate(Wall(NOW), NOW + timedelta(minutes=11))).reason == "future_date"
+    inside = NOW + timedelta(minutes=59)
+    assert (await fate(replayed, inside)).event.accepted_at == inside
+    assert (await fate(replayed, NOW - timedelta(days=1))).event.accepted_at == NOW
+    assert (await fate(replayed, NOW + timedelta(minutes=61))).reason == "future_date"
+
+
+def ref(name: str) -> ReportRef:
+    return ReportRef(
+        report_id=f"rp-{name}",
+        tracking_number=f"T{name}",
+        channel="hotline_12345",
+        text="垃圾",
+        source="hotline",
+        accepted_at=NOW,
+        received_at=NOW,
+    )
+
+
+def step(kind: type[IncidentEvent], incident: str, version: int, minutes: int, **more: Any) -> IncidentEvent:
+    at = NOW + timedelta(minutes=minutes)
+    dispatch = Dispatch(
+        dispatch_id="dp-1", unit="U02", unit_name="城管局", catalogue="1", dispatched_at=NOW + timedelta(minutes=2)
+    )
+    if kind in (IncidentAcceptedV1, IncidentCompletedV1):
+        dispatch = dispatch.model_copy(update={"accepted_at": NOW + timedelta(minutes=9)})
+    states = {IncidentOpenedV1: "asked", IncidentCompletedV1: "completed", IncidentMergedV1: "merged"}
+    view = IncidentView(
+        incident_id=incident,
+        number=f"JL-{incident}",
+        jurisdiction="130529",
+        state=states.get(kind, "dispatched"),  # type: ignore[arg-type]
+        classification=Classification(matter="M09", matter_name="环境卫生", clock_class="public_service", confidence=1),
+        place=Place(),
+        title="垃圾",
+        opened_at=NOW,
+        report_count=1,
+        channels=("hotline_12345",),
+        dispatch=dispatch if kind not in (IncidentOpenedV1, IncidentMergedV1) else None,
+        completed_at=at if kind is IncidentCompletedV1 else None,
+        merged_into=more.get("into"),
+    )
+    if issubclass(kind, IncidentDispatchedV1 | IncidentAcceptedV1 | IncidentCompletedV1):
+        more["dispatch"] = dispatch
+    return kind(
+        incident_id=incident,
+        incident_version=version,
+        jurisdiction="130529",
+        at=at,
+        pack_hash="h",
+        incident=view,
+        **more,
+    )
+
+
+def clock(kind: type[Any], name: str, minutes: int, due: int, **more: Any) -> Any:
+    return kind(
+        clock_id=f"in-b.{name}",
+        incident_id="in-b",
+        jurisdiction="130529",
+        kind=name,
+        clock_class="public_service",
+        at=NOW + timedelta(minutes=minutes),
+        due_at=NOW + timedelta(minutes=due),
+        started_at=NOW,
+        policy="h",
+        **more,
+    )
+
+
+STORY: dict[str, list[Event]] = {
+    "feed of a": [
+        step(IncidentOpenedV1, "in-a", 1, 0, report=ref("one")),
+        step(IncidentReportJoinedV1, "in-a", 2, 1, report=ref("two"), how="merged", score=0.9),
+        step(IncidentMergedV1, "in-a", 3, 5, into="in-b", reports=("rp-one", "rp-two")),
+    ],
+    "feed of b": [
+        step(IncidentOpenedV1, "in-b", 1, 1, report=ref("three")),
+        step(IncidentDispatchedV1, "in-b", 2, 2),
+        step(IncidentReportJoinedV1, "in-b", 3, 5, report=ref("one"), how="answered", score=1),
+        step(IncidentAcceptedV1, "in-b", 4, 9),
+        step(IncidentCompletedV1, "in-b", 5, 60, text="已清运，联系13803191234"),
+    ],
+    "clocks of b": [
+        clock(ClockStartedV1, "response", 1, 100),
+        clock(ClockStartedV1, "acceptance", 2, 30),
+        clock(ClockStoppedV1, "acceptance", 9, 30, verdict="on_time"),
+        clock(ClockBreachedV1, "response", 50, 100),
+        clock(ClockExtendedV1, "response", 55, 200, reason="大雨", count=1),
+        clock(ClockStoppedV1, "response", 60, 200, verdict="on_time"),
+    ],
+    "ratings": [
+        IncidentRatedV1(
+            incident_id="in-b",
+            jurisdiction="130529",
+            at=NOW + timedelta(minutes=90),
+            rating_id="rt-1",
+            report_id="rp-one",
+            unit="U02",
+            grade="satisfied",
+        )
+    ],
+    "declined": [
+        CommandDeclinedV1(
+            command_id="c", incident_id="in-b", jurisdiction="130529", at=NOW, reason="illegal_move", message="no"
+        )
+    ],
+}
+
+
+def shuffled(seed: int) -> list[Message]:
+    """The story in another order across topics, each told up to three times from its beginning."""
+    chance = random.Random(seed)
+    lanes = [[Message("bus", "x", event) for event in lane] * chance.randint(1, 3) for lane in STORY.values()]
+    mixed = []
+    while any(lanes):
+        mixed.append(chance.choice([lane for lane in lanes if lane]).pop(0))
+    return mixed
+
+
+def shown(door: Any) -> dict[str, Any]:
+    found = {}
+    for row in door.documents.rows("reports").values():
+        incident = progress.incident_of(row["incidents"], door.documents.rows("progress"))
+        found[row["tracking_number"]] = progress.page(row, incident).model_dump()
+    return found
+
+
+async def test_every_order_and_repetition_of_the_feed_gives_the_same_pages(make_door: MakeDoor) -> None:
+    pages = []
+    for seed in range(40):
+        door, chance = make_door(), random.Random(seed)
+        messages = shuffled(seed)
+        while messages:
+            size = chance.randint(1, len(messages))
+            await door.batch(*messages[:size])
+            messages = messages[size:]
+        pages.append(shown(door))
+        assert door.measures.violations.labels("version_gap")._value.get() == 0
+    assert all(page == pages[0] for page in pages)
+    one, two = pages[0]["Tone"], pages[0]["Ttwo"]
+    assert one["incident_number"] == two["incident_number"] == "JL-in-b"
+    assert [each["state"] for each in one["steps"]] == ["done"] * 6
+    assert [each["state"] for each in two["steps"]] == ["done"] * 5 + ["current"]
+    assert (one["result"]["text"], one["rating"], two["rating"]) == ("已清运，联系138****1234", "satisfied", None)
+    assert (one["until"], one["overdue"]) == (None, False)
+
+
+async def test_a_missing_version_is_counted(door: Any) -> None:
+    await door.batch(Message("bus", "x", STORY["feed of b"][0]), Message("bus", "x", STORY["feed of b"][2]))
+    assert door.measures.violations.labels("version_gap")._value.get() == 1
+
+
+async def test_the_page_says_who_has_it_and_until_when(door: Any) -> None:
+    told = [*STORY["feed of b"][:2], *STORY["clocks of b"][:2]]
+    await door.batch(*(Message("bus", "x", event) for event in told))
+    page = shown(door)["Tthree"]
+    assert page["unit"] == {"code": "U02", "name": "城管局"}
+    assert (page["until"], page["overdue"]) == (NOW + timedelta(minutes=100), False)
+    assert [each["state"] for each in page["steps"]] == ["done", "done", "done", "current", "todo", "todo"]
+    assert page["steps"][3]["note"] == "等待责任单位签收"
+    await door.batch(Message("bus", "x", STORY["clocks of b"][3]))
+    assert shown(door)["Tthree"]["overdue"] is True
+    await door.batch(Message("bus", "x", STORY["clocks of b"][4]))
+    page = shown(door)["Tthree"]
+    assert (page["until"], page["overdue"], page["extensions"]) == (NOW + timedelta(minutes=200), False, 1)
+
+
+async def test_a_report_that_no_incident_has_yet_shows_its_first_step(door: Any, report: Make) -> None:
+    (answer,) = await door.batch(asked(report()))
+    row = door.documents.rows("reports")[answer.event.report_id]
+    page = progress.page(row, None)
+    assert [each.state for each in page.steps] == ["done", "current", "todo", "todo", "todo", "todo"]
+    assert page.unit is None

@@ -1,0 +1,74 @@
+"""The citizen's page: words people use, everything escaped, nothing from elsewhere."""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from huying.intake import page
+from huying.intake.domain import progress
+
+NOW = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
+ZONE = ZoneInfo("Asia/Shanghai")
+
+
+@pytest.mark.parametrize(
+    ("hours", "words"),
+    [
+        (0, "今天 09:00"),
+        (-10, "昨天 23:00"),
+        (20, "明天 05:00"),
+        (24 * 7 + 8.5, "3月9日 17:30"),
+        (-24 * 365, "2025年3月2日 09:00"),
+    ],
+)
+def test_times_are_spoken_as_people_do(hours: float, words: str) -> None:
+    assert page.spoken(NOW + timedelta(hours=hours), NOW, ZONE) == words
+
+
+@pytest.mark.parametrize(
+    ("minutes", "words"),
+    [(27 * 60, "剩 1 天 3 小时"), (-120, "超期 2 小时"), (0, "剩 不到 1 分钟"), (65, "剩 1 小时 5 分钟")],
+)
+def test_deadlines_say_what_is_left(minutes: int, words: str) -> None:
+    assert page.remaining(NOW + timedelta(minutes=minutes), NOW) == words
+
+
+def shown(**changes: object) -> str:
+    report = {"tracking_number": "ABCDEFGHJKMN", "received_at": NOW, "accepted_at": NOW}
+    plain = progress.page(report, None)
+    return page.render(plain.model_copy(update=changes), NOW, "Asia/Shanghai")
+
+
+def test_every_state_has_its_word_and_every_step_its_name() -> None:
+    html = shown()
+    for words in ("ABCD-EFGH-JKMN", "县调度中心", "✓ 已完成", "● 进行中", "○ 未开始", *progress.STEPS_ZH.values()):
+        assert words in html
+    assert "<script" not in html
+    assert "src=" not in html
+
+
+def test_words_of_others_are_escaped() -> None:
+    result = progress.Result(text="<script>alert(1)</script>", at=NOW, pictures=('https://a.example/"><b>',))
+    html = shown(result=result, unit=progress.Unit(code="U02", name="<i>局</i>"), matter="a&b")
+    assert "<script>" not in html
+    assert "<i>" not in html
+    assert 'a.example/"' not in html
+    assert "&lt;script&gt;" in html
+
+
+def test_a_passed_deadline_and_an_extension_stand_apart() -> None:
+    html = shown(until=NOW - timedelta(hours=2), extensions=1)
+    assert "超期 2 小时" in html
+    assert "已延期 1 次" in html
+    assert "时限已暂停" in shown(paused=True, until=NOW)
+
+
+def test_a_ring_of_merges_does_not_hang_the_page() -> None:
+    ring = {"a": {"version": 1, "merged_into": "b"}, "b": {"version": 1, "merged_into": "a"}}
+    assert progress.incident_of({"a": NOW}, ring) in ring.values()
+
+
+def test_a_merge_whose_target_is_not_known_yet_shows_the_incident_it_was() -> None:
+    known = {"a": {"version": 3, "merged_into": "b"}, "b": {"clocks": {}}}
+    assert progress.incident_of({"a": NOW}, known) is known["a"]

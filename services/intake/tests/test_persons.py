@@ -1,0 +1,69 @@
+"""Domain: one person has one reference, and nobody reads a person out of it."""
+
+import pytest
+
+from huying.contracts.reports import Reporter
+from huying.intake.domain import persons, wording
+from huying.intake.keys import keys_of
+
+KEYS = keys_of("a-secret-of-these-tests-that-is-long-enough")
+
+
+def ref(scope: str = "rp-1", **words: str) -> str:
+    return persons.reference_of(Reporter(**words), scope, KEYS.reporter).ref
+
+
+@pytest.mark.parametrize(
+    "spelling", ["13803191234", "138 0319 1234", "+86-138-0319-1234", "008613803191234", "１３８０３１９１２３４"]
+)
+def test_one_telephone_is_one_person_however_it_is_written(spelling: str) -> None:
+    assert ref(phone=spelling, name="张三", scope="rp-9") == ref(phone="13803191234")
+
+
+def test_kinds_of_identity_do_not_run_into_one_another() -> None:
+    number = "13052919800101123"
+    assert len({ref(phone=number), ref(id_number=number), ref(reference=number), ref(name=number)}) == 4
+
+
+def test_two_people_of_one_name_and_no_number_are_two() -> None:
+    assert ref("rp-1", name="张伟") != ref("rp-2", name="张伟")
+    assert ref("rp-1", name="张伟") == ref("rp-1", name="张伟")
+
+
+def test_words_that_are_no_number_are_no_number() -> None:
+    assert persons.phone_of("无") is None
+    assert persons.phone_of("110") is None
+    assert ref("rp-1", name="张伟", phone="无") != ref("rp-2", name="张伟", phone="无")
+
+
+def test_an_empty_reporter_is_none() -> None:
+    assert persons.told(Reporter(name=" \x00 ")) is None
+    assert persons.told(None) is None
+
+
+@pytest.mark.parametrize(
+    ("words", "masked"),
+    [
+        ({"reference": "r001"}, "r001"),
+        ({"reference": "13803191234"}, "138****1234"),
+        ({"name": "张三丰"}, "张**"),
+        ({"name": "张三", "phone": "4332211"}, "张** ****11"),
+        ({"id_number": "13052919800101123x"}, "13**************3X"),
+    ],
+)
+def test_the_masked_form_tells_a_dispatcher_enough_and_no_more(words: dict[str, str], masked: str) -> None:
+    assert persons.reference_of(Reporter(**words), "rp-1", KEYS.reporter).masked == masked
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("电话13803191234。", "电话138****1234。"),
+        ("（0319）4332211", "（0319）****2211"),
+        ("0319-4332211转8", "0319-****2211转8"),
+        ("编号130529100036，2026年3月2日08:10，宽3500mm", "编号130529100036，2026年3月2日08:10，宽3500mm"),
+        ("老证130529800101123", "老证13***********23"),
+    ],
+)
+def test_numbers_of_people_are_masked_and_other_numbers_left(text: str, shown: str) -> None:
+    assert wording.mask_numbers(text) == shown

@@ -1,0 +1,62 @@
+"""Who was told what, for dispatchers; and receivers in trouble. Nobody sends a notice by HTTP."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Query
+
+from huying.chassis.problem import Problem
+from huying.chassis.security import Principal, allowed
+from huying.chassis.service import Ground, ground_of
+
+from .delivery.receivers import Receivers
+from .repository import ROWS
+
+router = APIRouter(prefix="/v1", tags=["notices"])
+Ask = Annotated[Principal, Depends(allowed("unit", "grid_worker", "dispatcher", "leader", "supervisor", "system"))]
+Steer = Annotated[Principal, Depends(allowed("dispatcher", "leader", "system"))]
+Here = Annotated[Ground, Depends(ground_of)]
+State = Literal["intent", "sending", "confirmed", "failed", "unknown"]
+
+_SHOWN = ("incident_id", "at", "recipient", "role", "medium", "template", "title", "text", "state", "attempts")
+
+
+@router.get("/notices")
+async def notices(
+    who: Ask,
+    ground: Here,
+    incident: Annotated[str | None, Query(max_length=200)] = None,
+    state: State | None = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+) -> dict[str, Any]:
+    """Notices of an incident, or of a state (`unknown` are for a person to look at); the oldest first."""
+    del who
+    if incident is None and state is None:
+        raise Problem(422, "Invalid request", "Name an incident or a state: /v1/notices?incident=... or ?state=unknown")
+    query = {name: value for name, value in (("incident_id", incident), ("state", state)) if value is not None}
+    rows = ground.mongo.collection(ROWS).find(query).sort([("at", 1), ("_id", 1)]).limit(limit)
+    shown = [
+        {"notice_id": row["_id"], "reason": row.get("reason", ""), **{name: row[name] for name in _SHOWN}}
+        async for row in rows
+    ]
+    return {"notices": shown}
+
+
+@router.get("/receivers")
+async def receivers(who: Ask, ground: Here) -> dict[str, Any]:
+    """Webhook receivers: failures in a row, and since when one is switched off."""
+    del who
+    rows = await _receivers(ground).all()
+    return {"receivers": [{"handle": row.pop("_id"), **row} for row in rows]}
+
+
+@router.post("/receivers/{handle}/enable")
+async def enable(handle: str, who: Steer, ground: Here) -> dict[str, str]:
+    """Ask a receiver again that was switched off."""
+    del who
+    if not await _receivers(ground).enable(handle):
+        raise Problem(404, "Unknown receiver", f"No receiver {handle!r} was ever asked; see GET /v1/receivers.")
+    return {"handle": handle, "state": "enabled"}
+
+
+def _receivers(ground: Ground) -> Receivers:
+    return Receivers(ground.mongo, ground.settings.webhook_disable_after)  # type: ignore[attr-defined]  # our Settings

@@ -1,0 +1,157 @@
+"""Sends what was intended, a loop a medium, and hands the outcomes to the handler. Wall time and ids are its own.
+
+It holds nothing in memory that the database does not have: killed at any point, the next one goes on.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import httpx
+import structlog
+from pymongo.errors import PyMongoError
+
+from huying.chassis.errors import Broken, Transient
+from huying.chassis.mongo import heals
+from huying.chassis.service import Ground
+
+from ..settings import Settings
+from . import file, webhook
+from .claims import Claims
+from .outcome import Outcome, Outcomes, Parcel
+from .receivers import Receivers
+
+POLL_S = 1.0
+"""How long a loop waits for a wake-up: retries do not wake it."""
+IDLE_POLL_S = 15.0
+"""The same for webhooks where none is set up: there can only be notices of an earlier configuration."""
+PAUSE_S = 0.5
+
+log = structlog.get_logger()
+
+
+class Worker:
+    """The delivery of one replica."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Nothing is opened before `beside`."""
+        self._settings = settings
+        self._awake = {medium: asyncio.Event() for medium in ("file", "webhook")}
+        self._patience = webhook.Patience(settings.webhook_attempts, settings.webhook_first_pause)
+
+    def wake(self) -> None:
+        """There is something to send."""
+        self._awake["file"].set()
+        if self._settings.webhooks:
+            self._awake["webhook"].set()
+
+    @contextlib.asynccontextmanager
+    async def beside(self, ground: Ground) -> AsyncIterator[None]:
+        """Run as long as the body does."""
+        timeout = self._settings.webhook_timeout.total_seconds()
+        async with httpx.AsyncClient(timeout=timeout) as client, asyncio.TaskGroup() as tasks:
+            loops = [
+                tasks.create_task(self._run(ground, "file", client)),
+                tasks.create_task(self._run(ground, "webhook", client)),
+            ]
+            try:
+                yield
+            finally:
+                for loop in loops:
+                    loop.cancel()
+
+    async def _run(self, ground: Ground, medium: str, client: httpx.AsyncClient) -> None:
+        settings = self._settings
+        claims = Claims(ground.mongo, medium, f"{settings.service}-{settings.replica}", settings.claim_lease)
+        limit = settings.delivery_batch if medium == "file" else settings.webhook_concurrency
+        look_at, lease_s, first = 0.0, settings.claim_lease.total_seconds(), True
+        poll_s = POLL_S if medium == "file" or settings.webhooks else IDLE_POLL_S
+        loop = asyncio.get_running_loop()
+        while True:
+            self._awake[medium].clear()
+            try:
+                if loop.time() >= look_at:
+                    await self._resume(ground, claims, medium, client, first=first)
+                    look_at, first = loop.time() + lease_s / 2, False
+                claim = _new_claim(medium)
+                parcels = await claims.take(claim, _now(), limit)
+                if parcels:
+                    await self._send(ground, medium, claim, parcels, client)
+                    continue
+            except PyMongoError as error:
+                log.warning("delivery waits for the database", error=str(heals(error)))
+                look_at, first = 0.0, True  # what we claimed is nobody's now
+                await asyncio.sleep(PAUSE_S)
+                continue
+            except (Transient, Broken) as error:
+                log.warning("delivery could not settle a claim; it is taken up again later", error=str(error))
+                look_at, first = 0.0, True
+                await asyncio.sleep(PAUSE_S)
+                continue
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(poll_s):  # wait_for may swallow a cancellation in Python 3.11
+                    await self._awake[medium].wait()
+
+    async def _resume(
+        self, ground: Ground, claims: Claims, medium: str, client: httpx.AsyncClient, *, first: bool
+    ) -> None:
+        """Take up what a dead sender left."""
+        for old in await claims.stale(_now(), first):
+            claim = _new_claim(medium)
+            await self._send(ground, medium, claim, await claims.take_over(old, claim, _now()), client)
+        for old in await claims.orphans():
+            claim = _new_claim(medium)
+            await self._send(ground, medium, claim, await claims.adopt(old, claim, _now()), client)
+
+    async def _send(
+        self, ground: Ground, medium: str, claim: str, parcels: list[Parcel], client: httpx.AsyncClient
+    ) -> None:
+        if medium == "file":
+            results = await self._append(parcels)
+        else:
+            results = await self._post(ground, parcels, client)
+        await ground.submit(Outcomes(claim, _now(), tuple(results)), f"settle/{claim}")
+
+    async def _append(self, parcels: list[Parcel]) -> list[Outcome]:
+        if not parcels:
+            return []
+        try:
+            return await asyncio.to_thread(file.append, self._settings.outbox_dir, parcels)
+        except OSError as error:
+            log.error("notices cannot be written to files", error=str(error), folder=str(self._settings.outbox_dir))
+            return [self._patience.again(parcel, f"os_error_{error.errno}", _now()) for parcel in parcels]
+
+    async def _post(self, ground: Ground, parcels: list[Parcel], client: httpx.AsyncClient) -> list[Outcome]:
+        receivers = Receivers(ground.mongo, self._settings.webhook_disable_after)
+        off = await receivers.disabled() if parcels else set()
+        pairs = await asyncio.gather(*(self._post_one(parcel, off, client) for parcel in parcels))
+        by_handle: dict[str, list[bool]] = {}
+        for parcel, (_, failed) in zip(parcels, pairs, strict=True):
+            if failed is not None:
+                by_handle.setdefault(parcel.handle, []).append(failed)
+        for handle, answers in by_handle.items():
+            await receivers.note(handle, answers, _now())
+        return [outcome for outcome, _ in pairs]
+
+    async def _post_one(self, parcel: Parcel, off: set[str], client: httpx.AsyncClient) -> tuple[Outcome, bool | None]:
+        """The outcome, and whether the receiver failed; None when it was not asked."""
+        target = self._settings.webhooks.get(parcel.handle)
+        if target is None:
+            return Outcome(parcel.notice_id, "failed", "no_target"), None
+        if parcel.resumed and not target.takes_ids:
+            return Outcome(parcel.notice_id, "unknown", "sender_died"), None
+        if parcel.handle in off:
+            return Outcome(parcel.notice_id, "failed", "receiver_disabled"), None
+        answer = await webhook.post(client, target, parcel, _now())
+        return self._patience.outcome(parcel, answer, target.takes_ids, _now()), answer.counts
+
+
+def _now() -> datetime:
+    """Wall time: leases, back-off and timestamps of requests never follow a replay's clock."""
+    return datetime.now(UTC)
+
+
+def _new_claim(medium: str) -> str:
+    return f"{medium}-{uuid4().hex}"

@@ -1,0 +1,216 @@
+"""Who is told what, after an event. Pure: facts and pack in, notices out; it never sends and never reads a clock.
+
+A notice is named by what it is about and by whom it tells, so the same thing is told to nobody twice. What a clock
+or a rating tells rests on the facts of the incident's opening alone, so that no order of topics changes a word.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from huying.contracts import incidents as feed
+from huying.contracts.clocks import ClockBreachedV1, ClockEvent, ClockWarnedV1
+from huying.contracts.identity import deterministic_id
+from huying.contracts.incidents import IncidentEvent, IncidentView, ReportRef
+from huying.contracts.places import Place
+from huying.contracts.ratings import RatingInvitedV1
+from huying.county import Pack
+
+from .audience import Audience, Recipient
+from .wording import KIND_ZH, Wording
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A reporter who is told: by reference, with the number of their own report."""
+
+    reference: str
+    tracking: str
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is kept of an incident. All but version and reporters is as it was when it was opened."""
+
+    incident_id: str
+    jurisdiction: str
+    version: int
+    number: str
+    title: str
+    matter: str
+    place: str
+    village: str | None
+    clock_class: str
+    reporters: tuple[Told, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One thing told to one recipient."""
+
+    id: str
+    incident_id: str
+    jurisdiction: str
+    at: datetime
+    recipient: Recipient
+    template: str
+    title: str
+    text: str
+
+
+class Desk:
+    """Writes notices by the county's people and words."""
+
+    def __init__(self, pack: Pack, audience: Audience, wording: Wording, public_url: str) -> None:
+        """`public_url` is what a citizen's link begins with."""
+        self._pack = pack
+        self._audience = audience
+        self._wording = wording
+        self._public_url = public_url.rstrip("/")
+        self._names = {unit.code: unit.name_zh for unit in pack.units}
+
+    def on_incident(self, facts: Facts | None, event: IncidentEvent) -> tuple[Facts, list[Notice]] | None:
+        """The facts after an event of the feed, and who is told; None when it was seen before."""
+        if facts is not None and event.incident_version <= facts.version:
+            return None
+        after = replace(facts or opening(event), version=event.incident_version)
+        report = getattr(event, "report", None)
+        if isinstance(report, ReportRef):
+            after = replace(after, reporters=_with(after.reporters, report))
+        occasion = f"v{event.incident_version}"
+        written = [
+            self._notice(after, occasion, event.at, recipient, template, {**self._fields(event.incident), **more})
+            for recipient, template, more in self._steps(event, after)
+        ]
+        return after, _once(written)
+
+    def on_clock(self, facts: Facts, event: ClockEvent, event_id: str) -> list[Notice]:
+        """Who is told of a warning or a breach; nobody of the rest."""
+        if not isinstance(event, ClockWarnedV1 | ClockBreachedV1):
+            return []
+        roles = event.roles
+        fields = self._opening_fields(facts) | {
+            "unit": self._unit(event.unit),
+            "kind": KIND_ZH[event.kind],
+            "due": self._wording.moment(event.due_at),
+            "late": event.late,
+        }
+        template = "clock_breached"
+        if isinstance(event, ClockWarnedV1):
+            template = "clock_warned" if event.percent <= 100 and "/+" not in event_id else "clock_reminded"
+            fields["percent"] = event.percent
+            if template == "clock_warned" and event.percent == 100:
+                policy = self._pack.clock(event.kind, event.clock_class)
+                soon = policy.breach_roles if policy else ()
+                roles = tuple(role for role in roles if role not in soon)  # the breach tells them in the next moment
+        people = self._audience.of(roles, event.unit, facts.village)
+        return _once(self._notice(facts, event_id, event.at, person, template, fields) for person in people)
+
+    def on_rating(self, facts: Facts, event: RatingInvitedV1) -> list[Notice]:
+        """The reporter is asked for a verdict."""
+        fields = self._opening_fields(facts) | {
+            "unit": self._unit(event.unit),
+            "link": f"{self._public_url}{event.path}",
+        }
+        reporter = self._audience.reporter(event.reporter)
+        return [self._notice(facts, event.rating_id, event.at, reporter, "rating_invited", fields)]
+
+    def _steps(self, event: IncidentEvent, facts: Facts) -> Iterator[tuple[Recipient, str, Mapping[str, Any]]]:
+        view, village = event.incident, event.incident.place.village_code
+        unit = view.dispatch.unit if view.dispatch else None
+        match event:
+            case feed.IncidentDispatchedV1(dispatch=dispatch):
+                names = "、".join(self._unit(code) for code in dispatch.assisting)
+                more = {"assisting": names, "basis": dispatch.basis or dispatch.catalogue}
+                yield from _each(self._audience.holders("duty_officer", dispatch.unit, village), "dispatched", more)
+                for code in dispatch.assisting:
+                    told = {"unit": self._unit(code), "main_unit": dispatch.unit_name}
+                    yield from _each(self._audience.holders("duty_officer", code, village), "assisting", told)
+                yield from _each(self._audience.holders("grid_worker", unit, village), "grid_dispatched", {})
+                yield from self._reporters(facts, "reporter_progress", {})
+            case feed.IncidentReportJoinedV1(report=report, how=how):
+                if report.reporter is not None:
+                    told = {"tracking": report.tracking_number}
+                    yield self._audience.reporter(report.reporter.ref), "reporter_joined", told
+                if how == "follow_up" and unit is not None:
+                    yield from _each(self._audience.holders("duty_officer", unit, village), "follow_up", {})
+            case feed.IncidentAskedV1(candidate_number=candidate, until=until):
+                more = {"candidate": candidate, "until": self._wording.moment(until)}
+                yield from _each(self._audience.holders("dispatcher", unit, village), "asked", more)
+            case feed.IncidentReturnedV1(reason=reason, basis=basis):
+                more = {"reason": reason, "basis": basis or ""}
+                yield from _each(self._audience.holders("dispatcher", unit, village), "returned", more)
+            case feed.IncidentCompletedV1(text=text):
+                yield from _each(self._audience.holders("grid_worker", unit, village), "grid_completed", {"text": text})
+                yield from self._reporters(facts, "reporter_completed", {"text": text})
+            case _:
+                return
+
+    def _reporters(
+        self, facts: Facts, template: str, more: Mapping[str, Any]
+    ) -> Iterator[tuple[Recipient, str, Mapping[str, Any]]]:
+        for told in facts.reporters:
+            yield self._audience.reporter(told.reference), template, {"tracking": told.tracking, **more}
+
+    def _notice(
+        self, facts: Facts, occasion: str, at: datetime, recipient: Recipient, template: str, fields: Mapping[str, Any]
+    ) -> Notice:
+        title, text = self._wording.render(template, fields)
+        notice_id = deterministic_id("nt", facts.incident_id, occasion, recipient.id, template)
+        return Notice(notice_id, facts.incident_id, facts.jurisdiction, at, recipient, template, title, text)
+
+    def _fields(self, view: IncidentView) -> dict[str, Any]:
+        return {
+            "number": view.number,
+            "title": view.title,
+            "matter": view.classification.matter_name,
+            "place": place_zh(view.place),
+            "unit": view.dispatch.unit_name if view.dispatch else self._unit(None),
+        }
+
+    def _opening_fields(self, facts: Facts) -> dict[str, Any]:
+        return {"number": facts.number, "title": facts.title, "matter": facts.matter, "place": facts.place}
+
+    def _unit(self, code: str | None) -> str:
+        return self._names.get(code or self._pack.county.dispatch_centre, code or "")
+
+
+def opening(event: IncidentEvent) -> Facts:
+    """Facts of an incident that is seen for the first time."""
+    view = event.incident
+    return Facts(
+        incident_id=event.incident_id,
+        jurisdiction=event.jurisdiction,
+        version=0,
+        number=view.number,
+        title=view.title,
+        matter=view.classification.matter_name,
+        place=place_zh(view.place),
+        village=view.place.village_code,
+        clock_class=view.classification.clock_class,
+    )
+
+
+def place_zh(place: Place) -> str:
+    """A place as people say it: town and village, else what the reporter wrote."""
+    named = f"{place.town or ''}{place.village or ''}"
+    return named or place.address or "地点待核实"
+
+
+def _with(reporters: tuple[Told, ...], report: ReportRef) -> tuple[Told, ...]:
+    """One entry a person: who reports twice is told once, under the number of the first report."""
+    if report.reporter is None or any(told.reference == report.reporter.ref for told in reporters):
+        return reporters
+    return (*reporters, Told(report.reporter.ref, report.tracking_number))
+
+
+def _each(
+    recipients: tuple[Recipient, ...], template: str, more: Mapping[str, Any]
+) -> Iterator[tuple[Recipient, str, Mapping[str, Any]]]:
+    for recipient in recipients:
+        yield recipient, template, more
+
+
+def _once(notices: Any) -> list[Notice]:
+    return list({notice.id: notice for notice in notices}.values())

@@ -1,0 +1,75 @@
+"""What people read: the pack's templates, rendered in a sandbox. It refuses fields that nobody promised.
+
+The first line of a template is the title, the rest the text. All templates are tried when the service starts.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from huying.county import Pack
+
+COMMON = ("number", "title", "matter", "place", "unit", "county")
+FIELDS: Mapping[str, tuple[str, ...]] = {
+    "dispatched": ("assisting", "basis"),
+    "assisting": ("main_unit",),
+    "grid_dispatched": (),
+    "reporter_progress": ("tracking",),
+    "reporter_joined": ("tracking",),
+    "follow_up": (),
+    "asked": ("candidate", "until"),
+    "returned": ("reason", "basis"),
+    "reporter_completed": ("tracking", "text"),
+    "grid_completed": ("text",),
+    "clock_warned": ("kind", "percent", "due", "late"),
+    "clock_reminded": ("kind", "percent", "due", "late"),
+    "clock_breached": ("kind", "due", "late"),
+    "rating_invited": ("link",),
+}
+"""Template to the fields that it may use besides the common ones."""
+
+KIND_ZH = {"acceptance": "签收", "contact": "联系群众", "response": "答复", "resolution": "办结"}
+
+
+class WordingError(ValueError):
+    """The pack's templates cannot be used; the message names the file and the fault."""
+
+
+class Wording:
+    """The templates of one pack, compiled."""
+
+    def __init__(self, pack: Pack) -> None:
+        """Compile and try every template.
+
+        Raises:
+            WordingError: one is missing, malformed, or uses a field that it does not get.
+        """
+        from jinja2 import StrictUndefined, TemplateError
+        from jinja2.sandbox import SandboxedEnvironment
+
+        environment = SandboxedEnvironment(undefined=StrictUndefined)
+        self._zone = ZoneInfo(pack.timezone)
+        self._county = pack.name_zh
+        self._templates = {}
+        for name, fields in FIELDS.items():
+            file = f"templates/{name}.txt"
+            source = pack.templates.get(f"{name}.txt")
+            if source is None:
+                raise WordingError(f"{pack.path / file} is missing; write it, see templates/README.md of another pack")
+            try:
+                self._templates[name] = environment.from_string(source)
+                self.render(name, dict.fromkeys((*COMMON, *fields), "x"))
+            except TemplateError as error:
+                raise WordingError(f"{pack.path / file}: {error}; see templates/README.md for its fields") from error
+
+    def render(self, template: str, fields: Mapping[str, Any]) -> tuple[str, str]:
+        """Title and text."""
+        text = self._templates[template].render({"county": self._county} | dict(fields)).strip()
+        title, _, body = text.partition("\n")
+        return title.strip(), body.strip()
+
+    def moment(self, instant: datetime) -> str:
+        """An instant on the county's clocks, as people write it."""
+        local = instant.astimezone(self._zone)
+        return f"{local.month}月{local.day}日{local:%H:%M}"

@@ -1,0 +1,135 @@
+"""What the feed, the clocks and the ratings tell, for the tests of notices."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from huying.contracts import incidents
+from huying.contracts.clocks import ClockBreachedV1, ClockStoppedV1, ClockWarnedV1
+from huying.contracts.incidents import Classification, Dispatch, IncidentView, ReportRef
+from huying.contracts.places import Place
+from huying.contracts.ratings import RatingInvitedV1
+from huying.contracts.reports import ReporterRef
+
+START = datetime(2026, 3, 2, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+PLACE = Place(town_code="130529100", town="巨鹿镇", village_code="130529100001", village="南街居委会")
+
+
+class Life:
+    """One incident; each method is an hour later, `steps` are the events in order."""
+
+    def __init__(self, name: str, place: Place = PLACE) -> None:
+        self.name, self.place, self.at = name, place, START
+        self.steps: list[incidents.IncidentEvent] = []
+        self.dispatch: Dispatch | None = None
+
+    def _step(self, kind: Any, state: str, **facts: Any) -> "Life":
+        view = IncidentView(
+            incident_id=self.name,
+            number=f"N-{self.name}",
+            jurisdiction="130529",
+            state=state,
+            classification=Classification(
+                matter="M02", matter_name="路灯照明", clock_class="public_service", confidence=0.9
+            ),
+            place=self.place,
+            title="{{ 7*7 }}路灯不亮",
+            opened_at=START,
+            report_count=1,
+            channels=("citizen_app",),
+            dispatch=self.dispatch,
+        )
+        event = kind(
+            incident_id=self.name,
+            incident_version=len(self.steps) + 1,
+            jurisdiction="130529",
+            at=self.at,
+            pack_hash="h",
+            incident=view,
+            **facts,
+        )
+        self.steps.append(event)
+        self.at += HOUR
+        return self
+
+    def _report(self, by: str | None) -> ReportRef:
+        return ReportRef(
+            report_id=f"r{len(self.steps)}",
+            tracking_number=f"T{len(self.steps)}",
+            channel="citizen_app",
+            text="路灯不亮",
+            source="t",
+            accepted_at=self.at,
+            received_at=self.at,
+            reporter=ReporterRef(ref=by) if by else None,
+        )
+
+    def opened(self, by: str | None = "wang") -> "Life":
+        return self._step(incidents.IncidentOpenedV1, "dispatched", report=self._report(by))
+
+    def asked(self) -> "Life":
+        facts = {"candidate": "X", "candidate_number": "N-X", "score": 0.6, "until": self.at + HOUR}
+        return self._step(incidents.IncidentAskedV1, "asked", **facts)
+
+    def joined(self, by: str | None, how: str = "merged") -> "Life":
+        state = "dispatched"
+        return self._step(incidents.IncidentReportJoinedV1, state, report=self._report(by), how=how, score=0.9)
+
+    def dispatched(self, unit: str = "U02", assisting: tuple[str, ...] = ()) -> "Life":
+        self.dispatch = Dispatch(
+            dispatch_id=f"dp-{len(self.steps)}",
+            unit=unit,
+            unit_name=f"单位{unit}",
+            assisting=assisting,
+            basis="《城市照明管理规定》",
+            catalogue="2026-03",
+            dispatched_at=self.at,
+        )
+        return self._step(incidents.IncidentDispatchedV1, "dispatched", dispatch=self.dispatch)
+
+    def returned(self) -> "Life":
+        return self._step(incidents.IncidentReturnedV1, "dispatched", dispatch=self.dispatch, reason="不归我们管")
+
+    def completed(self) -> "Life":
+        return self._step(incidents.IncidentCompletedV1, "completed", dispatch=self.dispatch, text="灯修好了")
+
+
+def _clock(incident: str, **facts: Any) -> dict[str, Any]:
+    return {
+        "clock_id": f"ck-{incident}",
+        "incident_id": incident,
+        "jurisdiction": "130529",
+        "kind": "response",
+        "clock_class": "public_service",
+        "unit": "U02",
+        "at": START + 2 * HOUR,
+        "due_at": datetime(2026, 3, 4, 10, tzinfo=UTC),
+        "started_at": START,
+        "policy": "h",
+        **facts,
+    }
+
+
+def warned(incident: str, percent: int, *roles: str, **facts: Any) -> ClockWarnedV1:
+    return ClockWarnedV1(percent=percent, roles=roles, **_clock(incident, **facts))
+
+
+def breached(incident: str, *roles: str, **facts: Any) -> ClockBreachedV1:
+    return ClockBreachedV1(roles=roles, **_clock(incident, **facts))
+
+
+def stopped(incident: str) -> ClockStoppedV1:
+    return ClockStoppedV1(verdict="on_time", **_clock(incident))
+
+
+def invited(incident: str, reporter: str = "wang") -> RatingInvitedV1:
+    return RatingInvitedV1(
+        incident_id=incident,
+        jurisdiction="130529",
+        at=START + 9 * HOUR,
+        rating_id=f"rt-{incident}",
+        report_id="r0",
+        reporter=reporter,
+        unit="U02",
+        path="/r/abc",
+    )

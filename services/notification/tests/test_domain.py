@@ -1,0 +1,186 @@
+"""Who is told what, by Julu's people and words."""
+
+from pathlib import Path
+
+import pytest
+from notify_lives import Life, breached, invited, stopped, warned
+
+from huying.contracts.places import Place
+from huying.county import Pack
+from huying.notification.audience import Audience, unreachable
+from huying.notification.domain import Desk, Facts, Notice
+from huying.notification.wording import FIELDS, Wording, WordingError
+
+
+def tell(desk: Desk, life: Life) -> tuple[Facts, list[list[Notice]]]:
+    facts, told = None, []
+    for event in life.steps:
+        decided = desk.on_incident(facts, event)
+        assert decided is not None
+        facts, notices = decided
+        told.append(notices)
+    assert facts is not None
+    return facts, told
+
+
+def pairs(notices: list[Notice]) -> list[tuple[str, str]]:
+    return [(notice.recipient.id, notice.template) for notice in notices]
+
+
+DUTY = ("unit:U02:duty_officer", "dispatched")
+GRID = "village:130529100001:grid_worker"
+
+
+def test_a_dispatch_tells_the_unit_its_helpers_the_grid_worker_and_the_reporter(desk: Desk) -> None:
+    _, told = tell(desk, Life("A").opened().dispatched(assisting=("U03", "T01")))
+    assert told[0] == []
+    assert pairs(told[1]) == [
+        DUTY,
+        ("unit:U03:duty_officer", "assisting"),
+        ("unit:T01:duty_officer", "assisting"),
+        (GRID, "grid_dispatched"),
+        ("reporter:wang", "reporter_progress"),
+    ]
+    duty = told[1][0]
+    assert duty.title == "【派单】N-A 路灯照明"
+    assert "单位U02：巨鹿镇南街居委会有群众反映" in duty.text
+    assert "由你单位主责，县住房和城乡建设局、巨鹿镇配合。" in duty.text
+    assert "依据：《城市照明管理规定》" in duty.text
+
+
+def test_what_a_reporter_wrote_is_text_and_never_a_template(desk: Desk) -> None:
+    _, told = tell(desk, Life("A").opened().dispatched())
+    assert "{{ 7*7 }}路灯不亮" in told[1][0].text
+
+
+def test_the_result_goes_to_the_grid_worker_and_to_every_reporter_once(desk: Desk) -> None:
+    life = Life("A").opened("wang").dispatched().joined("li").joined("wang").joined(None).completed()
+    _, told = tell(desk, life)
+    assert pairs(told[2]) == [("reporter:li", "reporter_joined")]
+    assert pairs(told[3]) == [("reporter:wang", "reporter_joined")]
+    assert told[4] == []
+    assert pairs(told[5]) == [
+        (GRID, "grid_completed"),
+        ("reporter:wang", "reporter_completed"),
+        ("reporter:li", "reporter_completed"),
+    ]
+    assert "灯修好了" in told[5][2].text
+    assert "T2" in told[5][2].title, "everyone is told under the number of their own report"
+
+
+def test_an_impatient_reporter_reaches_the_duty_officer(desk: Desk) -> None:
+    _, told = tell(desk, Life("A").opened().dispatched().joined("wang", how="follow_up"))
+    assert pairs(told[2]) == [("reporter:wang", "reporter_joined"), ("unit:U02:duty_officer", "follow_up")]
+
+
+def test_questions_and_returns_go_to_the_dispatchers(desk: Desk) -> None:
+    _, told = tell(desk, Life("A").opened().asked().dispatched().returned().dispatched("U04"))
+    assert pairs(told[1]) == [("unit:U22:dispatcher", "asked")]
+    assert "N-X" in told[1][0].text
+    assert "3月2日11:00" in told[1][0].text
+    assert pairs(told[3]) == [("unit:U22:dispatcher", "returned")]
+    assert pairs(told[4])[0] == ("unit:U04:duty_officer", "dispatched")
+
+
+def test_a_place_without_a_village_has_no_grid_worker_to_tell(desk: Desk) -> None:
+    life = Life("A", Place(address="某处")).opened(None).dispatched()
+    _, told = tell(desk, life)
+    assert pairs(told[1]) == [DUTY]
+    assert "某处有群众反映" in told[1][0].text
+
+
+def test_a_warning_reaches_the_roles_of_its_step(desk: Desk) -> None:
+    facts, _ = tell(desk, Life("A").opened().dispatched())
+    people = desk.on_clock(facts, warned("A", 75, "duty_officer", "grid_worker"), "ck-A/75")
+    assert pairs(people) == [("unit:U02:duty_officer", "clock_warned"), (GRID, "clock_warned")]
+    assert people[0].title == "【提醒】N-A 答复时限已过 75%"
+    assert "须在 3月4日18:00 前完成答复" in people[0].text
+    assert "迟发" not in people[0].text
+    late = desk.on_clock(facts, warned("A", 75, "leader", late=True), "ck-A/75")
+    assert "迟发" in late[0].text
+
+
+def test_a_breach_reaches_leader_and_supervisors_and_nobody_is_told_of_it_twice(desk: Desk) -> None:
+    facts, _ = tell(desk, Life("A").opened().dispatched())
+    last = desk.on_clock(facts, warned("A", 100, "leader", "dispatcher"), "ck-A/100")
+    breach = desk.on_clock(facts, breached("A", "leader", "supervisor"), "ck-A/breached")
+    assert pairs(last) == [("unit:U22:dispatcher", "clock_warned")]
+    assert pairs(breach) == [
+        ("unit:U02:leader", "clock_breached"),
+        ("unit:U90:supervisor", "clock_breached"),
+        ("unit:U91:supervisor", "clock_breached"),
+    ]
+    again = desk.on_clock(facts, warned("A", 140, "leader"), "ck-A/+1")
+    assert pairs(again) == [("unit:U02:leader", "clock_reminded")]
+
+
+def test_before_a_dispatch_a_warning_goes_to_the_dispatch_centre(desk: Desk) -> None:
+    facts, _ = tell(desk, Life("A").opened())
+    told = desk.on_clock(facts, warned("A", 50, "duty_officer", unit=None), "ck-A/50")
+    assert pairs(told) == [("unit:U22:duty_officer", "clock_warned")]
+
+
+def test_nobody_is_told_that_a_clock_stopped(desk: Desk) -> None:
+    facts, _ = tell(desk, Life("A").opened())
+    assert desk.on_clock(facts, stopped("A"), "ck-A/stopped") == []
+
+
+def test_an_invitation_carries_the_citizens_link(desk: Desk) -> None:
+    facts, _ = tell(desk, Life("A").opened())
+    [notice] = desk.on_rating(facts, invited("A"))
+    assert (notice.recipient.id, notice.template) == ("reporter:wang", "rating_invited")
+    assert "https://julu.example/r/abc" in notice.text
+
+
+def test_a_notice_is_named_by_what_it_is_about_and_whom_it_tells(desk: Desk) -> None:
+    life = Life("A").opened().dispatched(assisting=("U03",)).dispatched()
+    _, told = tell(desk, life)
+    ids = [notice.id for notices in told for notice in notices]
+    assert len(ids) == len(set(ids))
+    assert ids == [notice.id for notices in tell(desk, life)[1] for notice in notices]
+    assert desk.on_incident(tell(desk, life)[0], life.steps[1]) is None
+
+
+def test_a_pack_that_lacks_a_template_or_asks_for_an_unknown_field_is_refused_by_name(julu: Pack) -> None:
+    texts = dict(julu.templates)
+    broken = julu.model_copy(update={"templates": {**texts, "asked.txt": "{{ phone_number }}"}})
+    with pytest.raises(WordingError, match=r"templates/asked\.txt.*phone_number"):
+        Wording(broken)
+    unsafe = julu.model_copy(update={"templates": {**texts, "asked.txt": "{{ number.__class__.__mro__ }}"}})
+    with pytest.raises(WordingError, match="unsafe"):
+        Wording(unsafe)
+    missing = julu.model_copy(update={"templates": {}})
+    with pytest.raises(WordingError, match="is missing; write it"):
+        Wording(missing)
+
+
+def test_the_templates_readme_names_every_template_with_its_fields() -> None:
+    text = (Path(__file__).parents[3] / "deploy/county/julu/templates/README.md").read_text("utf-8")
+    for name, fields in FIELDS.items():
+        [line] = [line for line in text.splitlines() if line.startswith(f"| `{name}.txt`")]
+        assert all(f"`{field}`" in line for field in fields), line
+
+
+def test_people_without_a_way_to_reach_them_are_named(julu: Pack) -> None:
+    assert unreachable(julu, (), "file:") == []
+    person = julu.holders[0].model_copy(update={"contacts": ("webhook:wecom",)})
+    other = julu.holders[1].model_copy(update={"contacts": ("sms:T01-duty",)})
+    pack = julu.model_copy(update={"holders": (person, other)})
+    first, second, third = unreachable(pack, (), "webhook:sms")
+    assert "add 'wecom' to HUYING_WEBHOOKS" in first
+    assert "medium 'sms' is not installed" in second
+    assert "reporters" in third
+    assert len(unreachable(pack, ("wecom", "sms"), "webhook:sms")) == 1
+
+
+def test_two_holders_of_one_post_are_two_recipients(julu: Pack) -> None:
+    first = julu.people("duty_officer", unit="U02")[0]
+    second = first.model_copy(update={"handle": "U02-duty_officer-2", "contacts": ("file:second",)})
+    people = {**julu._by_role, "duty_officer": (first, second)}
+    pack = julu.model_copy()
+    pack.__dict__["_by_role"] = people
+    found = Audience(pack, "file:").holders("duty_officer", "U02", None)
+    assert [recipient.id for recipient in found] == [
+        "unit:U02:duty_officer:U02-duty_officer",
+        "unit:U02:duty_officer:U02-duty_officer-2",
+    ]

@@ -1,0 +1,258 @@
+"""Notification alive on the real broker and database, with a real receiver: sent once, resumed, or honestly unknown."""
+
+import hmac
+import json
+import shutil
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from fastapi import FastAPI
+from notify_lives import Life, warned
+from pymongo import MongoClient
+from receiver import Receiver
+
+from huying.chassis.security import write_entry
+from huying.chassis.testing import SECRET, running, until
+from huying.contracts.clocks import ClockEvent
+from huying.contracts.envelope import CloudEvent
+from huying.contracts.message import Event
+from huying.contracts.topics import CLOCKS, INCIDENTS, NOTICES, RATINGS
+from huying.devkit.stack import Stack
+from huying.devkit.stack import topics as provisioning
+from huying.notification.delivery.file import append, file_of
+from huying.notification.delivery.outcome import Parcel
+from huying.notification.main import create_app
+from huying.notification.settings import Settings
+
+pytestmark = pytest.mark.wire
+JULU = Path(__file__).parents[3] / "deploy/county/julu"
+KEY = {"Authorization": "Bearer test-key"}
+OLD = datetime(2026, 3, 2, tzinfo=UTC)
+
+
+class Bench:
+    """One notification service on a database of its own."""
+
+    def __init__(self, stack: Stack, prefix: str, folder: Path) -> None:
+        self.stack, self.prefix, self.folder = stack, prefix, folder
+        self.pack = folder / "julu"
+        shutil.copytree(JULU, self.pack)
+        self.mongo: MongoClient[dict[str, Any]] = MongoClient(stack.mongo_url, tz_aware=True)
+        self.database = self.mongo[f"{prefix}_notification"]
+
+    def by_webhook(self, handle: str, unit: str = "U02") -> None:
+        """This unit's duty officer is told by webhook from now on."""
+        people = self.pack / "people.csv"
+        text = people.read_text("utf-8")
+        people.write_text(text.replace(f"file:{unit}-duty_officer", f"webhook:{handle}"), "utf-8")
+
+    def app(self, **more: Any) -> FastAPI:
+        keys = self.folder / "keys.json"
+        write_entry(keys, {"id": "desk", "role": "dispatcher", "sha256": sha256(b"test-key").hexdigest()})
+        return create_app(
+            Settings(
+                port=0,
+                kafka=self.stack.bootstrap,
+                mongo=self.stack.mongo_url,
+                database_prefix=self.prefix,
+                group_prefix=self.prefix,
+                pack=self.pack,
+                keys=keys,
+                secret=SECRET,
+                outbox_dir=self.folder / "out",
+                **more,
+            )
+        )
+
+    async def publish(self, events: Sequence[Event]) -> None:
+        producer = AIOKafkaProducer(bootstrap_servers=self.stack.bootstrap)
+        await producer.start()
+        try:
+            for event in events:
+                body: Any = event
+                topic, name = INCIDENTS, f"{body.incident_id}/{getattr(body, 'incident_version', 0)}"
+                if isinstance(event, ClockEvent):
+                    topic, name = CLOCKS, f"{event.clock_id}/75"
+                wrapped = CloudEvent(name, "test", event.TYPE, event.encode(), body.at)
+                headers = list(wrapped.headers())
+                await producer.send_and_wait(topic.name, wrapped.data, key=body.incident_id.encode(), headers=headers)
+        finally:
+            await producer.stop()
+
+    def states(self, incident: str) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for row in self.database["notices"].find({"incident_id": incident}).sort("at", 1):
+            found.setdefault(row["state"], []).append(row["template"])
+        return found
+
+    def settled(self, incident: str, count: int) -> bool:
+        states = self.states(incident)
+        return not {"intent", "sending"} & set(states) and sum(map(len, states.values())) >= count
+
+
+@pytest.fixture
+async def bench(embedded_stack: Stack, mongo_database: str, tmp_path: Path) -> Any:
+    wanted = [(t.name, t.partitions, t.config()) for t in (INCIDENTS, CLOCKS, RATINGS, NOTICES)]
+    await provisioning.create(embedded_stack.bootstrap, wanted)
+    opened = Bench(embedded_stack, mongo_database, tmp_path)
+    with opened.mongo:
+        yield opened
+
+
+async def test_notices_reach_the_files_and_the_bus_whatever_came_first(bench: Bench, unique_name: str) -> None:
+    life = Life(unique_name).opened().dispatched().completed()
+    async with running(bench.app()) as client:
+        await bench.publish([warned(unique_name, 75, "leader"), *life.steps, *life.steps])
+        await until(lambda: bench.settled(unique_name, 6), "six notices")
+        answer = await client.get("/v1/notices", params={"incident": unique_name}, headers=KEY)
+        assert (await client.get("/v1/notices", params={"incident": unique_name})).status_code == 401
+        assert (await client.get("/v1/notices", headers=KEY)).status_code == 422
+        events = [row["event"] for row in bench.database["outbox"].find({"key": unique_name.encode()})]
+
+        async def counted() -> bool:
+            return 'notices_total{medium="file",outcome="confirmed"}' in (await client.get("/metrics")).text
+
+        await until(counted, "the metric, which follows the commit")
+    told = [(notice["recipient"], notice["template"], notice["state"]) for notice in answer.json()["notices"]]
+    assert sorted(told) == sorted(
+        [
+            ("unit:U02:duty_officer", "dispatched", "confirmed"),
+            ("village:130529100001:grid_worker", "grid_dispatched", "confirmed"),
+            ("reporter:wang", "reporter_progress", "confirmed"),
+            ("unit:U02:leader", "clock_warned", "confirmed"),
+            ("village:130529100001:grid_worker", "grid_completed", "confirmed"),
+            ("reporter:wang", "reporter_completed", "confirmed"),
+        ]
+    )
+    lines = (bench.folder / "out" / "reporter:wang.jsonl").read_text("utf-8").splitlines()
+    ours = [told for line in lines if (told := json.loads(line))["incident_id"] == unique_name]
+    assert [told["template"] for told in ours] == ["reporter_progress", "reporter_completed"]
+    assert len(events) == len(set(events)) == 6
+    assert all(event.endswith("/confirmed") for event in events)
+
+
+async def test_a_signed_webhook_is_tried_again_until_it_is_taken(
+    bench: Bench, receiver: Receiver, unique_name: str
+) -> None:
+    bench.by_webhook("gateway")
+    receiver.only = unique_name
+    receiver.answers = [503, 503]
+    hooks = {"gateway": {"url": receiver.url, "secret": "geheim"}}
+    async with running(bench.app(webhooks=hooks, webhook_first_pause=timedelta(milliseconds=10))):
+        await bench.publish(Life(unique_name).opened(None).dispatched().steps)
+        await until(lambda: bench.settled(unique_name, 2), "two notices")
+    assert bench.states(unique_name) == {"confirmed": ["dispatched", "grid_dispatched"]}
+    assert len({taken.headers["idempotency-key"] for taken in receiver.taken}) == 1
+    assert len(receiver.taken) == 3
+    for taken in receiver.taken:
+        signed = taken.headers["huying-timestamp"].encode() + b"." + taken.body
+        assert taken.headers["huying-signature"] == "v1=" + hmac.new(b"geheim", signed, sha256).hexdigest()
+
+
+async def test_a_receiver_that_keeps_failing_is_switched_off_until_a_person_enables_it(
+    bench: Bench, receiver: Receiver, unique_name: str
+) -> None:
+    bench.by_webhook("gateway", "T10")  # a unit that no other test's incidents go to
+    receiver.only = unique_name
+    receiver.answers = [500] * 3
+    hooks = {"gateway": {"url": receiver.url, "secret": "geheim"}}
+    patience = {"webhook_attempts": 3, "webhook_disable_after": 3, "webhook_first_pause": timedelta(milliseconds=1)}
+    async with running(bench.app(webhooks=hooks, **patience)) as client:
+        await bench.publish(Life(f"{unique_name}-1").opened(None).dispatched("T10").steps)
+        await until(lambda: bench.settled(f"{unique_name}-1", 2), "the failed notice")
+        await bench.publish(Life(f"{unique_name}-2").opened(None).dispatched("T10").steps)
+        await until(lambda: bench.settled(f"{unique_name}-2", 2), "the refused notice")
+        asked = len(receiver.taken)
+        ours = {"state": "failed", "incident_id": {"$regex": f"^{unique_name}"}}
+        reasons = [row["reason"] for row in bench.database["notices"].find(ours).sort("incident_id", 1)]
+        off = (await client.get("/v1/receivers", headers=KEY)).json()["receivers"]
+        on = await client.post("/v1/receivers/gateway/enable", headers=KEY)
+        assert (await client.post("/v1/receivers/nobody/enable", headers=KEY)).status_code == 404
+        await bench.publish(Life(f"{unique_name}-3").opened(None).dispatched("T10").steps)
+        await until(lambda: bench.settled(f"{unique_name}-3", 2), "the notice after that")
+    assert (asked, reasons) == (3, ["http_500", "receiver_disabled"])
+    assert (off[0]["handle"], off[0]["failures"], on.status_code) == ("gateway", 3, 200)
+    assert bench.states(f"{unique_name}-3") == {"confirmed": ["dispatched", "grid_dispatched"]}
+
+
+@pytest.mark.parametrize("owner", ["notification-0", "notification-dead"])
+async def test_who_dies_between_sending_and_confirmed_is_resumed_by_what_each_medium_can_prove(
+    bench: Bench, receiver: Receiver, unique_name: str, owner: str
+) -> None:
+    def row(name: str, medium: str, handle: str, claim: str) -> dict[str, Any]:
+        return {
+            "_id": f"{unique_name}-{name}",
+            "state": "sending",
+            "claim": claim,
+            "next_try_at": OLD,
+            "attempts": 0,
+            "at": OLD,
+            "incident_id": unique_name,
+            "jurisdiction": "130529",
+            "recipient": f"unit:U02:{name}",
+            "role": "duty_officer",
+            "medium": medium,
+            "handle": handle,
+            "template": "dispatched",
+            "title": "【派单】",
+            "text": "路灯不亮",
+        }
+
+    claimed = OLD if owner == "notification-dead" else datetime.now(UTC)
+    bench.database["claims"].insert_many(
+        [
+            {"_id": f"old-{medium}", "open": True, "owner": owner, "medium": medium, "at": claimed}
+            for medium in ("file", "webhook")
+        ]
+    )
+    rows = [
+        row("written", "file", "x", "old-file"),
+        row("unwritten", "file", "x", "old-file"),
+        row("orphan", "file", "x", "closed-long-ago"),
+        row("blind", "webhook", "blind", "old-webhook"),
+        row("knows", "webhook", "knows", "old-webhook"),
+    ]
+    bench.database["notices"].insert_many(rows)
+    names = ("notice_id", "incident_id", "at", "recipient", "role", "handle", "template", "title", "text")
+    before = Parcel(**{name: rows[0][name if name != "notice_id" else "_id"] for name in names})
+    append(bench.folder / "out", [before])
+
+    hooks = {
+        "blind": {"url": receiver.url, "secret": "s"},
+        "knows": {"url": receiver.url, "secret": "s", "takes_ids": True},
+    }
+    async with running(bench.app(webhooks=hooks)):
+        await until(lambda: bench.settled(unique_name, 5), "the resumed notices")
+    states = {row["recipient"]: row["state"] for row in bench.database["notices"].find({"incident_id": unique_name})}
+    assert states == {
+        "unit:U02:written": "confirmed",
+        "unit:U02:unwritten": "confirmed",
+        "unit:U02:orphan": "confirmed",
+        "unit:U02:blind": "unknown",
+        "unit:U02:knows": "confirmed",
+    }
+    assert [taken.headers["idempotency-key"] for taken in receiver.taken] == [f"{unique_name}-knows"]
+    for name in ("written", "unwritten", "orphan"):
+        assert len(file_of(bench.folder / "out", f"unit:U02:{name}").read_text("utf-8").splitlines()) == 1
+    failed = [row["event"] for row in bench.database["outbox"].find() if row["event"].endswith("/unknown")]
+    assert failed == [f"{unique_name}-blind/unknown"]
+
+
+async def test_two_replicas_send_each_notice_once(bench: Bench, receiver: Receiver, unique_name: str) -> None:
+    bench.by_webhook("gateway")
+    receiver.only = unique_name
+    hooks = {"gateway": {"url": receiver.url, "secret": "geheim"}}
+    lives = [Life(f"{unique_name}-{n}").opened(None).dispatched() for n in range(40)]
+    async with running(bench.app(webhooks=hooks, replica="a")), running(bench.app(webhooks=hooks, replica="b")):
+        await bench.publish([event for life in lives for event in life.steps])
+        await until(lambda: all(bench.settled(life.name, 2) for life in lives), "all notices")
+    sent = [taken.headers["idempotency-key"] for taken in receiver.taken]
+    assert len(sent) == len(set(sent)) == 40
+    grid = (bench.folder / "out" / "village:130529100001:grid_worker.jsonl").read_text("utf-8").splitlines()
+    ours = [told["notice_id"] for line in grid if (told := json.loads(line))["incident_id"].startswith(unique_name)]
+    assert len(ours) == len(set(ours)) == 40

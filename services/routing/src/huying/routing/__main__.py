@@ -1,0 +1,8 @@
+"""`python -m huying.routing` runs the service."""
+
+from huying.chassis.service import serve
+
+from .main import create_app
+
+if __name__ == "__main__":
+    serve(create_app)

@@ -1,0 +1,60 @@
+"""What routing tells by HTTP: incidents, their reports, and the open questions. Commands come by the desk."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query
+
+from huying.chassis.problem import Problem
+from huying.chassis.security import Principal, allowed
+from huying.chassis.service import Ground, ground_of
+
+router = APIRouter(prefix="/v1", tags=["incidents"])
+Reader = Annotated[Principal, Depends(allowed("unit", "dispatcher", "leader", "supervisor", "grid_worker", "system"))]
+On = Annotated[Ground, Depends(ground_of)]
+MOST = 200
+"""Longer lists are paged by `before`."""
+
+
+def _shown(row: dict[str, Any]) -> dict[str, Any]:
+    row["incident_id"] = row.pop("_id")
+    return row
+
+
+@router.get("/asks")
+async def asks(who: Reader, ground: On, limit: Annotated[int, Query(ge=1, le=MOST)] = 50) -> dict[str, Any]:
+    """Open questions, the one that runs out first on top: are these two the same problem?"""
+    del who
+    cursor = ground.mongo.collection("incidents").find({"state": "asked"}).sort("ask.until", 1).limit(limit)
+    return {"asks": [_shown(row) async for row in cursor]}
+
+
+@router.get("/incidents")
+async def incidents(
+    who: Reader,
+    ground: On,
+    state: str | None = None,
+    unit: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=MOST)] = 50,
+) -> dict[str, Any]:
+    """Incidents, newest first."""
+    del who
+    query: dict[str, Any] = {}
+    if state is not None:
+        query["state"] = state
+    if unit is not None:
+        query["dispatch.unit"] = unit
+    cursor = ground.mongo.collection("incidents").find(query).sort("opened_at", -1).limit(limit)
+    return {"incidents": [_shown(row) async for row in cursor]}
+
+
+@router.get("/incidents/{incident_id}")
+async def incident(incident_id: str, who: Reader, ground: On) -> dict[str, Any]:
+    """One incident with its reports and why they are in it."""
+    del who
+    row = await ground.mongo.collection("incidents").find_one({"_id": incident_id})
+    if row is None:
+        raise Problem(404, "Unknown incident", f"No incident {incident_id!r}; look it up with GET /v1/incidents.")
+    reports = ground.mongo.collection("reports").find({"incident_id": incident_id}, {"facts": 0}).sort("decided_at", 1)
+    shown = _shown(row)
+    shown["report_details"] = [{**report, "report_id": report.pop("_id")} async for report in reports]
+    return shown

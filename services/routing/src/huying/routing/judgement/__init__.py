@@ -1,0 +1,49 @@
+"""The judgement engine: which reports are one problem, what it is, and where.
+
+Refuses I/O (but for reading a model file), clocks and chance.
+"""
+
+from .correlator import Correlator, Overlay
+from .facts import (
+    Candidate,
+    CorrelationPolicy,
+    Gazetteer,
+    IncidentView,
+    Limits,
+    Matter,
+    PackBits,
+    PlaceGuess,
+    RankedMatter,
+    Reason,
+    ReportFacts,
+    Screening,
+    ScreeningPolicy,
+    Verdict,
+    Village,
+)
+from .judge import Judge
+from .model import JudgementModel, load_model, save_model
+
+__all__ = [
+    "Candidate",
+    "CorrelationPolicy",
+    "Correlator",
+    "Gazetteer",
+    "IncidentView",
+    "Judge",
+    "JudgementModel",
+    "Limits",
+    "Matter",
+    "Overlay",
+    "PackBits",
+    "PlaceGuess",
+    "RankedMatter",
+    "Reason",
+    "ReportFacts",
+    "Screening",
+    "ScreeningPolicy",
+    "Verdict",
+    "Village",
+    "load_model",
+    "save_model",
+]

@@ -1,0 +1,28 @@
+"""A report with the answers that people gave: what learning and judging by figures read.
+
+Refuses to guess answers: what nobody said stays None and is left out where it is needed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..facts import ReportFacts
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledReport:
+    """One report and the truth about it. `period` groups reports that must not be split in validation."""
+
+    facts: ReportFacts
+    problem: str | None
+    period: str
+    matter: str | None = None
+    clock: str | None = None
+    main_unit: str | None = None
+    relation: str | None = None
+    recurrence_of: str | None = None
+    second_matter: str | None = None
+    hard: tuple[str, ...] = ()
+    confusable_with: tuple[str, ...] = ()
+    town_code: str | None = None

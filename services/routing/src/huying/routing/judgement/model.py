@@ -1,0 +1,185 @@
+"""The learned part as a file: versioned arrays with their description, read without running any code in it.
+
+Refuses pickles and refuses a file of another format version: numbers only, so a model can be handed on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .text import BUCKETS
+
+FORMAT = 1
+"""Raised when the meaning of an array changes; a file of another format is refused."""
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int32]
+
+
+class ModelUnreadableError(ValueError):
+    """The file is not a judgement model of this format."""
+
+
+@dataclass(frozen=True)
+class TextModel:
+    """Linear scorers over hashed n-grams.
+
+    `rows` maps a bucket to a row of `weights` (0 is a row of zeros: an n-gram never seen in learning);
+    columns are the headings first, then emergency, follow-up and recurrence, then the wording space.
+    """
+
+    idf: Floats
+    rows: Ints
+    weights: Floats
+    bias: Floats
+    matter_codes: tuple[str, ...]
+    sharpness: float
+    flag_slopes: Floats
+    """Slope and offset of the three flags' logistic calibration, shape (3, 2)."""
+    topics: int
+
+    @property
+    def matters(self) -> int:
+        """Number of headings."""
+        return len(self.matter_codes)
+
+
+@dataclass(frozen=True)
+class Trees:
+    """Gradient-boosted trees as flat arrays, all trees padded to one size; shape (trees, nodes).
+
+    A leaf points to itself; `missing_left` says where an unknown value goes. Output is a log-odds.
+    """
+
+    feature: Ints
+    threshold: Floats
+    left: Ints
+    right: Ints
+    missing_left: npt.NDArray[np.bool_]
+    value: Floats
+    depth: int
+    offset: float
+
+
+@dataclass(frozen=True)
+class JudgementModel:
+    """All that was learned, with the figures it was let go live on."""
+
+    text: TextModel
+    pair: Trees
+    final: Trees
+    gap_hours: Floats
+    """Usual longest gap between two reports of one problem, hours per heading."""
+    description: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def version(self) -> str:
+        """Content hash: decisions record it."""
+        return str(self.description.get("version", "unsaved"))
+
+
+def save_model(model: JudgementModel, path: Path) -> str:
+    """Write the model; returns its version (a hash of the arrays)."""
+    arrays: dict[str, npt.NDArray[Any]] = {
+        "text_idf": model.text.idf.astype(np.float16),
+        "text_rows": model.text.rows,
+        "text_weights": model.text.weights.astype(np.float16),
+        "text_bias": model.text.bias,
+        "text_flag_slopes": model.text.flag_slopes,
+        "gap_hours": model.gap_hours,
+    }
+    for name, trees in (("pair", model.pair), ("final", model.final)):
+        arrays |= {
+            f"{name}_feature": trees.feature.astype(np.int16),
+            f"{name}_threshold": trees.threshold,
+            f"{name}_left": trees.left.astype(np.int16),
+            f"{name}_right": trees.right.astype(np.int16),
+            f"{name}_missing_left": trees.missing_left,
+            f"{name}_value": trees.value,
+        }
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        digest.update(name.encode() + np.ascontiguousarray(arrays[name]).tobytes())
+    version = digest.hexdigest()[:12]
+    description = dict(model.description) | {
+        "format": FORMAT,
+        "version": version,
+        "matter_codes": list(model.text.matter_codes),
+        "sharpness": model.text.sharpness,
+        "topics": model.text.topics,
+        "depths": [model.pair.depth, model.final.depth],
+        "offsets": [model.pair.offset, model.final.offset],
+    }
+    buffer = io.BytesIO()
+    encoded = np.frombuffer(json.dumps(description, ensure_ascii=False, sort_keys=True).encode(), dtype=np.uint8)
+    np.savez_compressed(buffer, description=encoded, **arrays)  # type: ignore[arg-type]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(buffer.getvalue())
+    return version
+
+
+def load_model(path: Path) -> JudgementModel:
+    """Read a model file.
+
+    Raises:
+        ModelUnreadableError: not a model, or one of another format.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        description = json.loads(arrays["description"].tobytes())
+    except (OSError, KeyError, ValueError) as broken:
+        raise ModelUnreadableError(
+            f"{str(path)!r} is not a judgement model ({broken}); write one with `huying learn --from FILE`"
+        ) from broken
+    if description.get("format") != FORMAT:
+        raise ModelUnreadableError(
+            f"{str(path)!r} has format {description.get('format')!r}, this program reads {FORMAT}; learn it again"
+        )
+    text = TextModel(
+        idf=arrays["text_idf"].astype(np.float32),
+        rows=arrays["text_rows"].astype(np.int32),
+        weights=arrays["text_weights"].astype(np.float32),
+        bias=arrays["text_bias"].astype(np.float32),
+        matter_codes=tuple(description["matter_codes"]),
+        sharpness=float(description["sharpness"]),
+        flag_slopes=arrays["text_flag_slopes"].astype(np.float32),
+        topics=int(description["topics"]),
+    )
+    trees = [
+        Trees(
+            feature=arrays[f"{name}_feature"].astype(np.int32),
+            threshold=arrays[f"{name}_threshold"].astype(np.float32),
+            left=arrays[f"{name}_left"].astype(np.int32),
+            right=arrays[f"{name}_right"].astype(np.int32),
+            missing_left=arrays[f"{name}_missing_left"],
+            value=arrays[f"{name}_value"].astype(np.float32),
+            depth=int(description["depths"][i]),
+            offset=float(description["offsets"][i]),
+        )
+        for i, name in enumerate(("pair", "final"))
+    ]
+    return JudgementModel(text, trees[0], trees[1], arrays["gap_hours"], description)
+
+
+def untrained_text(matter_codes: tuple[str, ...]) -> TextModel:
+    """A text model that knows nothing: even chances for every heading (an empty county starts with it)."""
+    columns = len(matter_codes) + 3
+    return TextModel(
+        idf=np.ones(BUCKETS, dtype=np.float32),
+        rows=np.zeros(BUCKETS, dtype=np.int32),
+        weights=np.zeros((1, columns), dtype=np.float32),
+        bias=np.zeros(columns, dtype=np.float32),
+        matter_codes=matter_codes,
+        sharpness=1.0,
+        flag_slopes=np.array([[1.0, -4.0]] * 3, dtype=np.float32),
+        topics=0,
+    )

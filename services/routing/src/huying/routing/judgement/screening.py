@@ -1,0 +1,142 @@
+"""First screening: heading, clock, urgency, place and circumstances from one batch of reports.
+
+Refuses to know incidents: what the report says is judged here, what it belongs to in `correlator`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from . import wording
+from .emergency import WORDS, danger_words
+from .facts import PackBits, ReportFacts
+from .model import TextModel
+from .places import Mention, PlaceFinder
+from .text import Ints, Synonyms, gram_ids, normalise, token_ids, weigh, without_numbers
+from .traits import CHANNELS
+
+Floats = npt.NDArray[np.float32]
+GRAMS_KEPT = 96
+"""Heaviest n-grams remembered per report: more than this moves no score and costs memory."""
+PLACE_GRAMS_KEPT = 40
+
+
+@dataclass(slots=True)
+class Reading:
+    """One report read once: its pieces before any learned number touches them."""
+
+    facts: ReportFacts
+    text: str
+    masked: str
+    address: str
+    masked_address: str
+    mentions: list[Mention]
+    address_mentions: list[Mention]
+    ids: Ints
+    concepts: list[int]
+    dangers: list[tuple[str, str]]
+
+
+class Reader:
+    """Turns facts into readings; built once per pack."""
+
+    def __init__(self, pack: PackBits) -> None:
+        self.pack = pack
+        self.places = PlaceFinder(pack.gazetteer)
+        self.synonyms = Synonyms(pack.synonyms)
+        self.more_danger = tuple(re.compile(word) for word in pack.screening.emergency_patterns)
+        self.calm = tuple(normalise(word) for word in pack.screening.calm_words)
+        self.circumstances = tuple(
+            (code, tuple(normalise(word) for word in words)) for code, words in pack.screening.circumstances.items()
+        )
+
+    def read(self, facts: ReportFacts) -> Reading:
+        """One report, normalised, masked and hashed."""
+        text = normalise(facts.text)
+        address = normalise(facts.address or "")
+        mentions = self.places.mentions(text)
+        address_mentions = self.places.mentions(address)
+        masked = self.places.mask(text, mentions)
+        masked_address = self.places.mask(address, address_mentions)
+        concepts = self.synonyms.groups(masked)
+        calm = any(word in text for word in self.calm)
+        dangers = [] if calm else danger_words(text, self.more_danger)
+        tokens = [f"§{c}" for c in concepts] + [f"!{kind}" for kind, _ in dangers]
+        tokens.append(f"@{facts.channel}")
+        if facts.device_kind:
+            tokens += [f"#{facts.device_kind}", f"#{facts.device_kind}/{facts.alarm_kind}"]
+        ids = [
+            gram_ids(without_numbers(masked), (1, 2)),
+            gram_ids(without_numbers(masked_address), (1, 2), 7),
+            token_ids(tokens, 5),
+        ]
+        return Reading(
+            facts, text, masked, address, masked_address, mentions, address_mentions,
+            np.concatenate(ids), concepts, dangers,
+        )  # fmt: skip
+
+
+def danger_bits(reading: Reading) -> int:
+    """Kinds of danger named, as a bit set."""
+    kinds = [kind for kind, _ in WORDS]
+    return sum(1 << kinds.index(kind) for kind, _ in reading.dangers if kind in kinds)
+
+
+def linear_scores(model: TextModel, documents: Sequence[Ints]) -> Floats:
+    """Scores (documents, columns) of the linear text model; one sparse product for the batch."""
+    out = np.empty((len(documents), model.weights.shape[1]), dtype=np.float32)
+    for i, ids in enumerate(documents):
+        unique, weights = weigh(ids, model.idf)
+        out[i] = weights @ model.weights[model.rows[unique]]
+    return out + model.bias
+
+
+def matter_distribution(model: TextModel, scores: Floats, hints: Sequence[str | None]) -> Floats:
+    """Calibrated chances of the headings; a confirmed hint wins outright."""
+    margins = scores[:, : model.matters] * model.sharpness
+    margins -= margins.max(axis=1, keepdims=True)
+    chances = np.exp(margins)
+    chances /= chances.sum(axis=1, keepdims=True)
+    index: Mapping[str, int] = {code: i for i, code in enumerate(model.matter_codes)}
+    for row, hint in enumerate(hints):
+        if hint is not None and hint in index:
+            chances[row] = 0.0
+            chances[row, index[hint]] = 1.0
+    certain: Floats = chances
+    return certain
+
+
+def flags(model: TextModel, scores: Floats) -> Floats:
+    """Chances of emergency, follow-up and recurrence, shape (documents, 3)."""
+    raw = scores[:, model.matters : model.matters + 3]
+    return np.asarray(
+        1.0 / (1.0 + np.exp(-(raw * model.flag_slopes[:, 0] + model.flag_slopes[:, 1]))), dtype=np.float32
+    )
+
+
+def topic_vectors(model: TextModel, scores: Floats) -> Floats:
+    """Unit vectors of the wording space; zeros where nothing was learned."""
+    raw = scores[:, model.matters + 3 :]
+    norms = np.linalg.norm(raw, axis=1, keepdims=True)
+    return np.asarray(raw / np.maximum(norms, 1e-9), dtype=np.float32)
+
+
+def channel_index(channel: str) -> int:
+    """Position in CHANNELS; an unknown door counts as a citizen's message."""
+    return CHANNELS.index(channel) if channel in CHANNELS else 0
+
+
+def wording_flags(text: str) -> tuple[int, int, int, int, int]:
+    """Counts of follow-up, recurrence, strong recurrence, done and two-problem wording."""
+    return (
+        wording.count(wording.FOLLOW_UP, text),
+        wording.count(wording.RECURRENCE, text),
+        wording.count(wording.STRONG_RECURRENCE, text),
+        wording.count(wording.DONE, text),
+        wording.count(wording.TWO_PROBLEMS, text),
+    )

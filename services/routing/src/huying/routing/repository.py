@@ -1,0 +1,240 @@
+"""Incidents, reports and dispatches in MongoDB: documents in, documents out. Decides nothing.
+
+Collections: `incidents`, `reports` (every report and the one incident it is in), `dispatches` (one active main
+dispatch per incident, by a unique index), `commands` (what became of each), `fence` (one document a jurisdiction:
+whoever writes without having seen the last write is refused).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
+from datetime import datetime
+from typing import Any
+
+from pymongo import IndexModel, InsertOne, ReplaceOne, UpdateOne
+
+from huying.chassis.desk import COMMANDS_COLLECTION, decision_of
+from huying.chassis.message import Effects, Guard, Outgoing
+from huying.chassis.mongo import Mongo
+from huying.contracts.identity import event_id
+from huying.contracts.incidents import Classification, Dispatch, Reason, ReportRef
+from huying.contracts.places import Place
+from huying.contracts.reports import ReportAcceptedV1
+from huying.contracts.topics import INCIDENTS
+
+from .domain import Decision, ref_of
+from .incident import Ask, Incident
+from .judgement import ReportFacts, Verdict
+
+INDEXES = {
+    "incidents": [
+        IndexModel([("state", 1), ("ask.until", 1)]),
+        IndexModel([("completed_at", 1)]),
+        IndexModel([("opened_at", -1)]),
+    ],
+    "reports": [IndexModel([("incident_id", 1)]), IndexModel([("tracking_number", 1)])],
+    "dispatches": [
+        IndexModel(
+            [("incident_id", 1)],
+            unique=True,
+            partialFilterExpression={"active": True},
+            name="one_active_main_dispatch",
+        )
+    ],
+}
+
+
+FACTS = tuple(each.name for each in fields(ReportFacts))
+"""Flat values: copied by hand, since `asdict` copies deeply and costs a tenth of a batch."""
+
+
+def document(incident: Incident) -> dict[str, Any]:
+    """An incident as it is stored."""
+    row = {
+        "_id": incident.id,
+        "version": incident.version,
+        "number": incident.number,
+        "jurisdiction": incident.jurisdiction,
+        "state": incident.state,
+        "classification": incident.classification.model_dump(),
+        "place": incident.place.model_dump(),
+        "title": incident.title,
+        "opened_at": incident.opened_at,
+        "last_at": incident.last_at,
+        "reports": list(incident.reports),
+        "channels": list(incident.channels),
+        "dispatch": incident.dispatch.model_dump() if incident.dispatch else None,
+        "returns": incident.returns,
+        "ask": None,
+        "recurrence_of": incident.recurrence_of,
+        "merged_into": incident.merged_into,
+        "completed_at": incident.completed_at,
+        "origin_due_at": incident.origin_due_at,
+    }
+    if incident.ask:
+        ask = incident.ask
+        row["ask"] = {
+            "candidate": ask.candidate,
+            "candidate_number": ask.candidate_number,
+            "score": ask.score,
+            "until": ask.until,
+            "reasons": [reason.model_dump() for reason in ask.reasons],
+        }
+    return row
+
+
+def restore(row: dict[str, Any]) -> Incident:
+    """An incident out of its document."""
+    ask = row["ask"]
+    return Incident(
+        id=row["_id"],
+        version=row["version"],
+        number=row["number"],
+        jurisdiction=row["jurisdiction"],
+        state=row["state"],
+        classification=Classification.model_validate(row["classification"]),
+        place=Place.model_validate(row["place"]),
+        title=row["title"],
+        opened_at=row["opened_at"],
+        last_at=row["last_at"],
+        reports=tuple(row["reports"]),
+        channels=tuple(row["channels"]),
+        dispatch=Dispatch.model_validate(row["dispatch"]) if row["dispatch"] else None,
+        returns=row["returns"],
+        ask=Ask(
+            ask["candidate"],
+            ask["candidate_number"],
+            ask["score"],
+            ask["until"],
+            tuple(Reason.model_validate(reason) for reason in ask["reasons"]),
+        )
+        if ask
+        else None,
+        recurrence_of=row["recurrence_of"],
+        merged_into=row["merged_into"],
+        completed_at=row["completed_at"],
+        origin_due_at=row["origin_due_at"],
+    )
+
+
+def effects_of(decision: Decision) -> Effects:
+    """Writes and events of a decision."""
+    effects = Effects()
+    for event in decision.events:
+        effects.events.append(
+            Outgoing(INCIDENTS, event.incident_id, event_id(event.incident_id, event.incident_version), event, event.at)
+        )
+        dispatch: Dispatch | None = getattr(event, "dispatch", None)
+        if event.TYPE == "cn.huying.incident.dispatched.v1" and dispatch is not None:
+            row = {
+                "_id": dispatch.dispatch_id,
+                "incident_id": event.incident_id,
+                "unit": dispatch.unit,
+                "active": True,
+                "at": event.at,
+            }
+            effects.write("dispatches", InsertOne(row))
+        elif event.TYPE in {"cn.huying.incident.returned.v1", "cn.huying.incident.completed.v1"}:
+            assert dispatch is not None
+            effects.write("dispatches", UpdateOne({"_id": dispatch.dispatch_id}, {"$set": {"active": False}}))
+        if event.command_id is not None:
+            effects.write(COMMANDS_COLLECTION, _decided(event.command_id, decision_of(event)))
+    for incident in decision.incidents.values():
+        effects.write("incidents", ReplaceOne({"_id": incident.id}, document(incident), upsert=True))
+    if decision.declined is not None:
+        declined = decision.declined
+        effects.write(COMMANDS_COLLECTION, _decided(declined.command_id, decision_of(declined)))
+        effects.events.append(
+            Outgoing(INCIDENTS, declined.incident_id, f"declined/{declined.command_id}", declined, declined.at)
+        )
+    return effects
+
+
+def _decided(command_id: str, decision: dict[str, Any] | None) -> UpdateOne:
+    return UpdateOne({"_id": command_id}, {"$set": decision or {}}, upsert=True)
+
+
+def report_row(
+    report: ReportAcceptedV1, facts: ReportFacts, verdict: Verdict, incident: str, at: datetime
+) -> InsertOne[dict[str, Any]]:
+    """A report with the incident that it is in and why."""
+    return InsertOne(
+        {
+            "_id": report.report_id,
+            "incident_id": incident,
+            "tracking_number": report.tracking_number,
+            "origin_id": report.origin_id,
+            "ref": ref_of(report).model_dump(),
+            "facts": {name: getattr(facts, name) for name in FACTS},
+            "decision": {"band": verdict.band, "score": verdict.score, "candidate": verdict.incident_id},
+            "decided_at": at,
+        }
+    )
+
+
+def moved(report_id: str, incident: str) -> UpdateOne:
+    """A report that is in another incident now."""
+    return UpdateOne({"_id": report_id}, {"$set": {"incident_id": incident}})
+
+
+class Repository:
+    """Reads of routing's own database."""
+
+    def __init__(self, mongo: Mongo, jurisdiction: str) -> None:
+        """For one county."""
+        self._mongo = mongo
+        self._jurisdiction = jurisdiction
+
+    async def fence(self) -> tuple[int, int]:
+        """Epoch and number of incidents opened so far; made when absent."""
+        fences = self._mongo.collection("fence")
+        start = {"$setOnInsert": {"epoch": 0, "opened": 0}}
+        await fences.update_one({"_id": self._jurisdiction}, start, upsert=True)
+        row = await fences.find_one({"_id": self._jurisdiction})
+        return row["epoch"], row["opened"]
+
+    def advance(self, epoch: int, opened: int) -> Guard:
+        """Refuse this transaction if another replica has written since `epoch`."""
+        return Guard(
+            "fence", {"_id": self._jurisdiction, "epoch": epoch}, {"$set": {"epoch": epoch + 1, "opened": opened}}
+        )
+
+    async def remembered(self, since: datetime | None) -> list[Incident]:
+        """Incidents that are not finished, and those finished after `since`, by number."""
+        finished = {"state": {"$in": ["completed", "merged"]}, "last_at": {"$lt": since}} if since else None
+        query = {"$nor": [finished]} if finished else {}
+        return [restore(row) async for row in self._mongo.collection("incidents").find(query).sort("number", 1)]
+
+    async def incidents(self, ids: Iterable[str]) -> list[Incident]:
+        """Incidents by id."""
+        return [restore(row) async for row in self._mongo.collection("incidents").find({"_id": {"$in": list(ids)}})]
+
+    async def facts(self, incidents: Sequence[str]) -> dict[str, list[ReportFacts]]:
+        """Facts of the reports of `incidents`, in order of arrival."""
+        found: dict[str, list[ReportFacts]] = {}
+        cursor = self._mongo.collection("reports").find(
+            {"incident_id": {"$in": list(incidents)}}, {"facts": 1, "incident_id": 1}
+        )
+        async for row in cursor.sort([("decided_at", 1), ("_id", 1)]):
+            found.setdefault(row["incident_id"], []).append(ReportFacts(**row["facts"]))
+        return found
+
+    async def known_reports(self, ids: Sequence[str]) -> set[str]:
+        """Which of `ids` were decided already."""
+        return {
+            row["_id"] async for row in self._mongo.collection("reports").find({"_id": {"$in": list(ids)}}, {"_id": 1})
+        }
+
+    async def refs(self, incidents: Sequence[str]) -> dict[str, ReportRef]:
+        """Reports of `incidents` as the feed names them."""
+        cursor = self._mongo.collection("reports").find({"incident_id": {"$in": list(incidents)}}, {"ref": 1})
+        return {row["_id"]: ReportRef.model_validate(row["ref"]) async for row in cursor}
+
+    async def incident_of_tracking(self, tracking: Sequence[str]) -> dict[str, str]:
+        """Tracking number to incident."""
+        cursor = self._mongo.collection("reports").find({"tracking_number": {"$in": list(tracking)}})
+        return {row["tracking_number"]: row["incident_id"] async for row in cursor}
+
+    async def decided(self, command_ids: Sequence[str]) -> set[str]:
+        """Which commands were decided already."""
+        query = {"_id": {"$in": list(command_ids)}, "status": {"$ne": "pending"}}
+        return {row["_id"] async for row in self._mongo.collection(COMMANDS_COLLECTION).find(query, {"_id": 1})}

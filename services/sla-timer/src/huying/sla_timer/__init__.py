@@ -1,0 +1,1 @@
+"""Legal clocks of incidents: started, warned, breached and stopped, each exactly once."""

@@ -1,0 +1,69 @@
+"""What the clocks say, for dispatchers and other systems. Reads only; nobody sets a clock by HTTP."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends
+
+from huying.chassis.problem import Problem
+from huying.chassis.security import Principal, allowed
+from huying.chassis.service import Ground, ground_of
+
+from .repository import CASES, TIMERS
+
+router = APIRouter(prefix="/v1", tags=["clocks"])
+Ask = Annotated[Principal, Depends(allowed("unit", "grid_worker", "dispatcher", "leader", "supervisor", "system"))]
+Here = Annotated[Ground, Depends(ground_of)]
+
+_SHOWN = (
+    "kind",
+    "clock_class",
+    "unit",
+    "state",
+    "verdict",
+    "started_at",
+    "due_at",
+    "breached_at",
+    "stopped_at",
+    "next_at",
+    "provisional",
+    "pack_hash",
+    "origin_due_at",
+    "explanation",
+)
+
+
+@router.get("/incidents/{incident_id}/clocks")
+async def clocks(incident_id: str, who: Ask, ground: Here) -> dict[str, Any]:
+    """The clocks of an incident, the oldest first, each with the way its deadline came about."""
+    del who
+    case = await ground.mongo.collection(CASES).find_one({"_id": incident_id})
+    if case is None:
+        raise Problem(404, "Unknown incident", f"No incident {incident_id!r} has come by the feed; check the id.")
+    rows = ground.mongo.collection(TIMERS).find({"incident_id": incident_id}).sort([("created_at", 1), ("_id", 1)])
+    shown = [
+        {"clock_id": row["_id"], **{name: row[name] for name in _SHOWN}, "steps": _steps(row)} async for row in rows
+    ]
+    return {"incident_id": incident_id, "unit": case["unit"], "clocks": shown}
+
+
+def _steps(row: dict[str, Any]) -> list[dict[str, Any]]:
+    return [step | {"told": number < row["next_step"]} for number, step in enumerate(row["steps"])]
+
+
+@router.get("/clocks")
+async def counts(who: Ask, ground: Here, state: Literal["armed", "stopped"] | None = None) -> dict[str, Any]:
+    """How many clocks there are, by kind, class, state, verdict and whether they were breached."""
+    del who
+    match: dict[str, Any] = {} if state is None else {"state": state}
+    group = {
+        "kind": "$kind",
+        "clock_class": "$clock_class",
+        "state": "$state",
+        "verdict": "$verdict",
+        "breached": {"$ne": ["$breached_at", None]},
+    }
+    rows = ground.mongo.collection(TIMERS).aggregate(
+        [{"$match": match}, {"$group": {"_id": group, "count": {"$sum": 1}}}, {"$sort": {"_id": 1}}]
+    )
+    found = [row["_id"] | {"count": row["count"]} async for row in rows]
+    return {"total": sum(row["count"] for row in found), "counts": found}

@@ -1,0 +1,215 @@
+"""A clock as a value: its deadline, its steps, how far it has run. It is never told what time it is.
+
+Everything is pinned when the clock starts: policy, deadline and steps; a new pack never moves an old clock.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Literal
+
+from huying.contracts.clocks import ClockBreachedV1, ClockEvent, ClockStartedV1, ClockStoppedV1, ClockWarnedV1
+from huying.contracts.identity import deterministic_id
+from huying.contracts.incidents import ClockClass
+from huying.county import ClockKind, ClockPolicy, Due, WorkingCalendar, due_at, reminder_at, warning_times
+
+Verdict = Literal["on_time", "late", "void"]
+
+RESOLUTION = timedelta(milliseconds=1)
+"""What the database keeps of an instant; also the first moment that is after a deadline."""
+REMINDERS = 24
+"""After a day of hourly reminders, or a month of daily ones, the case belongs to the supervisors, not to a timer."""
+BREACHED = "breached"
+
+
+def to_ms(moment: datetime) -> datetime:
+    """The instant as the database gives it back, so that a step is the same before and after it was stored."""
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Something a clock tells: a warning at a share of its time, the breach, or a reminder after it."""
+
+    name: str
+    at: datetime
+    percent: int
+    roles: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """One deadline of one incident. `run` is the dispatch of an acceptance clock, empty for the citizen's clocks."""
+
+    id: str
+    incident_id: str
+    jurisdiction: str
+    kind: ClockKind
+    clock_class: ClockClass
+    run: str
+    unit: str | None
+    started_at: datetime
+    due_at: datetime
+    created_at: datetime
+    pack_hash: str
+    policy: ClockPolicy
+    provisional: bool
+    explanation: tuple[str, ...]
+    steps: tuple[Step, ...]
+    origin_due_at: datetime | None = None
+    counted_with: str = ""
+    """Hash of the pack that the deadline was last counted with; matters to provisional ones only."""
+    next_step: int = 0
+    breached_at: datetime | None = None
+    stopped_at: datetime | None = None
+    verdict: Verdict | None = None
+
+    @property
+    def armed(self) -> bool:
+        """Whether it still runs."""
+        return self.verdict is None
+
+    @property
+    def next_at(self) -> datetime | None:
+        """When it has something to tell; None when it has nothing more to say."""
+        if not self.armed or self.next_step >= len(self.steps):
+            return None
+        step = self.steps[self.next_step]
+        at_the_deadline = step.name == BREACHED and step.at == self.due_at
+        return step.at + RESOLUTION if at_the_deadline else step.at  # done at the very deadline is done on time
+
+    def _facts(self, at: datetime, unit: str | None) -> dict[str, object]:
+        return {
+            "clock_id": self.id,
+            "incident_id": self.incident_id,
+            "jurisdiction": self.jurisdiction,
+            "kind": self.kind,
+            "clock_class": self.clock_class,
+            "unit": self.unit or unit,
+            "at": at,
+            "due_at": self.due_at,
+            "started_at": self.started_at,
+            "policy": self.pack_hash,
+        }
+
+    def started(self, unit: str | None) -> "Told":
+        """The event of its start."""
+        more = {"provisional": self.provisional, "explanation": self.explanation}
+        return Told(
+            f"{self.id}/started", ClockStartedV1.model_validate(self._facts(self.created_at, unit) | more), "started"
+        )
+
+    def fire(
+        self, now: datetime, tolerance: timedelta, unit: str | None, calendar: WorkingCalendar
+    ) -> tuple["Clock", "Told"]:
+        """Take the next step: the clock after it, and what it tells. `late` when `now` is past it by more than that."""
+        step = self.steps[self.next_step]
+        facts = self._facts(step.at, unit) | {"roles": step.roles, "late": now > step.at + tolerance}
+        after = replace(self, next_step=self.next_step + 1)
+        if step.name == BREACHED:
+            after = replace(after, breached_at=step.at)
+            told = Told(f"{self.id}/{step.name}", ClockBreachedV1.model_validate(facts), "breached")
+        else:
+            warned = ClockWarnedV1.model_validate(facts | {"percent": step.percent})
+            told = Told(f"{self.id}/{step.name}", warned, "warned")
+        return after._with_reminder(calendar), told
+
+    def _with_reminder(self, calendar: WorkingCalendar) -> "Clock":
+        """After the breach, and after each reminder: the next reminder, as often as the policy says."""
+        number = sum(step.name.startswith("+") for step in self.steps) + 1
+        if self.breached_at is None or self.next_step < len(self.steps) or number > REMINDERS:
+            return self
+        at = reminder_at(self.policy, self.due_at, number, calendar)
+        if at is None:
+            return self
+        whole = self.due_at - self.started_at
+        percent = int((at - self.started_at) * 100 / whole) if whole > timedelta() else 100
+        roles = self.policy.breach_roles
+        return replace(self, steps=(*self.steps, Step(f"+{number}", max(to_ms(at), self.created_at), percent, roles)))
+
+    def stop(self, at: datetime, verdict: Verdict, unit: str | None) -> tuple["Clock", "Told"]:
+        """End it. A clock that was breached before is late, whatever happened then, unless it is void."""
+        at = max(to_ms(at), self.created_at)
+        after = replace(self, stopped_at=at, verdict=verdict)
+        stopped = ClockStoppedV1.model_validate(self._facts(at, unit) | {"verdict": verdict})
+        return after, Told(f"{self.id}/stopped", stopped, "stopped")
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An event with its deterministic id, and the word that counts it."""
+
+    id: str
+    event: ClockEvent
+    what: Literal["started", "warned", "breached", "stopped"]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A clock that an incident should have."""
+
+    policy: ClockPolicy
+    kind: ClockKind
+    run: str
+    unit: str | None
+    started_at: datetime
+    origin_due_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rulebook:
+    """The county's policies and calendar, as the pack with this hash has them."""
+
+    pack_hash: str
+    policies: Mapping[tuple[str, str], ClockPolicy]
+    calendar: WorkingCalendar
+
+    def classes(self, clock_class: str) -> dict[str, ClockPolicy]:
+        """Kind to policy of one class."""
+        return {kind: policy for (kind, of), policy in self.policies.items() if of == clock_class}
+
+    def due(self, order: Order) -> Due:
+        """The deadline: the county's, or the origin's where that is stricter or the county has none."""
+        ours = due_at(order.policy, order.started_at, self.calendar)
+        theirs = order.origin_due_at
+        if theirs is None or (order.policy.kind == order.kind and theirs >= ours.at):
+            return ours
+        text = f"{self.calendar.local(theirs):%Y-%m-%d %H:%M}"
+        if order.policy.kind != order.kind:
+            return Due(theirs, False, (f"本县对此类事项没有办结时限，按来源系统要求办结：{text}", f"到期：{text}"))
+        return Due(
+            theirs, False, (*ours.steps, f"来源系统要求 {text} 前办结，较本县时限更严，从其规定", f"到期：{text}")
+        )
+
+    def clock(
+        self, order: Order, incident_id: str, jurisdiction: str, created_at: datetime, occasion: str | int
+    ) -> Clock:
+        """A clock, ready to run. `occasion` is what started it: the incident's version, or a new calendar's hash."""
+        created_at, started_at = to_ms(created_at), to_ms(order.started_at)
+        due = self.due(order)
+        ends = to_ms(due.at)
+        warned = warning_times(order.policy, started_at, ends, self.calendar)
+        steps = [
+            Step(str(warning.percent), max(to_ms(warning.at), created_at), warning.percent, warning.roles)
+            for warning in warned
+        ]
+        steps.append(Step(BREACHED, max(ends, created_at), 100, order.policy.breach_roles))
+        return Clock(
+            id=deterministic_id("ck", incident_id, order.kind, order.run, occasion),
+            incident_id=incident_id,
+            jurisdiction=jurisdiction,
+            kind=order.kind,
+            clock_class=order.policy.clock_class,
+            run=order.run,
+            unit=order.unit,
+            started_at=started_at,
+            due_at=ends,
+            created_at=created_at,
+            pack_hash=self.pack_hash,
+            policy=order.policy,
+            provisional=due.provisional,
+            explanation=due.steps,
+            steps=tuple(steps),
+            origin_due_at=order.origin_due_at,
+            counted_with=self.pack_hash,
+        )

@@ -1,0 +1,204 @@
+"""Which clocks an incident has, what they tell and how they end. No I/O, no wall clock: instants come with messages.
+
+Event time decides: before an event is looked at, everything of that incident that fell due by the event's own
+instant happens first, so a tick and an event give the same in either order. A decision reads `now` only to say
+whether something is told late.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from huying.contracts.incidents import Dispatch, IncidentEvent, IncidentReturnedV1, IncidentView
+from huying.county import ClockKind
+
+from .clocks import BREACHED, Clock, Order, Rulebook, Told, Verdict, to_ms
+
+CITIZEN: tuple[ClockKind, ...] = ("contact", "response", "resolution")
+"""The citizen's clocks: they start when the incident was opened, and no transfer resets them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What this service keeps of an incident: how far it has read, who has it, and its clocks by id."""
+
+    incident_id: str
+    jurisdiction: str
+    version: int
+    unit: str | None
+    clocks: Mapping[str, Clock] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Decision:
+    """The case afterwards, the clocks that changed, what they tell in order; `gap` when versions were missing."""
+
+    case: Case
+    changed: dict[str, Clock] = field(default_factory=dict)
+    told: list[Told] = field(default_factory=list)
+    gap: bool = False
+
+    def take(self, clock: Clock, told: Told | None) -> Clock:
+        """Note one step of one clock."""
+        self.changed[clock.id] = clock
+        self.case = replace(self.case, clocks={**self.case.clocks, clock.id: clock})
+        if told is not None:
+            self.told.append(told)
+        return clock
+
+
+def on_incident(
+    case: Case | None, event: IncidentEvent, rules: Rulebook, now: datetime, tolerance: timedelta
+) -> Decision | None:
+    """An event of the feed; None when it was seen before."""
+    if case is not None and event.incident_version <= case.version:
+        return None
+    seen = case.version if case is not None else 0
+    known = case or Case(event.incident_id, event.jurisdiction, 0, None)
+    decision = Decision(known, gap=event.incident_version > seen + 1)
+    view, at = event.incident, to_ms(event.at)
+    done = done_at(view)
+    _fire(decision, {clock.id: min(at, done.get(clock.kind) or at) for clock in _armed(known)}, rules, now, tolerance)
+    unit = view.dispatch.unit if view.dispatch else known.unit
+    _stop(decision, event, done)
+    decision.case = replace(decision.case, version=event.incident_version, unit=unit)
+    if view.state not in {"merged", "completed"}:
+        _start(decision, event, done, rules)
+        _fire(decision, {clock.id: at for clock in _armed(decision.case)}, rules, now, tolerance)
+    return decision
+
+
+def on_due(case: Case, until: datetime, rules: Rulebook, now: datetime, tolerance: timedelta) -> Decision:
+    """Everything of this incident that fell due by `until`, in order."""
+    decision = Decision(case)
+    _fire(decision, {clock.id: until for clock in _armed(case)}, rules, now, tolerance)
+    return decision
+
+
+def on_calendar(case: Case, clock_id: str, rules: Rulebook, now: datetime) -> Decision:
+    """A new pack knows more of the calendar: count a provisional deadline again. Closed clocks never move."""
+    decision, clock = Decision(case), case.clocks[clock_id]
+    if not clock.armed or not clock.provisional or clock.counted_with == rules.pack_hash:
+        return decision
+    order = Order(clock.policy, clock.kind, clock.run, clock.unit, clock.started_at, clock.origin_due_at)
+    fresh = rules.clock(order, case.incident_id, case.jurisdiction, now, rules.pack_hash)
+    if fresh.due_at == clock.due_at or clock.breached_at is not None:
+        explained = fresh.explanation if fresh.due_at == clock.due_at else clock.explanation
+        firm = clock.provisional and fresh.provisional
+        counted = replace(clock, counted_with=rules.pack_hash, provisional=firm, explanation=explained)
+        decision.take(counted, None)
+        return decision
+    decision.take(*clock.stop(now, "void", case.unit))
+    told = sum(step.name != BREACHED and step.at <= fresh.created_at for step in fresh.steps)
+    fresh = decision.take(replace(fresh, next_step=told), fresh.started(case.unit))
+    return decision
+
+
+def done_at(view: IncidentView) -> dict[ClockKind, datetime]:
+    """When what each kind of clock waits for happened; kinds that still wait are absent."""
+    dispatch, completed = view.dispatch, view.completed_at
+    contacted = _first(dispatch.contacted_at if dispatch else None, completed)
+    accepted = _first(dispatch.accepted_at if dispatch else None, contacted)
+    found: dict[ClockKind, datetime | None] = {
+        "acceptance": accepted,
+        "contact": contacted,
+        "response": contacted,
+        "resolution": completed,
+    }
+    return {kind: to_ms(at) for kind, at in found.items() if at is not None}
+
+
+def _first(*instants: datetime | None) -> datetime | None:
+    return min((instant for instant in instants if instant is not None), default=None)
+
+
+def _armed(case: Case) -> Iterable[Clock]:
+    return [clock for clock in case.clocks.values() if clock.armed]
+
+
+def _fire(
+    decision: Decision, until: Mapping[str, datetime], rules: Rulebook, now: datetime, tolerance: timedelta
+) -> None:
+    """Steps that fell due, the earliest first; `until` is the last instant that counts for each clock."""
+    while True:
+        case = decision.case
+        ready = [
+            (clock.next_at, clock.kind, clock.id)
+            for clock in case.clocks.values()
+            if clock.next_at is not None and clock.id in until and clock.next_at <= until[clock.id]
+        ]
+        if not ready:
+            return
+        clock = case.clocks[min(ready)[2]]
+        decision.take(*clock.fire(now, tolerance, case.unit, rules.calendar))
+
+
+def _stop(decision: Decision, event: IncidentEvent, done: Mapping[ClockKind, datetime]) -> None:
+    view, case = event.incident, decision.case
+    for clock in sorted(_armed(case), key=lambda clock: (clock.created_at, clock.kind, clock.id)):
+        at, verdict = to_ms(event.at), None
+        if view.state == "merged":
+            verdict = "void"
+        elif clock.kind == "acceptance" and _moved_on(clock, event):
+            verdict = "late" if clock.breached_at else "void"
+        elif clock.kind in done:
+            at = done[clock.kind]
+            verdict = "late" if clock.breached_at or at > clock.due_at else "on_time"
+        elif clock.clock_class != view.classification.clock_class:
+            verdict = "void"
+        if verdict is not None:
+            word: Verdict = verdict  # type: ignore[assignment]  # each branch gives one of the three
+            decision.take(*clock.stop(at, word, case.unit))
+
+
+def _moved_on(clock: Clock, event: IncidentEvent) -> bool:
+    """Whether the dispatch whose acceptance the clock waits for is history."""
+    dispatch: Dispatch | None = event.incident.dispatch
+    if isinstance(event, IncidentReturnedV1) and event.dispatch.dispatch_id == clock.run:
+        return True
+    return dispatch is None or dispatch.dispatch_id != clock.run
+
+
+def _start(decision: Decision, event: IncidentEvent, done: Mapping[ClockKind, datetime], rules: Rulebook) -> None:
+    view = event.incident
+    for order in orders(view, rules):
+        if order.kind in done:
+            continue
+        same = [c for c in decision.case.clocks.values() if c.kind == order.kind and c.run == order.run]
+        if any(not c.armed and (c.verdict != "void" or order.kind == "acceptance") for c in same):
+            continue  # done once is done, and an acceptance belongs to one dispatch
+        clock = rules.clock(order, event.incident_id, event.jurisdiction, event.at, event.incident_version)
+        running = next((c for c in same if c.armed), None)
+        if running is not None:
+            if running.breached_at is not None or not _stricter(clock, running):
+                continue
+            decision.take(*running.stop(event.at, "void", decision.case.unit))
+        decision.take(clock, clock.started(decision.case.unit))
+
+
+def _stricter(fresh: Clock, running: Clock) -> bool:
+    """Whether the incident's facts, not the policy, ask for an earlier deadline than the one agreed."""
+    if fresh.started_at < running.started_at:
+        return fresh.due_at < running.due_at
+    origin = fresh.origin_due_at
+    return origin is not None and origin != running.origin_due_at and to_ms(origin) < running.due_at
+
+
+def orders(view: IncidentView, rules: Rulebook) -> list[Order]:
+    """The clocks that an incident in this state should have, by the policies of its class."""
+    policies = rules.classes(view.classification.clock_class)
+    wanted: list[Order] = []
+    acceptance, dispatch = policies.get("acceptance"), view.dispatch
+    if acceptance is not None and dispatch is not None:
+        wanted.append(Order(acceptance, "acceptance", dispatch.dispatch_id, dispatch.unit, dispatch.dispatched_at))
+    for kind in CITIZEN:
+        policy = policies.get(kind)
+        if kind != "resolution":
+            if policy is not None:
+                wanted.append(Order(policy, kind, "", None, view.opened_at))
+            continue
+        origin = view.origin_due_at
+        basis = policy or (policies.get("response") if origin is not None else None)
+        if basis is not None:
+            wanted.append(Order(basis, kind, "", None, view.opened_at, origin))
+    return wanted

@@ -1,0 +1,92 @@
+"""The compose file: nothing secret in git, nothing inside published, every pin the lock's."""
+
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+ENV = re.compile(r"\$\{(HUYING_[A-Z_]+)")
+
+
+@pytest.fixture(scope="module")
+def services() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))["services"]
+    return found
+
+
+def example() -> dict[str, str]:
+    lines = (ROOT / ".env.example").read_text("utf-8").splitlines()
+    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+
+def test_the_example_names_every_setting_and_holds_no_secret() -> None:
+    used = set(ENV.findall((ROOT / "docker-compose.yml").read_text("utf-8")))
+    assert set(example()) == used
+    secret = {name for name in used if re.search("SECRET|KEY|PASSWORD|CLUSTER", name)}
+    assert {name for name, value in example().items() if not value} == secret
+
+
+def test_make_env_fills_every_secret_differently_and_never_overwrites(tmp_path: Path) -> None:
+    target = tmp_path / "env"
+    command = ["bash", str(ROOT / "deploy/compose/make-env"), str(target)]
+    subprocess.run(command, check=True, capture_output=True, timeout=30)
+    made = dict(
+        line.split("=", 1) for line in target.read_text("utf-8").splitlines() if line and not line.startswith("#")
+    )
+    secrets = [value for name, value in made.items() if not example()[name]]
+    assert all(len(value) >= 22 for value in secrets)
+    assert len(set(secrets)) == len(secrets)
+    assert len(made["HUYING_SECRET"]) >= 32
+    assert target.stat().st_mode & 0o077 == 0
+    before = target.read_bytes()
+    assert subprocess.run(command, check=False, capture_output=True, timeout=30).returncode == 1
+    assert target.read_bytes() == before
+
+
+def test_bus_and_database_are_inside_only(services: dict[str, Any]) -> None:
+    for name in ("kafka", "mongo", "init"):
+        assert services[name]["networks"] == ["inside"], name
+        assert "ports" not in services[name]
+    networks = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))["networks"]
+    assert networks["inside"]["internal"] is True
+
+
+def test_every_container_has_a_memory_limit_and_everything_that_stays_a_health_check(services: dict[str, Any]) -> None:
+    built = (ROOT / "deploy/docker/Dockerfile").read_text("utf-8")
+    assert "HEALTHCHECK" in built
+    for name, service in services.items():
+        assert "mem_limit" in service, name
+        if service.get("image") != "huying:local" and name != "grafana":
+            assert "healthcheck" in service, name
+
+
+def test_the_image_runs_as_nobody_special_and_starts_without_a_shell() -> None:
+    built = (ROOT / "deploy/docker/Dockerfile").read_text("utf-8")
+    assert not built.startswith("# syntax")
+    assert re.search(r"^USER huying$", built, re.MULTILINE)
+    assert re.search(r'^CMD \["python"', built, re.MULTILINE)
+    assert built.count("--require-hashes") == 2
+
+
+def pins(path: Path) -> set[tuple[str, str]]:
+    return set(re.findall(r"^([a-z0-9-]+)==([^\s;]+)", path.read_text("utf-8"), re.MULTILINE))
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "build-requirements.txt"])
+def test_the_images_packages_are_those_of_the_lock(name: str) -> None:
+    strangers = pins(ROOT / "deploy/docker" / name) - pins(ROOT / "requirements.lock")
+    assert strangers == set(), "run deploy/docker/lock"
+
+
+def test_the_image_has_what_every_member_asks_for() -> None:
+    import tomllib
+
+    have = {name for name, _ in pins(ROOT / "deploy/docker/requirements.txt")}
+    for project in [*(ROOT / "libs").glob("*/pyproject.toml"), *(ROOT / "services").glob("*/pyproject.toml")]:
+        wanted = tomllib.loads(project.read_text("utf-8"))["project"]["dependencies"]
+        names = {re.split(r"[\[<>=!~; ]", one)[0].lower() for one in wanted if not one.startswith("huying-")}
+        assert names <= have, f"{project.parent.name}: run deploy/docker/lock"
