@@ -125,6 +125,11 @@ class Ledger:
                 await self.read(commit.advance)
             sequence = self._sequence or 0
             faults.point("before-transaction")
+            if not commit.writes and not commit.guards and not commit.rows:
+                await self._advance(None, commit.advance, sequence, 0)  # each position for itself: nothing to tie it to
+                self._known.update(commit.advance)
+                faults.point("after-transaction")
+                return
             async with self._mongo.transaction() as session:
                 await self._advance(session, commit.advance, sequence, len(commit.rows))
                 for guard in commit.guards:

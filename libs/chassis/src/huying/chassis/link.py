@@ -16,7 +16,7 @@ from aiokafka.errors import CommitFailedError, KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage, TopicPartition
 
-from huying.contracts.topics import DLQ_MESSAGE_BYTES, Topic
+from huying.contracts.topics import DLQ_MESSAGE_BYTES, TICKS, Topic
 
 from . import faults
 from .errors import ConfigurationError
@@ -25,14 +25,16 @@ from .measures import Measures
 from .microbatch import MicroBatch
 from .parking import RawRecord
 from .settings import ServiceSettings
+from .ticks import Follower
 
-EMBEDDED_WAIT_MS = 20
+EMBEDDED_WAIT_MS = 40
 """tansu answers a waiting fetch only at the end of the wait, so the wait is the latency (guide: measured)."""
 KAFKA_WAIT_MS = 250
 SESSION_MS = 6000
 """Above the worst pause seen of a process (2 s of imports), below the patience of a dispatcher."""
 REQUEST_BYTES = DLQ_MESSAGE_BYTES + 64 * 1024
-ASK_CLUSTER_S = 1.0
+ASK_CLUSTER_S = 2.0
+"""A new connection each time, since a client remembers the cluster that it met first; so not more often."""
 PATIENCE_S = 60.0
 """How long a start waits for the broker before it gives up and says so."""
 
@@ -57,7 +59,7 @@ class Link:
         self.cluster = ""
         self._subscriber: Any = None
         self._batch: MicroBatch | None = None
-        self._polled_at: float | None = None
+        self._follower: Follower | None = None
         self.refused: str | None = None
         """Why this service must not consume; None when it may."""
 
@@ -87,10 +89,13 @@ class Link:
         finally:
             await admin.close()
 
-    def subscribe(self, batch: MicroBatch, ledger: Ledger) -> None:
-        """Declare the one subscriber: raw bytes, batches, acknowledged by hand after the commit."""
-        self._batch, self._ledger = batch, ledger
-        if not self._topics:
+    def subscribe(self, batch: MicroBatch, ledger: Ledger, follower: Follower | None = None) -> None:
+        """Declare the one subscriber: raw bytes, batches, acknowledged by hand after the commit.
+
+        A `follower` gets the replay's ticks where partitions are assigned by hand.
+        """
+        self._batch, self._ledger, self._follower = batch, ledger, follower
+        if not self._topics and (follower is None or self._settings.by_group):
             return
         embedded = self._settings.broker == "embedded"
         options: dict[str, Any] = {
@@ -116,6 +121,8 @@ class Link:
             )
         else:
             partitions = [TopicPartition(t.name, n) for t in self._topics for n in range(t.partitions)]
+            if follower is not None:
+                partitions.append(TopicPartition(TICKS.name, 0))
             self._subscriber = self.broker.subscriber(partitions=partitions, **options)
         self._subscriber(self._on_batch)
 
@@ -139,8 +146,11 @@ class Link:
         batch = cast("MicroBatch", self._batch)
         records = cast("tuple[Any, ...]", message.raw_message)
         cluster = self.cluster
-        items = []
+        items, ticked = [], []
         for record in records:
+            if record.topic == TICKS.name:
+                ticked.append(record)
+                continue
             raw = RawRecord(
                 Partition(cluster, record.topic, record.partition),
                 record.offset,
@@ -152,6 +162,8 @@ class Link:
             if item is not None:
                 items.append(item)
         await batch.process(items)
+        for record in ticked:  # after what came with it: the driver struck when all before was in the log
+            await cast("Follower", self._follower).follow(record)
         self._note_lag()
         faults.point("before-kafka-commit")
         try:
@@ -166,7 +178,7 @@ class Link:
             return
         for tp in consumer.assignment():
             end = consumer.highwater(tp)
-            if end is None:
+            if end is None or tp.topic == TICKS.name:
                 continue
             position = ledger.position(Partition(self.cluster, tp.topic, tp.partition))
             behind = end - 1 - (position if position is not None else -1)
@@ -184,7 +196,7 @@ class Link:
         """What consuming lacks; None when records flow."""
         if self.refused:
             return self.refused
-        if not self._topics:
+        if self._subscriber is None:
             return None
         consumer = self.consumer
         if consumer is None:

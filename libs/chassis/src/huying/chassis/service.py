@@ -59,6 +59,8 @@ class Ground:
     relay: Relay
     handler: Any = None
     batch: MicroBatch | None = None
+    follower: ticks.Follower | None = None
+    """Who follows the replay's ticks; None in a live service."""
     ready: bool = False
     failure: str | None = None
     """Why the service stopped consuming for good."""
@@ -188,6 +190,8 @@ async def _live(
         holding=frozenset(topic.name for topic in topics if topic.key == "incident_id"),
     )
     ground.batch.on_rows = ground.relay.wake
+    if isinstance(ground.clock, ReplayClock):
+        ground.follower = ticks.Follower(ground.mongo, ground.clock, ground.batch)
     side = beside(ground) if beside else contextlib.nullcontext()
     async with side, asyncio.TaskGroup() as tasks:
         tasks.create_task(_strike(ground))
@@ -223,7 +227,7 @@ async def _consume(ground: Ground) -> None:
     """Consume and publish on one cluster, until the broker answers as another one."""
     assert ground.batch is not None
     link = ground.link
-    link.subscribe(ground.batch, ground.ledger)
+    link.subscribe(ground.batch, ground.ledger, ground.follower)
     async with link.producer() as producer:
         publishing = asyncio.create_task(ground.relay.run(producer, link.cluster))
         changed = asyncio.create_task(link.changed_cluster())
@@ -244,8 +248,8 @@ async def _consume(ground: Ground) -> None:
 
 async def _strike(ground: Ground) -> None:
     assert ground.batch is not None
-    if isinstance(ground.clock, ReplayClock):
-        await ticks.run_replay(ground.settings, ground.mongo, ground.clock, ground.batch)
+    if ground.follower is not None:
+        await ticks.run_replay(ground.settings, ground.follower, ground.batch)
     else:
         await ticks.run_live(ground.batch)
 

@@ -1,11 +1,12 @@
 """What strikes: the second hand of a live service, or the driver's ticks in a replay.
 
-Ticks are read by own assignment, outside group and ledger, by every replica; they never go back. The mode belongs to
+Ticks are read by own assignment, outside the ledger, by every replica; they never go back. The mode belongs to
 the database: a live one refuses ticks for ever, and a replayed one refuses to go live.
 """
 
 import asyncio
 import contextlib
+from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -27,6 +28,7 @@ META = "meta"
 LIVE_S = 1.0
 """Deadlines are minutes at the least; a second late is on time."""
 POLL_MS = 200
+PARTITION = TopicPartition(TICKS.name, 0)
 
 log = structlog.get_logger()
 
@@ -69,32 +71,29 @@ async def _due(batch: MicroBatch) -> None:
         log.warning("nothing can become due yet", error=str(error))
 
 
-async def run_replay(settings: ServiceSettings, mongo: Mongo, clock: ReplayClock, batch: MicroBatch) -> None:
-    """Follow the driver: each tick moves the clock, brings what became due, and is noted as seen."""
+async def run_replay(settings: ServiceSettings, follower: "Follower", batch: MicroBatch) -> None:
+    """Bring parked records whose replay was ordered and, where the link does not, the driver's ticks."""
+    if (
+        not settings.by_group
+    ):  # they come by the link: on the embedded broker a second consumer costs as much as a service
+        while True:
+            await batch.due_stored()
+            await asyncio.sleep(POLL_MS / 1000)
     while True:
         consumer = AIOKafkaConsumer(
             bootstrap_servers=settings.kafka,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
-            fetch_max_wait_ms=20 if settings.broker == "embedded" else POLL_MS,
+            fetch_max_wait_ms=POLL_MS,
         )
-        partition = TopicPartition(TICKS.name, 0)
         try:
             await consumer.start()
-            consumer.assign([partition])
-            await consumer.seek_to_beginning(partition)
+            consumer.assign([PARTITION])
+            await consumer.seek_to_beginning(PARTITION)
             while True:
-                found = await consumer.getmany(partition, timeout_ms=POLL_MS)
-                for record in found.get(partition, []):
-                    try:
-                        event = parse(record.headers, record.value)
-                        tick = TickV1.model_validate_json(event.data)
-                    except (EnvelopeError, ValidationError) as error:
-                        log.error("a tick that is none", error=str(error))
-                        continue
-                    if clock.strike(tick):
-                        await _due(batch)
-                        await _note(mongo, tick)
+                found = await consumer.getmany(PARTITION, timeout_ms=POLL_MS)
+                for record in found.get(PARTITION, []):
+                    await follower.follow(record)
                 if not found:
                     await batch.due_stored()
         except (KafkaError, OSError) as error:
@@ -103,6 +102,26 @@ async def run_replay(settings: ServiceSettings, mongo: Mongo, clock: ReplayClock
         finally:
             with contextlib.suppress(KafkaError, OSError):
                 await consumer.stop()
+
+
+class Follower:
+    """Follows the driver: each tick moves the clock, brings what became due, and is noted as seen."""
+
+    def __init__(self, mongo: Mongo, clock: ReplayClock, batch: MicroBatch) -> None:
+        self._mongo = mongo
+        self._clock = clock
+        self._batch = batch
+
+    async def follow(self, record: Any) -> None:
+        """One record of the ticks' topic; one that is none, or came before, changes nothing."""
+        try:
+            tick = TickV1.model_validate_json(parse(record.headers, record.value).data)
+        except (EnvelopeError, ValidationError) as error:
+            log.error("a tick that is none", error=str(error))
+            return
+        if self._clock.strike(tick):
+            await _due(self._batch)
+            await _note(self._mongo, tick)
 
 
 async def _note(mongo: Mongo, tick: TickV1) -> None:

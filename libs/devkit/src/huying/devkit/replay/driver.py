@@ -145,9 +145,14 @@ class _Run:
         driver.done.ended_at = hour
 
     async def _step(self, hour: datetime, until: datetime, lines: list[Line]) -> None:
+        people = self.driver._people
+        next_deed = people.next_at if people is not None else None
+        idle = not lines and (next_deed is None or next_deed >= until)
         ticked = self.instant is None or hour > self.instant
         if ticked:
             await self._tick(hour, until)
+        if ticked and not idle:
+            await self.quiet.wait_ticked(self.number)
         for line in lines:
             service, report = await self.doors.send(line)
             await self.quiet.wait_published(service)
@@ -155,7 +160,6 @@ class _Run:
         if lines:
             await self.quiet.wait_decided(self.number)
             await self._hear()
-        people = self.driver._people
         deeds = people.due(until) if people is not None else []
         if deeds:
             await asyncio.gather(*(self._do(deed) for deed in deeds))
@@ -168,7 +172,6 @@ class _Run:
         event = CloudEvent(f"tick/{self.number}", SOURCE, TickV1.TYPE, tick.encode(), time=hour)
         await self.producer.send_and_wait(topics.TICKS.name, event.data, headers=list(event.headers()), partition=0)
         self.driver.done.ticks += 1
-        await self.quiet.wait_ticked(self.number)
 
     async def _settle(self) -> None:
         await self.quiet.wait(self.number)

@@ -29,10 +29,13 @@ CONSUMES: Mapping[str, tuple[str, ...]] = {
 DECIDING = ("intake", "hotline-bridge", "routing")
 """The doors, and who decides: what people see first."""
 
-POLL_S = 0.004
-"""Between two looks: a look costs about 5 ms, and a report needs about 50 ms to go through."""
+POLL_S = 0.008
+"""Between two looks: a look costs about 5 ms of processor, and a report needs about 50 ms to go through."""
 
-LONGEST_POLL_S = 0.015
+FIRST_LOOK_S = 0.03
+"""Before that nobody can be done: one hop over the embedded broker takes up to 20 ms."""
+
+LONGEST_POLL_S = 0.032
 """What takes longer is not worth a busy processor."""
 
 PATIENCE_S = 120.0
@@ -137,6 +140,7 @@ class Quiet:
         before: Look | None = None
         asked: tuple[str, ...] | None = None
         pause = POLL_S
+        await asyncio.sleep(FIRST_LOOK_S)
         while True:
             look = await self.look(tick, asked)
             if look.busy:
@@ -164,6 +168,7 @@ class Quiet:
             NotQuietError: a service does not follow.
         """
         behind = set(self._services)
+        await asyncio.sleep(FIRST_LOOK_S)
         until = time.monotonic() + PATIENCE_S
         while behind:
             names = sorted(behind)
