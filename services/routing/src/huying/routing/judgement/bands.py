@@ -6,8 +6,8 @@ Refuses to let an emergency wait: what may be a danger is merged when sure and o
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
-from .evidence import F, Floats
 from .facts import Band, CorrelationPolicy, Limits, Reason
 from .traits import Traits
 
@@ -35,61 +35,54 @@ def hours_zh(hours: float) -> str:
     return f"{round(hours / 24)}天"
 
 
-def reasons(report: Traits, row: Floats, matter_name: str) -> tuple[Reason, ...]:
-    """The evidence of one candidate in words, strongest first (at most eight)."""
-
-    def value(name: str) -> float:
-        return float(row[F[name]])
-
-    def known(name: str) -> bool:
-        return not math.isnan(value(name))
-
+def reasons(report: Traits, seen: Mapping[str, float], matter_name: str) -> tuple[Reason, ...]:
+    """The evidence of one candidate (by feature) in words, strongest first (at most eight)."""
     found: list[Reason] = []
 
     def say(code: str, weight: float, text_zh: str) -> None:
         found.append(Reason(code, round(weight, 2), text_zh))
 
-    if value("device_same") > 0:
+    if seen["device_same"] > 0:
         say("same_device", 3.0, "同一设备的同一种告警")
-    elif value("device_id_same") > 0:
+    elif seen["device_id_same"] > 0:
         say("same_device_other_alarm", 1.0, "同一设备的另一种告警")
-    if value("reporter_same") > 0:
+    if seen["reporter_same"] > 0:
         say("same_reporter", 1.5, "同一反映人此前反映过该事件")
-    metres = value("metres_best")
-    if known("metres_best"):
+    metres = seen["metres_best"]
+    if not math.isnan(metres):
         if metres < 300:
             say("near", 1.5 - metres / 300, f"位置相距约{round(metres, -1):.0f}米")
         else:
             away = f"{metres / 1000:.1f}公里" if metres >= 1000 else f"{round(metres, -1):.0f}米"
             say("far", -min(3.0, metres / 600), f"位置相距{away}")
-    if value("village_same") > 0:
+    if seen["village_same"] > 0:
         say("same_village", 0.8, "同一村（社区）")
-    elif value("village_mentioned") > 0:
+    elif seen["village_mentioned"] > 0:
         say("village_mentioned", 0.8, "提到了该事件所在的村（社区）")
-    elif value("village_same") == 0:
+    elif seen["village_same"] == 0:
         say("other_village", -1.5, "不是同一个村（社区）")
-    if value("matter_dot") >= 0.4:
+    if seen["matter_dot"] >= 0.4:
         say("same_matter", 1.0, f"事项相同：{matter_name}")
-    elif value("matter_dot") < 0.08:
+    elif seen["matter_dot"] < 0.08:
         say("other_matter", -1.0, "事项不同")
-    if value("text_best") >= 0.2:
-        say("alike_words", 4 * value("text_best"), f"说法相近（相似度{value('text_best'):.0%}）")
-    place = max(value("place_best") if known("place_best") else 0.0, value("said_place_known"))
+    if seen["text_best"] >= 0.2:
+        say("alike_words", 4 * seen["text_best"], f"说法相近（相似度{seen['text_best']:.0%}）")
+    place = max(seen["place_best"] if not math.isnan(seen["place_best"]) else 0.0, seen["said_place_known"])
     if place >= 0.25:
         say("same_spot_words", 2 * place, "说到同一处地点或标志物")
-    if value("sides_differ") > 0:
+    if seen["sides_differ"] > 0:
         say("other_side", -0.5, "说的方位不同")
-    if value("numbers_differ") > 0:
+    if seen["numbers_differ"] > 0:
         say("other_number", -0.7, "楼号或门牌号不同")
-    elif value("numbers_common") > 0:
+    elif seen["numbers_common"] > 0:
         say("same_number", 0.7, "楼号或门牌号相同")
     if report.follow_up >= 0.5:
         say("follow_up", 0.6, "用语是催办、追问进度")
     if report.recurrence >= 0.5:
         say("recurrence", -0.4, "用语是修好后又出现")
-    gap = value("hours_since_last")
+    gap = seen["hours_since_last"]
     say("time", 0.4 if gap < 72 else -0.2, f"距上一次反映{hours_zh(max(gap, 0.0))}")
-    if value("here_same_matter") > 1:
-        say("rivals", -0.3, f"附近另有{int(value('here_same_matter')) - 1}件同类在办事件")
+    if seen["here_same_matter"] > 1:
+        say("rivals", -0.3, f"附近另有{int(seen['here_same_matter']) - 1}件同类在办事件")
     found.sort(key=lambda r: -abs(r.weight))
     return tuple(found[:8])

@@ -13,13 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from .bands import band_of, limits_for, reasons
-from .evidence import FEATURES, F, Floats, Workbench, evidence
+from .evidence import AT_ONCE, FEATURES, F, Floats, Pairs, Workbench, evidence, pairs_of
 from .facts import Candidate, IncidentView, ReportFacts, Screening, Verdict
-from .index import CHANCE_FLOOR, COLUMN, IncidentIndex, Undo
+from .index import COLUMN, IncidentIndex, Undo
 from .judge import Judge
-from .retrieval import retrieve
-from .scorer import log_odds, probability
-from .traits import Traits
+from .retrieval import Slots, first_looks, retrieve
+from .scorer import Scorer, probability
+from .traits import EPOCH_HOURS, Traits
 
 CANDIDATES_KEPT = 5
 """How many rivals a verdict lists for the dispatcher."""
@@ -37,11 +37,14 @@ class Correlator:
 
     def __init__(self, judge: Judge) -> None:
         self.engine = judge
-        self.index = IncidentIndex(judge.model.text.matters)
-        self._bench = Workbench(judge.model.text.idf, judge.model.gap_hours)
+        self.index = IncidentIndex(judge.model.gap_hours)
+        self._pair, self._final = Scorer(judge.model.pair), Scorer(judge.model.final)
+        self._bench = Workbench()
         self._names = {m.code: m.name_zh for m in judge.pack.matters}
         policy = judge.pack.correlation
-        self._windows = np.array([limits_for(policy, code).window_days for code in judge.model.text.matter_codes])
+        self._windows = np.array(
+            [limits_for(policy, code).window_days for code in judge.model.text.matter_codes], dtype=np.float32
+        )
 
     def __len__(self) -> int:
         return len(self.index)
@@ -73,9 +76,7 @@ class Correlator:
             slot = self.index.put(view.incident_id, members, _hours(view.closed_at) if view.closed_at else None)
             codes = self.engine.model.text.matter_codes
             if view.matter is not None and view.matter in codes:
-                self.index.matters[slot] = 0.1 * self.index.matters[slot]
-                self.index.matters[slot, codes.index(view.matter)] += 0.9
-                self.index.agreed[slot] = np.log(self.index.matters[slot] + CHANCE_FLOOR)
+                self.index.confirm(slot, codes.index(view.matter))
 
     def join(self, incident_id: str, report: ReportFacts, screening: Screening) -> None:
         """A report has joined an incident (by the engine's verdict or a person's)."""
@@ -109,20 +110,21 @@ class Correlator:
 
     def judge(self, report: ReportFacts, screening: Screening, now: datetime) -> Verdict:
         """Band, incident and reasons for one report, given what is in the index."""
-        traits = self.traits(report, screening)
-        slots = self.candidates(traits)
-        if not len(slots):
-            return Verdict(report.report_id, "new", None, 0.0, ())
-        rows = self.evidence(traits, slots)
-        odds = log_odds(self.engine.model.pair, rows)
-        return self._verdict(screening, traits, slots, rows, odds)
+        return self.judge_batch([report], [screening])[0]
 
     def judge_batch(self, reports: Sequence[ReportFacts], screenings: Sequence[Screening]) -> list[Verdict]:
         """Verdicts of many reports against the index as it stands: none of them is seen by the others."""
-        return [
-            self.judge(report, screening, report.received_at)
-            for report, screening in zip(reports, screenings, strict=True)
-        ]
+        verdicts: list[Verdict] = []
+        for begin in range(0, len(reports), AT_ONCE):
+            part = range(begin, min(begin + AT_ONCE, len(reports)))
+            traits = [self.traits(reports[i], screenings[i]) for i in part]
+            slots = self.candidates(traits)
+            met = [i for i, own in enumerate(slots) if len(own)]
+            known = dict(
+                zip(met, self._verdicts([(traits[i], screenings[begin + i], slots[i]) for i in met]), strict=True)
+            )
+            verdicts += [known.get(i) or Verdict(own.report_id, "new", None, 0.0, ()) for i, own in enumerate(traits)]
+        return verdicts
 
     def revise(self, screening: Screening, verdict: Verdict) -> Screening:
         """A screening in the light of the incident that the report looks like.
@@ -138,86 +140,125 @@ class Correlator:
         sure = max(verdict.score, verdict.candidates[0].score) if verdict.band != "new" else verdict.score
         for candidate in verdict.candidates[:1]:
             slot = self.index.slot_of[candidate.incident_id]
-            both = matters * np.exp(self.index.agreed[slot].astype(np.float64))
+            both = matters * self.index.chances[slot, 1].astype(np.float64)
             both /= both.sum()
             matters = (1.0 - sure) * matters + sure * both
             theirs = float(self.index.rows[slot, COLUMN["emergency"]])
             emergency = max(emergency, (1.0 - sure) * emergency + sure * theirs)
         return self.engine.revised(screening, matters.astype(np.float32), emergency)
 
-    def evidence(self, traits: Traits, slots: npt.NDArray[np.int64]) -> Floats:
-        """Evidence rows of one report against `slots`."""
-        return evidence(traits, slots, self.index, self.engine.places, self._bench)
+    def evidence(self, traits: Sequence[Traits], slots: Sequence[Slots]) -> tuple[Pairs, Floats]:
+        """The pairs of reports with their candidates, and the evidence of each (features, pairs)."""
+        pairs = pairs_of(traits, slots)
+        return pairs, evidence(pairs, self.index, self._bench)
 
-    def candidates(self, report: Traits) -> npt.NDArray[np.int64]:
-        """Slots worth a look, ascending (see `retrieval`)."""
-        return retrieve(report, self.index, self._windows)
+    def candidates(self, reports: Sequence[Traits]) -> list[Slots]:
+        """For each report the slots worth a full look, ascending (see `retrieval`)."""
+        return retrieve(reports, self.index, self._windows, self.engine.model.gate)
+
+    def first_looks(self, report: Traits) -> tuple[Slots, Floats]:
+        """Slots of all near incidents with what the first look sees of them: what the gate is learned from."""
+        return first_looks([report], self.index, self._windows)[1:]
+
+    def _verdicts(self, met: Sequence[tuple[Traits, Screening, Slots]]) -> list[Verdict]:
+        if not met:
+            return []
+        pairs, features = self.evidence([own for own, _, _ in met], [slots for _, _, slots in met])
+        odds = self._pair.log_odds(features)
+        order = ranked(pairs, odds)
+        scores = probability(self._final.log_odds(final_features(pairs, features, odds, order))).tolist()
+        chances = probability(odds).tolist()
+        found = []
+        for number, (traits, screening, slots) in enumerate(met):
+            begin = int(pairs.starts[number])
+            standing = [(int(i) - begin, chances[i]) for i in order[begin : begin + len(slots)]]
+            own = features[:, begin : begin + len(slots)]
+            found.append(self._verdict(traits, screening, slots, own, standing, scores[number]))
+        return found
 
     def _verdict(
-        self, screening: Screening, traits: Traits, slots: npt.NDArray[np.int64], rows: Floats, odds: Floats
+        self,
+        traits: Traits,
+        screening: Screening,
+        slots: Slots,
+        features: Floats,
+        standing: Sequence[tuple[int, float]],
+        score: float,
     ) -> Verdict:
-        index = self.index
-        order = np.lexsort((slots, -odds))
-        best = int(order[0])
-        score = float(probability(log_odds(self.engine.model.final, final_row(rows, odds, order)[None, :]))[0])
-        is_open = index.rows[slots, COLUMN["open"]] > 0
-        device_match = False
+        """`standing` has the candidates (place in `slots`, chance) from the likeliest down."""
+        index, policy = self.index, self.engine.pack.correlation
+        ids = [r.incident_id for s in slots.tolist() if (r := index.records[s]) is not None]
+        is_open = (index.rows[slots, COLUMN["open"]] > 0).tolist()
+        best, device_match = standing[0][0], False
         if traits.device is not None:
-            fresh = rows[:, F["hours_since_last"]] <= 24 * self.engine.pack.correlation.recurrence_after_days
-            same = np.flatnonzero((rows[:, F["device_same"]] > 0) & is_open & (fresh | traits.cleared))
-            if len(same):
-                best, device_match = int(same[np.argmax(odds[same])]), True
-                score = max(score, 0.999)
-        slot = int(slots[best])
-        record = index.records[slot]
-        assert record is not None
-        matter = self.engine.model.text.matter_codes[int(np.argmax(index.matters[slot]))]
-        policy = self.engine.pack.correlation
+            fresh = features[F["hours_since_last"]] <= 24 * policy.recurrence_after_days
+            same = (features[F["device_same"]] > 0) & np.array(is_open) & (fresh | traits.cleared)
+            match = next((place for place, _ in standing if same[place]), None)
+            if match is not None:
+                best, device_match, score = match, True, max(score, 0.999)
+        matter = self.engine.model.text.matter_codes[int(index.rows[slots[best], COLUMN["top"]])]
         limits = limits_for(policy, matter)
         band = band_of(score, limits, emergency=screening.emergency, device_match=device_match)
-        chances = probability(odds[order[:CANDIDATES_KEPT]])
         meanwhile = band == "new" and screening.emergency and score >= limits.ask and is_open[best]
-        listed = []
-        for place, chance in zip(order[:CANDIDATES_KEPT], chances, strict=True):
-            rival = index.records[int(slots[place])]
-            assert rival is not None
-            listed.append(Candidate(rival.incident_id, round(float(chance), 4), bool(is_open[place])))
         recurrence_of: str | None = None
-        if band != "new" and not is_open[best]:
-            band, recurrence_of = "new", record.incident_id
+        if band != "new" and not is_open[best] and self._is_back(traits, screening, int(slots[best])):
+            band, recurrence_of = "new", ids[best]
         elif band == "new" and traits.recurrence >= 0.5:
-            recurrence_of = self._returned(rows, order, slots)
+            recurrence_of = self._returned(features, [ids[place] for place, _ in standing], standing)
         return Verdict(
             traits.report_id,
             band,
-            record.incident_id if band != "new" else None,
+            ids[best] if band != "new" else None,
             round(score, 4),
-            reasons(traits, rows[best], self._names.get(matter, matter)),
+            reasons(
+                traits, dict(zip(FEATURES, features[:, best].tolist(), strict=True)), self._names.get(matter, matter)
+            ),
             recurrence_of,
-            tuple(listed),
-            record.incident_id if meanwhile else None,
+            tuple(Candidate(ids[p], round(chance, 4), is_open[p]) for p, chance in standing[:CANDIDATES_KEPT]),
+            ids[best] if meanwhile else None,
         )
 
-    def _returned(self, rows: Floats, order: npt.NDArray[np.int64], slots: npt.NDArray[np.int64]) -> str | None:
+    def _is_back(self, traits: Traits, screening: Screening, slot: int) -> bool:
+        """Whether a report on a finished incident opens a new one: it says so, it is late, or it is a danger.
+
+        Otherwise it is one more voice on the same problem: the incident's file and result answer it.
+        """
+        policy = self.engine.pack
+        late = traits.at - self.index.rows[slot, COLUMN["closed_at"]] > 24 * policy.correlation.recurrence_after_days
+        danger = screening.emergency_confidence >= policy.screening.emergency_clock_from
+        return bool(late) or danger or traits.recurrence >= 0.5
+
+    def _returned(self, features: Floats, ids: Sequence[str], standing: Sequence[tuple[int, float]]) -> str | None:
         """The earlier incident that a report speaks of as put right and back again."""
         gap_hours = 24 * self.engine.pack.correlation.recurrence_after_days
-        for place in order[:3]:
-            row = rows[place]
-            here = row[F["metres_best"]] < 400 or row[F["village_same"]] > 0
-            if here and row[F["matter_dot"]] > 0.3 and row[F["hours_since_first"]] > gap_hours:
-                record = self.index.records[int(slots[place])]
-                return record.incident_id if record else None
+        for incident_id, (place, _) in zip(ids[:3], standing, strict=False):
+            metres, village, matter, hours = features[_RETURN, place].tolist()
+            if (metres < 400 or village > 0) and matter > 0.3 and hours > gap_hours:
+                return incident_id
         return None
 
 
-def final_row(rows: Floats, odds: Floats, order: npt.NDArray[np.int64]) -> Floats:
-    """Features of the second look at the winner (see FINAL_FEATURES)."""
-    chances = probability(odds[order])
-    second = float(chances[1]) if len(chances) > 1 else 0.0
-    third = float(chances[2]) if len(chances) > 2 else 0.0
-    own = rows[int(order[0])]
-    head = [float(chances[0]), second, float(chances[0]) - second, third, float(chances.sum()), float(odds[order[0]])]
-    return np.array(head + [own[F[name]] for name in FINAL_FEATURES[6:]], dtype=np.float32)
+_RETURN = [F[name] for name in ("metres_best", "village_same", "matter_dot", "hours_since_first")]
+_FINAL = [F[name] for name in FINAL_FEATURES[6:]]
+
+
+def ranked(pairs: Pairs, odds: Floats) -> npt.NDArray[np.int64]:
+    """Pairs report by report, the likeliest first, the older slot first among equals."""
+    return np.lexsort((pairs.slots, -odds, pairs.owner))
+
+
+def final_features(pairs: Pairs, features: Floats, odds: Floats, order: npt.NDArray[np.int64]) -> Floats:
+    """Features of the second look at each report's winner (see FINAL_FEATURES), shape (features, reports)."""
+    chances = probability(odds)
+    ends = np.append(pairs.starts[1:], len(order))
+    first = order[pairs.starts]
+    second, third = (
+        np.where(pairs.starts + back < ends, chances[order[np.minimum(pairs.starts + back, ends - 1)]], 0.0)
+        for back in (1, 2)
+    )
+    best = chances[first]
+    head = [best, second, best - second, third, np.add.reduceat(chances, pairs.starts), odds[first]]
+    return np.concatenate([np.array(head, dtype=np.float32), features[_FINAL][:, first]])
 
 
 class Overlay:
@@ -256,7 +297,7 @@ class Overlay:
 
 
 def _hours(at: datetime) -> float:
-    return at.timestamp() / 3600.0
+    return at.timestamp() / 3600.0 - EPOCH_HOURS
 
 
-__all__ = ["FEATURES", "FINAL_FEATURES", "Correlator", "Overlay", "final_row"]
+__all__ = ["FEATURES", "FINAL_FEATURES", "Correlator", "Overlay", "final_features", "ranked"]

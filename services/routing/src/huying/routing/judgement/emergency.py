@@ -6,7 +6,6 @@ Refuses to weigh cost: a false alarm costs a phone call, a missed one a life; th
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 WORDS: tuple[tuple[str, str], ...] = (
     ("gas", r"(?:煤气|天然气|燃气|液化气|瓦斯)[^，。]{0,8}(?:味|漏|泄|喷|刺|爆|挖|中毒|浓度|告警|超标)|漏气|一氧化碳|煤烟中毒|(?:煤|炭)[^，。]{0,4}中毒|%lel|可燃气体"),
@@ -24,8 +23,8 @@ WORDS: tuple[tuple[str, str], ...] = (
 _COMPILED = tuple((kind, re.compile(pattern)) for kind, pattern in WORDS)
 
 
-def danger_words(text: str, more: Sequence[re.Pattern[str]] = ()) -> list[tuple[str, str]]:
-    """(kind, word) for each kind of danger that the normalised `text` names."""
+def danger_words(text: str, more: re.Pattern[str]) -> list[tuple[str, str]]:
+    """(kind, word) for each kind of danger that the normalised `text` names; `more` are the pack's words."""
     hits = [(kind, hit.group(0)) for kind, pattern in _COMPILED if (hit := pattern.search(text))]
-    hits += [("pack", hit.group(0)) for pattern in more if (hit := pattern.search(text))]
-    return hits
+    hit = more.search(text)
+    return [*hits, ("pack", hit.group(0))] if hit else hits

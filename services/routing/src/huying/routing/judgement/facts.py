@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from .traits import Traits
 
@@ -94,8 +94,7 @@ class Screening:
         return self.matters[0].code
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(NamedTuple):
     """One piece of evidence, in words a dispatcher understands; `weight` > 0 speaks for a merge."""
 
     code: str
@@ -103,8 +102,7 @@ class Reason:
     text_zh: str
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """One incident that was considered, with its calibrated score (0..1)."""
 
     incident_id: str

@@ -8,26 +8,34 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from .traits import Floats, Ints, Traits
+from .traits import Floats, H, Traits
 
-MEMBERS_KEPT = 12
-"""Reports remembered per incident: the first four and the latest eight; a flood night has hundreds."""
-WORDS_POSTED = 12
-"""Rare n-grams posted per text and per address."""
+MEMBERS_KEPT = 10
+"""Reports remembered per incident: the first four and the latest six; a flood night has hundreds."""
+WORDS_POSTED = 20
+"""Heaviest n-grams posted per report."""
 CHANCE_FLOOR = 1e-3
 """No report rules a heading out altogether."""
 CELL_M = 600.0
 """Grid cell: a problem's reports lie within 300 m of each other, so a 3 x 3 block holds them."""
 COLUMNS = (
-    "x", "y", "points", "first_at", "last_at", "reports", "people", "village", "village_sure", "town",
-    "follow_ups", "emergency", "closed_at", "channels", "machines", "open",
+    "last_at", "first_at", "reports", "people", "follow_ups", "emergency", "village_sure", "sure", "sharp_sure",
+    "x", "y", "centre_x", "centre_y", "points", "town", "top", "sharp_top", "usual_gap",
+    "closed_at", "channels", "machines", "open",
 )  # fmt: skip
+"""Columns of `rows`; `top` and `sure` are the likeliest heading by the mean of chances, `sharp_*` by their product."""
 COLUMN = {name: i for i, name in enumerate(COLUMNS)}
+GLANCE = ("x", "y", "centre_x", "centre_y", "last_at", "top")
+"""Columns kept a second time, close together: what the first look at very many incidents needs."""
+_GLANCE = np.array([COLUMN[name] for name in GLANCE])
+_EMPTY = np.zeros(len(COLUMNS))
+_EMPTY[[COLUMN[name] for name in ("x", "y", "centre_x", "centre_y", "town", "closed_at")]] = np.nan
+_EMPTY[COLUMN["open"]] = 1.0
 
 
 @dataclass(slots=True)
@@ -36,79 +44,52 @@ class Record:
 
     incident_id: str
     members: tuple[Traits, ...]
-    xs: npt.NDArray[np.float64]
-    ys: npt.NDArray[np.float64]
-    ats: npt.NDArray[np.float64]
-    gram_ids: Ints
-    gram_weights: Floats
-    gram_starts: Ints
-    place_ids: Ints
-    place_weights: Floats
-    place_starts: Ints
-    topics: Floats
     reporters: frozenset[str]
     devices: frozenset[str]
     device_ids: frozenset[str]
     villages: frozenset[int]
     numbers: frozenset[str]
     cells: frozenset[tuple[int, int]]
-    towns: frozenset[int]
     words: frozenset[int]
-    """Rarest n-grams of the reports and their addresses: how a report without a place finds its incident."""
+    """Heaviest n-grams of the reports: how a report without a place finds its incident."""
+    headings: frozenset[tuple[int, int]]
+    """(likeliest heading, town) for each town named, and -1 for all: how a report without a point finds it."""
     days: frozenset[tuple[int, int]]
     """(heading, day of the latest report): how a wide trouble finds its first reports."""
-    matter: int
 
 
 def keep_members(members: tuple[Traits, ...]) -> tuple[Traits, ...]:
     """The members an incident remembers."""
     if len(members) <= MEMBERS_KEPT:
         return members
-    return members[:4] + members[-(MEMBERS_KEPT - 4) :]
+    return members[:4] + members[4 - MEMBERS_KEPT :]
 
 
-def starts(parts: Iterable[Ints]) -> Ints:
-    """Where each part begins when they are put behind each other."""
-    lengths = [0, *(len(p) for p in parts)]
-    return np.cumsum(lengths[:-1]).astype(np.int32)
+def build_record(incident_id: str, members: tuple[Traits, ...], matter: int, last_at: float) -> Record:
+    """The record of an incident's first reports."""
+    record = Record(incident_id, (), *([frozenset()] * 9))
+    for member in members:
+        record = joined_record(record, member, matter, last_at)
+    return record
 
 
-def rare_words(member: Traits, count: int) -> npt.NDArray[np.int32]:
-    """The heaviest n-grams of a report's text and of its address."""
-    heavy = member.gram_ids[np.argsort(-member.gram_weights, kind="stable")[:count]]
-    return np.concatenate([heavy, member.place_ids[np.argsort(-member.place_weights, kind="stable")[:count]]])
-
-
-def build_record(incident_id: str, members: tuple[Traits, ...], matter: int, old: Record | None = None) -> Record:
-    """The record of `members`; sets grow from `old`, which may know members that are no longer kept."""
-    grams = [m.gram_ids for m in members]
-    places = [m.place_ids for m in members]
+def joined_record(old: Record, member: Traits, matter: int, last_at: float) -> Record:
+    """The record after one more report; sets only grow, so they may know members that are no longer kept."""
+    villages = old.villages | set(member.mentioned)
+    if member.village >= 0 and member.village_sure >= 0.3:
+        villages |= {member.village}
     return Record(
-        incident_id=incident_id,
-        members=members,
-        xs=np.array([m.x for m in members]),
-        ys=np.array([m.y for m in members]),
-        ats=np.array([m.at for m in members]),
-        gram_ids=np.concatenate(grams),
-        gram_weights=np.concatenate([m.gram_weights for m in members]),
-        gram_starts=starts(grams),
-        place_ids=np.concatenate(places),
-        place_weights=np.concatenate([m.place_weights for m in members]),
-        place_starts=starts(places),
-        topics=np.stack([m.topic for m in members]),
-        reporters=frozenset(m.reporter for m in members if m.reporter) | (old.reporters if old else frozenset()),
-        devices=frozenset(m.device for m in members if m.device) | (old.devices if old else frozenset()),
-        device_ids=frozenset(m.device_id for m in members if m.device_id) | (old.device_ids if old else frozenset()),
-        villages=frozenset(m.village for m in members if m.village >= 0 and m.village_sure >= 0.3)
-        | frozenset(v for m in members for v in m.mentioned)
-        | (old.villages if old else frozenset()),
-        numbers=frozenset().union(*(m.numbers for m in members)) | (old.numbers if old else frozenset()),
-        cells=frozenset(cell_of(m.x, m.y) for m in members if not math.isnan(m.x))
-        | (old.cells if old else frozenset()),
-        towns=frozenset(m.town for m in members if m.town >= 0) | (old.towns if old else frozenset()),
-        words=frozenset(int(w) for m in members for w in rare_words(m, WORDS_POSTED)),
-        days=frozenset([(matter, int(max(m.at for m in members) // 24))]),
-        matter=matter,
+        old.incident_id,
+        keep_members((*old.members, member)),
+        old.reporters | {member.reporter} if member.reporter else old.reporters,
+        old.devices | {member.device} if member.device else old.devices,
+        old.device_ids | {member.device_id} if member.device_id else old.device_ids,
+        villages,
+        old.numbers | member.numbers,
+        old.cells if math.isnan(member.x) else old.cells | {cell_of(member.x, member.y)},
+        old.words.union(member.words[:WORDS_POSTED]),
+        frozenset((matter, town) for _, town in old.headings) | {(matter, -1), (matter, member.town)},
+        frozenset([(matter, int(last_at // 24))]),
     )
 
 
@@ -122,7 +103,7 @@ def cell_of(x: float, y: float) -> tuple[int, int]:
     return math.floor(x / CELL_M), math.floor(y / CELL_M)
 
 
-Undo = tuple[int, Record | None, npt.NDArray[np.float64], Floats, Floats, npt.NDArray[np.uint64]]
+Undo = tuple[int, Record | None, npt.NDArray[np.float64], Floats, npt.NDArray[np.uint64]]
 
 
 NOTHING: frozenset[object] = frozenset()
@@ -143,12 +124,18 @@ def update_postings(table: dict[object, set[int]], keys: Iterable[object], slot:
 class IncidentIndex:
     """Columns and postings over incident slots."""
 
-    def __init__(self, matters: int, capacity: int = 256) -> None:
+    def __init__(self, gap_hours: Floats, capacity: int = 256) -> None:
+        """`gap_hours` is the usual longest gap between two reports of one problem, for each heading."""
+        self._gap_hours = gap_hours
         self.records: list[Record | None] = []
         self.rows = np.full((capacity, len(COLUMNS)), np.nan)
-        self.matters = np.zeros((capacity, matters), dtype=np.float32)
-        self.agreed = np.zeros((capacity, matters), dtype=np.float32)
-        """Mean log chance of each heading over the reports: what they agree on."""
+        self.chances = np.zeros((capacity, 3, len(gap_hours)), dtype=np.float32)
+        """Of each heading: mean chance over the reports; what they agree on (their product, as chances that sum to
+        one); mean log chance."""
+        self.glances = np.zeros((capacity, len(GLANCE)), dtype=np.float32)
+        self.votes = np.zeros(capacity, dtype=np.float32)
+        self.flags = np.zeros(capacity, dtype=np.int8)
+        """Scratch of the search, zeros between two."""
         self.bits = np.zeros((capacity, 7), dtype=np.uint64)
         """Landmarks (4 words), concepts (2 words), sides."""
         self.slot_of: dict[str, int] = {}
@@ -157,9 +144,8 @@ class IncidentIndex:
         self.by_cell: dict[tuple[int, int], set[int]] = {}
         self.by_device: dict[str, set[int]] = {}
         self.by_reporter: dict[str, set[int]] = {}
-        self.by_town: dict[int, set[int]] = {}
         self.by_word: dict[int, set[int]] = {}
-        self.by_matter: dict[int, set[int]] = {}
+        self.by_heading: dict[tuple[int, int], set[int]] = {}
         self.by_day: dict[tuple[int, int], set[int]] = {}
         self.journal: list[Undo] | None = None
 
@@ -179,10 +165,11 @@ class IncidentIndex:
             self.records.append(None)
             self._grow(slot + 1)
         self._note(slot)
-        self.rows[slot] = np.nan
         for member in members:
             self._absorb(slot, member, first=member is members[0])
-        self._set(slot, build_record(incident_id, keep_members(members), self.top_matter(slot)))
+        self._rank(slot)
+        row = self.rows[slot]
+        self._set(slot, build_record(incident_id, members, int(row[COLUMN["top"]]), float(row[COLUMN["last_at"]])))
         if closed_at is not None:
             self.close(incident_id, closed_at)
         return slot
@@ -194,13 +181,36 @@ class IncidentIndex:
         old = self.records[slot]
         assert old is not None
         self._absorb(slot, member, first=False)
-        members = keep_members((*old.members, member))
-        self._set(slot, build_record(incident_id, members, self.top_matter(slot), old))
+        self._rank(slot)
+        row = self.rows[slot]
+        self._set(slot, joined_record(old, member, int(row[COLUMN["top"]]), float(row[COLUMN["last_at"]])))
         return slot
 
-    def top_matter(self, slot: int) -> int:
-        """The most likely heading of an incident."""
-        return int(np.argmax(self.matters[slot]))
+    def confirm(self, slot: int, matter: int) -> None:
+        """A person said which heading it is: the reports' own words count for little from now on."""
+        chances = self.chances[slot]
+        chances[0] *= 0.1
+        chances[0, matter] += 0.9
+        chances[2] = np.log(chances[0] + CHANCE_FLOOR)
+        self._rank(slot)
+        self.rows[slot, COLUMN["top"]] = matter
+        self.glances[slot, GLANCE.index("top")] = matter
+        old = self.records[slot]
+        assert old is not None
+        headings = frozenset((matter, town) for _, town in old.headings)
+        self._set(slot, replace(old, headings=headings, days=frozenset((matter, day) for _, day in old.days)))
+
+    def _rank(self, slot: int) -> None:
+        """Likeliest headings and how sure, kept beside the chances."""
+        row, c = self.rows[slot], COLUMN
+        matters, sharp, agreed = self.chances[slot]
+        np.exp(agreed - agreed.max(), out=sharp)
+        sharp /= sharp.sum()
+        top, sharp_top = int(matters.argmax()), int(sharp.argmax())
+        row[c["top"]], row[c["sure"]] = top, matters[top]
+        row[c["sharp_top"]], row[c["sharp_sure"]] = sharp_top, sharp[sharp_top]
+        row[c["usual_gap"]] = float(matters @ self._gap_hours)
+        self.glances[slot] = row[_GLANCE]
 
     def close(self, incident_id: str, at_hours: float) -> None:
         """Mark an incident finished; it stays for recurrences until it is removed."""
@@ -218,9 +228,10 @@ class IncidentIndex:
 
     def rollback(self, journal: list[Undo]) -> None:
         """Undo what the journal noted, latest first."""
-        for slot, record, row, matters, agreed, bits in reversed(journal):
+        for slot, record, row, chances, bits in reversed(journal):
             self._set(slot, record)
-            self.rows[slot], self.matters[slot], self.agreed[slot], self.bits[slot] = row, matters, agreed, bits
+            self.rows[slot], self.chances[slot], self.bits[slot] = row, chances, bits
+            self.glances[slot] = row[_GLANCE]
         while self.records and self.records[-1] is None:
             self.records.pop()
         self.free = [s for s in self.free if s < len(self.records)]
@@ -229,16 +240,8 @@ class IncidentIndex:
 
     def _note(self, slot: int) -> None:
         if self.journal is not None:
-            self.journal.append(
-                (
-                    slot,
-                    self.records[slot],
-                    self.rows[slot].copy(),
-                    self.matters[slot].copy(),
-                    self.agreed[slot].copy(),
-                    self.bits[slot].copy(),
-                )
-            )
+            before = self.rows[slot].copy(), self.chances[slot].copy(), self.bits[slot].copy()
+            self.journal.append((slot, self.records[slot], *before))
 
     def _set(self, slot: int, record: Record | None) -> None:
         old = self.records[slot]
@@ -259,36 +262,33 @@ class IncidentIndex:
             (self.by_cell, record.cells, other.cells if other else NOTHING),
             (self.by_device, record.device_ids, other.device_ids if other else NOTHING),
             (self.by_reporter, record.reporters, other.reporters if other else NOTHING),
-            (self.by_town, record.towns, other.towns if other else NOTHING),
             (self.by_word, record.words, other.words if other else NOTHING),
             (self.by_day, record.days, other.days if other else NOTHING),
-            (self.by_matter, {record.matter}, {other.matter} if other else NOTHING),
+            (self.by_heading, record.headings, other.headings if other else NOTHING),
         ):
-            update_postings(table, keys - shared, slot, adding=adding)  # type: ignore[arg-type]
+            if keys != shared:
+                update_postings(table, keys - shared, slot, adding=adding)  # type: ignore[arg-type]
 
     def _absorb(self, slot: int, member: Traits, *, first: bool) -> None:
         row, c = self.rows[slot], COLUMN
+        chances = self.chances[slot]
         if first:
-            row[:] = 0.0
-            row[c["x"]] = row[c["y"]] = row[c["closed_at"]] = np.nan
+            row[:] = _EMPTY
             row[c["first_at"]] = member.at
-            row[c["village"]] = row[c["town"]] = -1
-            row[c["open"]] = 1.0
-            self.matters[slot] = member.matters
-            self.agreed[slot] = np.log(member.matters + CHANCE_FLOOR)
             self.bits[slot] = 0
-        else:
-            count = row[c["reports"]]
-            self.matters[slot] = (self.matters[slot] * count + member.matters) / (count + 1)
-            self.agreed[slot] = (self.agreed[slot] * count + np.log(member.matters + CHANCE_FLOOR)) / (count + 1)
+            chances[:] = 0.0
+        count = row[c["reports"]]
+        chances[0] += (member.matters - chances[0]) / (count + 1)
+        chances[2] += (np.log(member.matters + CHANCE_FLOOR) - chances[2]) / (count + 1)
         if not math.isnan(member.x):
             count = row[c["points"]]
             row[c["x"]] = member.x if count == 0 else (row[c["x"]] * count + member.x) / (count + 1)
             row[c["y"]] = member.y if count == 0 else (row[c["y"]] * count + member.y) / (count + 1)
             row[c["points"]] = count + 1
         if member.village >= 0 and member.village_sure > row[c["village_sure"]]:
-            row[c["village"]], row[c["village_sure"]] = member.village, member.village_sure
-        if member.town >= 0 and row[c["town"]] < 0:
+            row[c["village_sure"]] = member.village_sure
+            row[c["centre_x"]], row[c["centre_y"]] = member.packed[H["centre_x"]], member.packed[H["centre_y"]]
+        if member.town >= 0 and math.isnan(row[c["town"]]):
             row[c["town"]] = member.town
         row[c["first_at"]] = min(row[c["first_at"]], member.at)
         row[c["last_at"]] = max(row[c["last_at"]], member.at)
@@ -298,14 +298,15 @@ class IncidentIndex:
         row[c["follow_ups"]] += member.follow_up >= 0.5
         row[c["emergency"]] = max(row[c["emergency"]], member.emergency)
         row[c["channels"]] = int(row[c["channels"]]) | (1 << member.channel)
-        words = (*split_bits(member.landmarks, 4), *split_bits(member.concepts, 2), member.sides)
-        self.bits[slot] |= np.array(words, dtype=np.uint64)
+        self.bits[slot] |= member.bits
 
     def _grow(self, size: int) -> None:
         if size <= len(self.rows):
             return
         extra = max(size, 2 * len(self.rows)) - len(self.rows)
         self.rows = np.vstack([self.rows, np.full((extra, len(COLUMNS)), np.nan)])
-        self.matters = np.vstack([self.matters, np.zeros((extra, self.matters.shape[1]), dtype=np.float32)])
-        self.agreed = np.vstack([self.agreed, np.zeros((extra, self.matters.shape[1]), dtype=np.float32)])
+        self.chances = np.concatenate([self.chances, np.zeros((extra, *self.chances.shape[1:]), dtype=np.float32)])
+        self.glances = np.vstack([self.glances, np.zeros((extra, len(GLANCE)), dtype=np.float32)])
+        self.votes = np.zeros(len(self.rows), dtype=np.float32)
+        self.flags = np.zeros(len(self.rows), dtype=np.int8)
         self.bits = np.vstack([self.bits, np.zeros((extra, self.bits.shape[1]), dtype=np.uint64)])

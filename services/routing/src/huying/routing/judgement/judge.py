@@ -8,15 +8,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from .facts import Matter, PackBits, PlaceGuess, RankedMatter, ReportFacts, Screening
+from .index import split_bits
 from .model import JudgementModel
 from .screening import (
-    GRAMS_KEPT,
-    PLACE_GRAMS_KEPT,
     Floats,
     Reader,
     Reading,
@@ -27,13 +26,15 @@ from .screening import (
     topic_vectors,
     wording_flags,
 )
-from .text import gram_ids, weigh
-from .traits import Traits
+from .text import BUCKETS, Ints, weigh
+from .traits import EPOCH_HOURS, HEAD, IDS, SAID, TOPIC, WEIGHTS, WORDS, Traits
 
 NEAR_VILLAGE_M = 900.0
 """A point this close to a centre may mean the village: problems lie up to 0.7 km from theirs."""
 SECOND_MATTER_FROM = 0.08
 """Chance from which a second heading counts as a second problem, given wording that joins two."""
+COMMON_IDF = 3.0
+"""Words found in more than about one report in eight say nothing about the spot."""
 
 
 @dataclass(slots=True)
@@ -58,6 +59,7 @@ class Judge:
         self.reader = Reader(pack)
         self.places = self.reader.places
         self.matters: tuple[Matter, ...] = pack.matters
+        self._rare = np.maximum(model.text.idf - np.float32(COMMON_IDF), np.float32(0))
         known = {m.code: m for m in pack.matters}
         self._matters_of_model = [known.get(code) for code in model.text.matter_codes]
 
@@ -69,7 +71,7 @@ class Judge:
         """Screen a batch and give the traits that the index keeps."""
         if not reports:
             return []
-        readings = [self.reader.read(facts) for facts in reports]
+        readings = self.reader.read(reports)
         return self.interpret(readings, linear_scores(self.model.text, [reading.ids for reading in readings]))
 
     def interpret(self, readings: Sequence[Reading], scores: Floats) -> list[tuple[Screening, Traits]]:
@@ -83,13 +85,31 @@ class Judge:
     def _one(self, reading: Reading, matters: Floats, chances: Floats, topic: Floats) -> tuple[Screening, Traits]:
         facts = reading.facts
         fix = self.locate(reading)
-        follow, recur, strong, done, joins = wording_flags(reading.masked)
+        asks, again, strong, done, joins = wording_flags(reading.masked)
         emergency = float(chances[0])
-        is_emergency = self.is_emergency(emergency, reading.dangers)
+        follow, recur = float(chances[1]) + 0.2 * asks, float(chances[2]) + 0.1 * again + 0.3 * strong
+        spot = self.places.spot(f"{reading.masked_address}\n{reading.masked}")
+        concepts = sum(1 << (c % 128) for c in reading.concepts)
+        likely = matters.argsort(kind="stable")[-2:] if len(matters) > 1 else (0, 0)
+        at = facts.received_at.timestamp() / 3600.0 - EPOCH_HOURS
+        channel = channel_index(facts.channel)
+        centre = self.places.centres_by_number[fix.village]
+        packed = np.empty(TOPIC.start + len(topic), dtype=np.float32)
+        packed[: len(HEAD)] = (
+            fix.x, fix.y, at, *centre, fix.sure if fix.village >= 0 else math.nan, fix.town if fix.town >= 0 else math.nan,
+            spot.landmarks.bit_count() or math.nan, concepts.bit_count() or math.nan, 0.0 if spot.sides else math.nan,
+            (fix.village < 0) + 2 * math.isnan(fix.x) + 4 * (fix.town < 0), matters.max(),
+            follow, recur, done, emergency,
+            channel, len(reading.text), bool(reading.address), bool(facts.device_id), facts.alarm_state == "cleared",
+        )  # fmt: skip
+        packed[TOPIC] = topic
+        ids, weights = self._words(reading, packed)
         traits = Traits(
             report_id=facts.report_id,
-            at=facts.received_at.timestamp() / 3600.0,
-            channel=channel_index(facts.channel),
+            packed=packed,
+            ids=ids,
+            weights=weights,
+            at=at,
             x=fix.x,
             y=fix.y,
             village=fix.village,
@@ -97,37 +117,34 @@ class Judge:
             mentioned=fix.mentioned,
             town=fix.town,
             matters=matters.astype(np.float32),
-            topic=topic,
-            **self._words(reading),
+            likely=(int(likely[-1]), int(likely[-2])),
+            words=tuple(ids[np.argsort(-weights[:2, 1:].max(axis=0), kind="stable")].tolist()),
+            bits=np.array((*split_bits(spot.landmarks, 4), *split_bits(concepts, 2), spot.sides), dtype=np.uint64),
+            numbers=spot.numbers,
+            channel=channel,
             reporter=facts.reporter,
             device=f"{facts.device_id}/{facts.alarm_kind}" if facts.device_id else None,
             device_id=facts.device_id,
             cleared=facts.alarm_state == "cleared",
-            follow_up=float(chances[1]) + (0.2 * follow),
-            recurrence=float(chances[2]) + 0.1 * recur + 0.3 * strong,
-            done=float(done),
+            follow_up=follow,
+            recurrence=recur,
             emergency=emergency,
-            length=len(reading.text),
-            has_address=bool(reading.address),
         )
+        words = tuple(word for _, word in reading.dangers)
         screening = Screening(
             report_id=facts.report_id,
-            matters=(),
-            clock="",
-            emergency=is_emergency,
-            emergency_confidence=emergency,
-            urgency="normal",
             places=self._guesses(fix),
             circumstances=self._circumstances(reading),
-            follow_up=traits.follow_up >= 0.5,
-            recurrence=traits.recurrence >= 0.5,
-            second_matter=None,
-            needs_person=False,
-            emergency_words=tuple(word for _, word in reading.dangers),
+            follow_up=follow >= 0.5,
+            recurrence=recur >= 0.5,
+            emergency_words=words,
             joins_two=joins > 0,
             traits=traits,
+            **self._outcome(
+                matters, emergency, self.is_emergency(emergency, words), joins > 0, max(follow, recur) >= 0.5
+            ),
         )
-        return self.revised(screening, matters, emergency), traits
+        return screening, traits
 
     def is_emergency(self, chance: float, dangers: Sequence[object]) -> bool:
         """Recall first: a small chance is enough, and a danger word makes a smaller one enough."""
@@ -136,36 +153,46 @@ class Judge:
 
     def revised(self, screening: Screening, matters: Floats, emergency: float) -> Screening:
         """A screening with other chances: headings, clock, urgency and the need of a person follow."""
-        order = np.argsort(-matters, kind="stable")[:5]
-        ranked = tuple(RankedMatter(self.model.text.matter_codes[i], float(matters[i])) for i in order)
-        is_emergency = screening.emergency or self.is_emergency(emergency, screening.emergency_words)
-        second = ranked[1] if len(ranked) > 1 and screening.joins_two else None
-        return replace(
-            screening,
-            matters=ranked,
-            clock=self._clock(int(order[0]), emergency >= self.pack.screening.emergency_clock_from),
-            emergency=is_emergency,
-            emergency_confidence=emergency,
-            urgency=self._urgency(is_emergency, int(order[0]), screening),
-            second_matter=second if second and second.confidence >= SECOND_MATTER_FROM else None,
-            needs_person=ranked[0].confidence < self.pack.screening.confirm_below,
-        )
+        alarm = screening.emergency or self.is_emergency(emergency, screening.emergency_words)
+        pressing = screening.follow_up or screening.recurrence
+        return replace(screening, **self._outcome(matters, emergency, alarm, screening.joins_two, pressing))
 
-    def _words(self, reading: Reading) -> dict[str, Any]:
-        idf = self.model.text.idf
-        ids, weights = weigh(gram_ids(reading.masked, (1, 2, 3)), idf, GRAMS_KEPT)
-        place_ids, place_weights = weigh(gram_ids(reading.masked_address, (1, 2, 3)), idf, PLACE_GRAMS_KEPT)
-        spot = self.places.spot(reading.masked_address, reading.masked)
+    def _outcome(
+        self, matters: Floats, emergency: float, alarm: bool, joins_two: bool, pressing: bool
+    ) -> dict[str, Any]:
+        order = np.argsort(-matters, kind="stable")[:5].tolist()
+        ranked = tuple(RankedMatter(self.model.text.matter_codes[i], float(matters[i])) for i in order)
+        second = ranked[1] if len(ranked) > 1 and joins_two else None
+        policy = self.pack.screening
         return {
-            "gram_ids": ids,
-            "gram_weights": weights,
-            "place_ids": place_ids,
-            "place_weights": place_weights,
-            "concepts": sum(1 << (c % 128) for c in reading.concepts),
-            "landmarks": spot.landmarks,
-            "sides": spot.sides,
-            "numbers": spot.numbers,
+            "matters": ranked,
+            "clock": self._clock(order[0], emergency >= policy.emergency_clock_from),
+            "emergency": alarm,
+            "emergency_confidence": emergency,
+            "urgency": self._urgency(alarm, order[0], pressing),
+            "second_matter": second if second and second.confidence >= SECOND_MATTER_FROM else None,
+            "needs_person": ranked[0].confidence < policy.confirm_below,
         }
+
+    def _words(self, reading: Reading, packed: Floats) -> tuple[Ints, Floats]:
+        """Ids and weights of the words worth remembering, entered in `packed` too."""
+        idf = self.model.text.idf
+        said, said_weights = weigh(reading.words, idf, SAID)
+        place, place_weights = weigh(reading.place_words, idf, WORDS - len(said))
+        where = {word: at for at, word in enumerate(said.tolist(), start=1)}
+        places = [where.setdefault(word, len(where) + 1) for word in place.tolist()]
+        ids = np.fromiter(where, dtype=np.int32, count=len(where))
+        weights = np.zeros((5, len(ids) + 1), dtype=np.float32)
+        weights[0, 1 : len(said) + 1] = said_weights
+        weights[1, places] = place_weights
+        weights[2:4] = np.square(weights[:2])
+        weights[4, 1:] = self._rare[ids]
+        packed[IDS] = BUCKETS
+        packed[IDS.start : IDS.start + len(ids)] = ids
+        both = packed[WEIGHTS].reshape(2, WORDS)
+        both[:] = 0.0
+        both[:, : len(ids)] = weights[:2, 1:]
+        return ids, weights
 
     def locate(self, reading: Reading) -> PlaceFix:
         """Village, town and point of a report, from what was given, said or measured, in that order."""
@@ -220,12 +247,10 @@ class Judge:
             return "emergency"
         return matter.clock if matter else "other"
 
-    def _urgency(
-        self, emergency: bool, top: int, screening: Screening
-    ) -> Literal["emergency", "high", "normal", "low"]:
+    def _urgency(self, emergency: bool, top: int, pressing: bool) -> str:
         if emergency:
             return "emergency"
-        if screening.follow_up or screening.recurrence:
+        if pressing:
             return "high"
         return "low" if self._clock(top, False) == "consultation" else "normal"
 

@@ -18,8 +18,10 @@ import numpy.typing as npt
 
 from .text import BUCKETS
 
-FORMAT = 1
+FORMAT = 2
 """Raised when the meaning of an array changes; a file of another format is refused."""
+LEAVES = 16
+"""A tree's leaves fit one 16-bit mask."""
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int32]
 
@@ -54,18 +56,18 @@ class TextModel:
 
 @dataclass(frozen=True)
 class Trees:
-    """Gradient-boosted trees as flat arrays, all trees padded to one size; shape (trees, nodes).
+    """Gradient-boosted trees of at most LEAVES leaves, shape (trees, LEAVES - 1) for splits, (trees, LEAVES) for leaves.
 
-    A leaf points to itself; `missing_left` says where an unknown value goes. Output is a log-odds.
+    A value up to `threshold` goes left, an unknown one where `missing_left` says; `mask` has a bit for each leaf
+    (from the left) that stays possible when a split sends right. Splits that a tree lacks send everything left.
+    Output is a log-odds.
     """
 
     feature: Ints
     threshold: Floats
-    left: Ints
-    right: Ints
     missing_left: npt.NDArray[np.bool_]
+    mask: npt.NDArray[np.uint16]
     value: Floats
-    depth: int
     offset: float
 
 
@@ -74,6 +76,8 @@ class JudgementModel:
     """All that was learned, with the figures it was let go live on."""
 
     text: TextModel
+    gate: Floats
+    """Weights of the first look (see `retrieval.LOOKS`), the constant last; below zero is hopeless."""
     pair: Trees
     final: Trees
     gap_hours: Floats
@@ -95,14 +99,14 @@ def save_model(model: JudgementModel, path: Path) -> str:
         "text_bias": model.text.bias,
         "text_flag_slopes": model.text.flag_slopes,
         "gap_hours": model.gap_hours,
+        "gate": model.gate,
     }
     for name, trees in (("pair", model.pair), ("final", model.final)):
         arrays |= {
             f"{name}_feature": trees.feature.astype(np.int16),
             f"{name}_threshold": trees.threshold,
-            f"{name}_left": trees.left.astype(np.int16),
-            f"{name}_right": trees.right.astype(np.int16),
             f"{name}_missing_left": trees.missing_left,
+            f"{name}_mask": trees.mask,
             f"{name}_value": trees.value,
         }
     digest = hashlib.sha256()
@@ -115,7 +119,6 @@ def save_model(model: JudgementModel, path: Path) -> str:
         "matter_codes": list(model.text.matter_codes),
         "sharpness": model.text.sharpness,
         "topics": model.text.topics,
-        "depths": [model.pair.depth, model.final.depth],
         "offsets": [model.pair.offset, model.final.offset],
     }
     buffer = io.BytesIO()
@@ -158,16 +161,14 @@ def load_model(path: Path) -> JudgementModel:
         Trees(
             feature=arrays[f"{name}_feature"].astype(np.int32),
             threshold=arrays[f"{name}_threshold"].astype(np.float32),
-            left=arrays[f"{name}_left"].astype(np.int32),
-            right=arrays[f"{name}_right"].astype(np.int32),
             missing_left=arrays[f"{name}_missing_left"],
+            mask=arrays[f"{name}_mask"],
             value=arrays[f"{name}_value"].astype(np.float32),
-            depth=int(description["depths"][i]),
             offset=float(description["offsets"][i]),
         )
         for i, name in enumerate(("pair", "final"))
     ]
-    return JudgementModel(text, trees[0], trees[1], arrays["gap_hours"], description)
+    return JudgementModel(text, arrays["gate"], trees[0], trees[1], arrays["gap_hours"], description)
 
 
 def untrained_text(matter_codes: tuple[str, ...]) -> TextModel:

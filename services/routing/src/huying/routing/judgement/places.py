@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .facts import Gazetteer
+from .text import Lexicon
 
 _SUFFIX = re.compile(r"(村民委员会|居民委员会|村委会|居委会|社区)$")
 _GENERIC = re.compile(r"^(?:[东西南北中前后大小][街关园城屯寨庄村井门]|商店|前屯|[张王李赵刘]村)$")
@@ -64,16 +65,19 @@ class PlaceFinder:
         for i, village in enumerate(self.villages):
             if village.lon is not None and village.lat is not None:
                 self.centres[i] = self.project(village.lon, village.lat)
+        self._known_number = np.flatnonzero(~np.isnan(self.centres[:, 0]))
+        self._known = self.centres[self._known_number]
+        self.centres_by_number = np.vstack([self.centres, np.full((1, 2), np.nan)])
+        """The same with a row of unknowns at the end, for number -1."""
         self._names: dict[str, list[int]] = {}
         for i, village in enumerate(self.villages):
             for name in village_names(village.name):
                 self._names.setdefault(name, []).append(i)
-        self._lengths = sorted({len(n) for n in self._names}, reverse=True)
+        self._lexicon = Lexicon(self._names)
         self._towns = {name: self.town_index[code] for code, name in gazetteer.towns.items()}
         self._towns |= {code: self.town_index[code] for code in gazetteer.towns}
-        nouns = sorted(gazetteer.landmark_nouns, key=len, reverse=True)
         self._noun_bit = {noun: i % 256 for i, noun in enumerate(gazetteer.landmark_nouns)}
-        self._noun = re.compile("|".join(map(re.escape, nouns))) if nouns else None
+        self._nouns = Lexicon(gazetteer.landmark_nouns)
 
     def project(self, lon: float, lat: float) -> tuple[float, float]:
         """Metres east and north of the county's middle (plane good to 0.1 % within a county)."""
@@ -87,19 +91,11 @@ class PlaceFinder:
 
     def mentions(self, text: str) -> list[Mention]:
         """Village names in `text`, longest first match, left to right."""
-        found: list[Mention] = []
-        position, end = 0, len(text)
-        while position < end:
-            for length in self._lengths:
-                name = text[position : position + length]
-                indexes = self._names.get(name) if len(name) == length else None
-                if indexes is not None and not self._is_town(text, position, length):
-                    found.append(Mention(tuple(indexes), name, position, _GENERIC.match(name) is not None))
-                    position += length
-                    break
-            else:
-                position += 1
-        return found
+        return [
+            Mention(tuple(self._names[name]), name, position, _GENERIC.match(name) is not None)
+            for position, name in self._lexicon.find(text)
+            if not self._is_town(text, position, len(name))
+        ]
 
     def towns_in(self, text: str) -> list[int]:
         """Towns whose full name occurs in `text`."""
@@ -123,27 +119,22 @@ class PlaceFinder:
                 masked = masked.replace(name, "某镇")
         return masked
 
-    def spot(self, *texts: str) -> Spot:
-        """Landmark words, sides and house numbers said in `texts` (give them masked)."""
+    def spot(self, text: str) -> Spot:
+        """Landmark words, sides and house numbers said in `text` (give it masked)."""
         landmarks = sides = 0
-        numbers: set[str] = set()
-        for text in texts:
-            if self._noun is not None:
-                for hit in self._noun.finditer(text):
-                    landmarks |= 1 << self._noun_bit[hit.group(0)]
-            for hit in _SIDE.finditer(text):
-                sides |= 1 << _SIDES.index(hit.group(1) or hit.group(2) or hit.group(3))
-            numbers.update(hit.group(0).replace(" ", "") for hit in _NUMBERED.finditer(text))
-        return Spot(landmarks, sides, frozenset(numbers))
+        for _, noun in self._nouns.find(text):
+            landmarks |= 1 << self._noun_bit[noun]
+        for hit in _SIDE.finditer(text):
+            sides |= 1 << _SIDES.index(hit.group(hit.lastindex or 1))
+        return Spot(landmarks, sides, frozenset(hit.group(0).replace(" ", "") for hit in _NUMBERED.finditer(text)))
 
     def nearest(self, x: float, y: float) -> tuple[int, float]:
         """Index of the nearest village centre and its distance in metres; (-1, inf) without centres."""
-        if not len(self.centres) or np.isnan(self.centres[:, 0]).all():
+        if not len(self._known):
             return -1, math.inf
-        squared = np.nansum((self.centres - (x, y)) ** 2, axis=1)
-        squared[np.isnan(self.centres[:, 0])] = np.inf
-        best = int(np.argmin(squared))
-        return best, math.sqrt(float(squared[best]))
+        squared = (self._known[:, 0] - x) ** 2 + (self._known[:, 1] - y) ** 2
+        best = int(squared.argmin())
+        return int(self._known_number[best]), math.sqrt(float(squared[best]))
 
     def distances(self, villages: npt.NDArray[np.int32], x: float, y: float) -> npt.NDArray[np.float64]:
         """Metres from each village centre to one point."""

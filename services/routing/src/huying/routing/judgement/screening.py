@@ -13,17 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from . import wording
-from .emergency import WORDS, danger_words
+from .emergency import danger_words
 from .facts import PackBits, ReportFacts
 from .model import TextModel
 from .places import Mention, PlaceFinder
-from .text import Ints, Synonyms, gram_ids, normalise, token_ids, weigh, without_numbers
+from .text import Ints, Synonyms, grams_of, normalise, token_id, weigh, without_numbers
 from .traits import CHANNELS
 
 Floats = npt.NDArray[np.float32]
-GRAMS_KEPT = 96
-"""Heaviest n-grams remembered per report: more than this moves no score and costs memory."""
-PLACE_GRAMS_KEPT = 40
 
 
 @dataclass(slots=True)
@@ -38,6 +35,10 @@ class Reading:
     mentions: list[Mention]
     address_mentions: list[Mention]
     ids: Ints
+    """Grams and tokens that the learned headings are read from."""
+    words: Ints
+    place_words: Ints
+    """Grams that tell one spot from another: of the text and of the address."""
     concepts: list[int]
     dangers: list[tuple[str, str]]
 
@@ -49,46 +50,43 @@ class Reader:
         self.pack = pack
         self.places = PlaceFinder(pack.gazetteer)
         self.synonyms = Synonyms(pack.synonyms)
-        self.more_danger = tuple(re.compile(word) for word in pack.screening.emergency_patterns)
+        self.more_danger = re.compile("|".join(f"(?:{p})" for p in pack.screening.emergency_patterns) or r"(?!)")
         self.calm = tuple(normalise(word) for word in pack.screening.calm_words)
         self.circumstances = tuple(
             (code, tuple(normalise(word) for word in words)) for code, words in pack.screening.circumstances.items()
         )
 
-    def read(self, facts: ReportFacts) -> Reading:
-        """One report, normalised, masked and hashed."""
-        text = normalise(facts.text)
-        address = normalise(facts.address or "")
-        mentions = self.places.mentions(text)
-        address_mentions = self.places.mentions(address)
-        masked = self.places.mask(text, mentions)
-        masked_address = self.places.mask(address, address_mentions)
-        concepts = self.synonyms.groups(masked)
-        calm = any(word in text for word in self.calm)
-        dangers = [] if calm else danger_words(text, self.more_danger)
-        tokens = [f"§{c}" for c in concepts] + [f"!{kind}" for kind, _ in dangers]
-        tokens.append(f"@{facts.channel}")
-        if facts.device_kind:
-            tokens += [f"#{facts.device_kind}", f"#{facts.device_kind}/{facts.alarm_kind}"]
-        ids = [
-            gram_ids(without_numbers(masked), (1, 2)),
-            gram_ids(without_numbers(masked_address), (1, 2), 7),
-            token_ids(tokens, 5),
-        ]
-        return Reading(
-            facts, text, masked, address, masked_address, mentions, address_mentions,
-            np.concatenate(ids), concepts, dangers,
-        )  # fmt: skip
-
-
-def danger_bits(reading: Reading) -> int:
-    """Kinds of danger named, as a bit set."""
-    kinds = [kind for kind, _ in WORDS]
-    return sum(1 << kinds.index(kind) for kind, _ in reading.dangers if kind in kinds)
+    def read(self, reports: Sequence[ReportFacts]) -> list[Reading]:
+        """Reports normalised, masked and hashed; a report reads the same in any batch."""
+        texts = [normalise(facts.text) for facts in reports]
+        addresses = [normalise(facts.address or "") for facts in reports]
+        mentions = [self.places.mentions(text) for text in texts]
+        address_mentions = [self.places.mentions(address) for address in addresses]
+        masked = [self.places.mask(*pair) for pair in zip(texts, mentions, strict=True)]
+        masked_addresses = [self.places.mask(*pair) for pair in zip(addresses, address_mentions, strict=True)]
+        said = grams_of([without_numbers(text) for text in masked], (1, 2))
+        at = grams_of([without_numbers(address) for address in masked_addresses], (1, 2), 7)
+        words = grams_of(masked, (1, 2, 3))
+        place_words = grams_of(masked_addresses, (1, 2, 3))
+        readings = []
+        for i, facts in enumerate(reports):
+            concepts = self.synonyms.groups(masked[i])
+            calm = any(word in texts[i] for word in self.calm)
+            dangers = [] if calm else danger_words(texts[i], self.more_danger)
+            tokens = [*(f"§{c}" for c in concepts), *(f"!{kind}" for kind, _ in dangers), f"@{facts.channel}"]
+            if facts.alarm_kind:
+                tokens.append(f"#{facts.alarm_kind}")
+            extra = np.array([token_id(token, 5) for token in tokens], dtype=np.int32)
+            reading = Reading(
+                facts, texts[i], masked[i], addresses[i], masked_addresses[i], mentions[i], address_mentions[i],
+                np.concatenate([said[i], at[i], extra]), words[i], place_words[i], concepts, dangers,
+            )  # fmt: skip
+            readings.append(reading)
+        return readings
 
 
 def linear_scores(model: TextModel, documents: Sequence[Ints]) -> Floats:
-    """Scores (documents, columns) of the linear text model; one sparse product for the batch."""
+    """Scores (documents, columns) of the linear text model."""
     out = np.empty((len(documents), model.weights.shape[1]), dtype=np.float32)
     for i, ids in enumerate(documents):
         unique, weights = weigh(ids, model.idf)

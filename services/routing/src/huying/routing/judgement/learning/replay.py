@@ -5,7 +5,7 @@ Refuses to let a report meet itself or the future: evidence is taken before the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from ..correlator import Correlator
 from ..evidence import F, Floats
+from ..index import IncidentIndex
 from ..traits import Traits
 from .labelled import LabelledReport
 
@@ -54,22 +55,61 @@ def meetings(
     the candidates whose words are so alike that they may well be the same.
     """
     met: list[Meeting] = []
+    for step in true_life(correlator, labelled, traits, fragments):
+        own, problem = traits[step.number], labelled[step.number].problem
+        slots = correlator.candidates([own])[0]
+        right = step.right(slots)
+        coverage.due += step.due
+        coverage.found += step.due and bool(right.any())
+        if len(slots) and (problem is not None or step.number % blanks_every == 0):
+            rows = correlator.evidence([own], [slots])[1].T
+            sure = right | (rows[:, F["text_best"]] < ALIKE) if problem is None else np.ones(len(slots), bool)
+            if sure.any():
+                met.append(Meeting(step.number, rows[sure], right[sure], slots[sure]))
+    return met
+
+
+def first_meetings(
+    correlator: Correlator, labelled: Sequence[LabelledReport], traits: Sequence[Traits], blanks_every: int = 1
+) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """What the first look sees of all near incidents of one period (looks, rows), and which are right."""
+    looks: list[Floats] = []
+    rights: list[npt.NDArray[np.bool_]] = []
+    for step in true_life(correlator, labelled, traits, 0.0):
+        if labelled[step.number].problem is not None or step.number % blanks_every == 0:
+            slots, seen = correlator.first_looks(traits[step.number])
+            looks.append(seen)
+            rights.append(step.right(slots))
+    return np.concatenate(looks, axis=1), np.concatenate(rights)
+
+
+@dataclass(slots=True)
+class Step:
+    """A report about to join what it truly belongs to."""
+
+    number: int
+    due: bool
+    """Whether an incident of its problem is there."""
+    index: IncidentIndex
+    problem: str
+    problem_of: dict[str, str]
+
+    def right(self, slots: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        """Which of the slots hold its problem."""
+        records = [self.index.records[s] for s in slots.tolist()]
+        return np.array([r is not None and self.problem_of[r.incident_id] == self.problem for r in records], dtype=bool)
+
+
+def true_life(
+    correlator: Correlator, labelled: Sequence[LabelledReport], traits: Sequence[Traits], fragments: float
+) -> Iterator[Step]:
+    """Each report before it joins; it joins when the next is asked for."""
     pieces: dict[str, list[str]] = {}
     problem_of: dict[str, str] = {}
     for number, (item, own) in enumerate(zip(labelled, traits, strict=True)):
-        slots = correlator.candidates(own)
         problem = item.problem or item.facts.report_id
-        records = [correlator.index.records[int(s)] for s in slots]
-        right = np.array([r is not None and problem_of[r.incident_id] == problem for r in records], dtype=bool)
-        if len(slots) and (item.problem is not None or number % blanks_every == 0):
-            rows = correlator.evidence(own, slots)
-            sure = right | (rows[:, F["text_best"]] < ALIKE) if item.problem is None else np.ones(len(slots), bool)
-            if sure.any():
-                met.append(Meeting(number, rows[sure], right[sure], slots[sure]))
         known = pieces.get(problem)
-        if known:
-            coverage.due += 1
-            coverage.found += bool(right.any())
+        yield Step(number, known is not None, correlator.index, problem, problem_of)
         if known is None or (fragments > 0 and (number * 2654435761) % 1000 < fragments * 1000):
             name = item.facts.report_id
             correlator.index.put(name, (own,))
@@ -77,4 +117,3 @@ def meetings(
             problem_of[name] = problem
         else:
             correlator.index.join(known[number % len(known)], own)
-    return met

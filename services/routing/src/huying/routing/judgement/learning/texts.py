@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from ..model import TextModel
 from ..screening import Floats, Reading, linear_scores
-from ..text import BUCKETS, Ints, gram_ids, inverse_document_frequency, weigh
+from ..text import BUCKETS, Ints, inverse_document_frequency, weigh
 from .labelled import LabelledReport
 from .letters import sharpness_of
 
@@ -166,8 +166,7 @@ def out_of_period(
 def document_frequencies(readings: Sequence[Reading]) -> Floats:
     """IDF over the documents that learning sees."""
     return inverse_document_frequency(
-        np.concatenate([reading.ids, gram_ids(reading.masked, (3,)), gram_ids(reading.masked_address, (3,))])
-        for reading in readings
+        np.concatenate([reading.ids, reading.words, reading.place_words]) for reading in readings
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..evidence import Floats
-from ..model import Trees
+from ..model import LEAVES, Trees
 
 
 def fit_trees(features: Floats, truths: npt.NDArray[np.bool_], weights: Floats | None = None, **settings: Any) -> Trees:
@@ -19,7 +19,7 @@ def fit_trees(features: Floats, truths: npt.NDArray[np.bool_], weights: Floats |
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     chosen: dict[str, Any] = {
-        "max_iter": 160,
+        "max_iter": 120,
         "learning_rate": 0.08,
         "max_leaf_nodes": 15,
         "min_samples_leaf": 12,
@@ -38,27 +38,31 @@ def fit_trees(features: Floats, truths: npt.NDArray[np.bool_], weights: Floats |
 def flatten(machine: Any) -> Trees:
     """The trees of a fitted HistGradientBoostingClassifier (binary) as arrays."""
     nodes = [predictors[0].nodes for predictors in machine._predictors]
-    width = max((len(tree) for tree in nodes), default=1)
-    shape = (len(nodes), width)
+    shape = (len(nodes), LEAVES - 1)
     feature = np.zeros(shape, dtype=np.int32)
-    threshold = np.zeros(shape, dtype=np.float32)
-    left = np.broadcast_to(np.arange(width, dtype=np.int32), shape).copy()
-    right = left.copy()
-    missing = np.zeros(shape, dtype=bool)
-    value = np.zeros(shape, dtype=np.float32)
-    depth = 0
+    threshold = np.full(shape, np.inf, dtype=np.float32)
+    missing = np.ones(shape, dtype=bool)
+    mask = np.full(shape, (1 << LEAVES) - 1, dtype=np.uint16)
+    value = np.zeros((len(nodes), LEAVES), dtype=np.float32)
     for number, tree in enumerate(nodes):
-        inner = tree["is_leaf"] == 0
-        at = np.flatnonzero(inner)
-        feature[number, at] = tree["feature_idx"][inner]
-        limits = tree["num_threshold"][inner]
-        rounded = limits.astype(np.float32)
-        threshold[number, at] = np.where(rounded > limits, np.nextafter(rounded, np.float32(-np.inf)), rounded)
-        left[number, at] = tree["left"][inner]
-        right[number, at] = tree["right"][inner]
-        missing[number, at] = tree["missing_go_to_left"][inner].astype(bool)
-        value[number, np.flatnonzero(~inner)] = tree["value"][~inner]
-        depth = max(depth, int(tree["depth"].max(initial=0)))
-    return Trees(
-        feature, threshold, left, right, missing, value, depth, float(np.ravel(machine._baseline_prediction)[0])
-    )
+        leaves = splits = 0
+
+        def walk(node: int, number: int = number, tree: Any = tree) -> None:
+            nonlocal leaves, splits
+            if tree["is_leaf"][node]:
+                value[number, leaves] = tree["value"][node]
+                leaves += 1
+                return
+            own, splits = splits, splits + 1
+            limit = tree["num_threshold"][node]
+            rounded = np.float32(limit)
+            feature[number, own] = tree["feature_idx"][node]
+            threshold[number, own] = np.nextafter(rounded, np.float32(-np.inf)) if rounded > limit else rounded
+            missing[number, own] = tree["missing_go_to_left"][node]
+            before = leaves
+            walk(tree["left"][node])
+            mask[number, own] &= ~np.uint16((1 << leaves) - (1 << before))
+            walk(tree["right"][node])
+
+        walk(0)
+    return Trees(feature, threshold, missing, mask, value, float(np.ravel(machine._baseline_prediction)[0]))

@@ -1,0 +1,209 @@
+"""The judgement engine: what stands beside a report in its batch, in the index or in an undone batch changes nothing."""
+
+import json
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from huying.county import load, to_wgs84
+from huying.routing.judgement import Correlator, IncidentView, Judge, ReportFacts, Screening, Verdict, load_model
+from huying.routing.judgement.bands import band_of, limits_for
+from huying.routing.judgement.evidence import margins
+from huying.routing.judgement.model import ModelUnreadableError
+from huying.routing.judgement.pack import bits_of
+from huying.routing.judgement.scorer import Scorer
+from huying.routing.judgement.text import grams_of
+
+ROOT = Path(__file__).parents[3]
+JULU = ROOT / "deploy/county/julu"
+JUDGE = Judge(bits_of(load(JULU)), load_model(JULU / "model/judgement.npz"))
+
+
+def facts(row: dict) -> ReportFacts:
+    point, device = row["point"], row["device"] or {}
+    lon, lat = to_wgs84(point["lon"], point["lat"], point["crs"]) if point else (None, None)
+    return ReportFacts(
+        report_id=row["id"],
+        channel=row["channel"],
+        received_at=datetime.fromisoformat(row["received_at"]),
+        text=row["text"],
+        address=row["address"],
+        village_code=row["village_code"],
+        town=row["town"],
+        lon=lon,
+        lat=lat,
+        device_id=device.get("id"),
+        alarm_kind=device.get("alarm"),
+        alarm_state=device.get("state"),
+        reporter=row["reporter"],
+    )
+
+
+LINES = (ROOT / "tests/data/county/reports.jsonl").read_text("utf-8").splitlines()
+REPORTS = [facts(json.loads(line)) for line in LINES[:160]]
+
+
+def live(correlator: Correlator, reports: list[ReportFacts], at_once: int) -> list[Verdict]:
+    """Screen so many at once, then judge and take in one by one."""
+    verdicts = []
+    for begin in range(0, len(reports), at_once):
+        batch = reports[begin : begin + at_once]
+        for report, screening in zip(batch, correlator.engine.screen(batch), strict=True):
+            verdict = correlator.judge(report, screening, report.received_at)
+            verdicts.append(verdict)
+            take_in(correlator, report, screening, verdict)
+    return verdicts
+
+
+def take_in(correlator: Correlator, report: ReportFacts, screening: Screening, verdict: Verdict) -> None:
+    if verdict.band == "merge":
+        correlator.join(verdict.incident_id, report, screening)
+    else:
+        view = IncidentView(report.report_id, (report,), report.received_at)
+        correlator.add_incident(view, (screening,))
+
+
+@pytest.fixture(scope="module")
+def lived() -> tuple[Correlator, list[Verdict]]:
+    correlator = Correlator(JUDGE)
+    return correlator, live(correlator, REPORTS[:120], 120)
+
+
+@pytest.mark.parametrize("at_once", [1, 7])
+def test_decisions_do_not_depend_on_what_else_is_in_the_batch(lived, at_once):
+    assert live(Correlator(JUDGE), REPORTS[:120], at_once) == lived[1]
+
+
+def test_many_judged_at_once_are_judged_like_one_by_one(lived):
+    correlator, _ = lived
+    rest = REPORTS[120:]
+    screenings = JUDGE.screen(rest)
+    alone = [correlator.judge(r, s, r.received_at) for r, s in zip(rest, screenings, strict=True)]
+    assert correlator.judge_batch(rest, screenings) == alone
+    assert {v.band for v in alone} >= {"merge", "new"}
+
+
+def test_a_batch_thrown_away_leaves_no_trace(lived):
+    correlator, _ = lived
+    rest = REPORTS[120:]
+    screenings = JUDGE.screen(rest)
+    before = correlator.judge_batch(rest, screenings)
+    with correlator.fork() as overlay:
+        changed = live(overlay, rest, 10)
+        overlay.close(REPORTS[0].report_id, rest[0].received_at)
+    assert any(verdict.band == "merge" for verdict in changed)
+    assert correlator.judge_batch(rest, screenings) == before
+
+
+def test_an_index_rebuilt_from_stored_facts_judges_alike(lived):
+    correlator, verdicts = lived
+    members: dict[str, list[ReportFacts]] = {}
+    for report, verdict in zip(REPORTS, verdicts, strict=False):
+        members.setdefault(verdict.incident_id if verdict.band == "merge" else report.report_id, []).append(report)
+    again = Correlator(JUDGE)
+    again.add_incidents(IncidentView(key, tuple(own), own[0].received_at) for key, own in members.items())
+    rest = REPORTS[120:]
+    screenings = JUDGE.screen(rest)
+    bands = [(v.band, v.incident_id) for v in correlator.judge_batch(rest, screenings)]
+    assert [(v.band, v.incident_id) for v in again.judge_batch(rest, screenings)] == bands
+
+
+LAMP = replace(
+    next(r for r in REPORTS if r.channel == "grid_worker" and r.village_code and r.lon is not None),
+    report_id="lamp",
+    text="学校门口路灯不亮，晚上看不见",
+    address="学校门口",
+)
+
+
+def after_completion(text: str, days: float) -> tuple[Verdict, bool]:
+    """A second report from the same spot, so many days after the first was closed; and whether it is an emergency."""
+    correlator = Correlator(JUDGE)
+    correlator.add_incident(IncidentView("lamp", (LAMP,), LAMP.received_at))
+    correlator.close("lamp", LAMP.received_at + timedelta(hours=20))
+    second = replace(LAMP, report_id="second", text=text, received_at=LAMP.received_at + timedelta(hours=20, days=days))
+    [screening] = JUDGE.screen([second])
+    return correlator.judge(second, screening, second.received_at), screening.emergency
+
+
+def test_one_more_voice_joins_a_finished_incident_and_its_return_opens_a_linked_one():
+    joined, _ = after_completion("学校门口路灯不亮，晚上看不见路", 0.3)
+    assert (joined.band, joined.incident_id) == ("merge", "lamp")
+    late, _ = after_completion("学校门口路灯不亮，晚上看不见路", 14)
+    assert (late.band, late.recurrence_of) == ("new", "lamp")
+    again, _ = after_completion("学校门口路灯修好没几天又坏了，又不亮了", 4)
+    assert (again.band, again.recurrence_of) == ("new", "lamp")
+
+
+def test_an_emergency_never_waits_for_an_answer():
+    policy = JUDGE.pack.correlation
+    for code in (matter.code for matter in JUDGE.pack.matters):
+        limits = limits_for(policy, code)
+        for score in np.linspace(0, 1, 41):
+            assert band_of(float(score), limits, emergency=True, device_match=False) in {"merge", "new"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "厨房煤气味很大，像是漏气",
+        "变压器着火了冒浓烟",
+        "电线断了垂到地上冒火花",
+        "孩子走丢了找不到",
+        "桥洞积水有人被困车里",
+    ],
+)
+def test_danger_words_alone_raise_the_alarm(text):
+    report = replace(LAMP, report_id="danger", text=text)
+    assert JUDGE.screen([report])[0].emergency
+
+
+def test_trees_written_as_masks_say_what_the_learned_ones_say():
+    ensemble = pytest.importorskip("sklearn.ensemble")
+    from huying.routing.judgement.learning.trees import fit_trees
+
+    generator = np.random.default_rng(0)
+    rows = generator.normal(size=(600, 7)).astype(np.float32)
+    rows[generator.random(rows.shape) < 0.2] = np.nan
+    truths = (np.nan_to_num(rows[:, 0]) * np.nan_to_num(rows[:, 1]) > 0.1) | np.isnan(rows[:, 2])
+    settings = {"max_iter": 20, "max_leaf_nodes": 15, "early_stopping": False, "random_state": 0, "max_features": 1.0}
+    settings |= {"learning_rate": 0.1, "min_samples_leaf": 12, "l2_regularization": 4.0}
+    machine = ensemble.HistGradientBoostingClassifier(**settings).fit(rows, truths)
+    odds = Scorer(fit_trees(rows, truths, **settings)).log_odds(rows.T)
+    assert np.allclose(odds, machine.decision_function(rows), atol=1e-3)
+
+
+@settings(max_examples=60)
+@given(st.lists(st.lists(st.sampled_from([0.0, 0.2, 0.5, 0.9, float("nan")]), min_size=1, max_size=8), min_size=1))
+def test_a_margin_is_the_lead_over_the_best_of_the_others(groups):
+    values = np.array([[v for group in groups for v in group]], dtype=np.float32)
+    sizes = [len(group) for group in groups]
+    owner = np.repeat(np.arange(len(groups)), sizes)
+    starts = np.cumsum([0, *sizes[:-1]])
+    found = margins(values, starts, owner)[0]
+    for number, start in enumerate(starts):
+        own = values[0, start : start + sizes[number]]
+        for at, value in enumerate(own):
+            others = [v for i, v in enumerate(own) if i != at and not np.isnan(v)]
+            if np.isnan(value) or not others:
+                assert np.isnan(found[start + at])
+            else:
+                assert found[start + at] == pytest.approx(value - max(others))
+
+
+@given(st.lists(st.text(max_size=12), max_size=6))
+def test_texts_hash_alike_alone_and_together(texts):
+    together = grams_of(texts, (1, 2, 3))
+    assert [own.tolist() for own in together] == [grams_of([text], (1, 2, 3))[0].tolist() for text in texts]
+
+
+def test_a_file_that_is_no_model_is_refused_with_what_to_do(tmp_path):
+    path = tmp_path / "judgement.npz"
+    path.write_bytes(b"no model")
+    with pytest.raises(ModelUnreadableError, match="huying learn"):
+        load_model(path)
