@@ -141,10 +141,18 @@ def test_a_declined_command_says_why_and_is_no_step_of_the_incident() -> None:
     assert {name for name, _ in store.documents} == {"commands"}
 
 
-def test_buttons_are_those_that_the_person_may_press() -> None:
-    assert allowed("asked", None, "dispatcher", None) == ("answer_ask",)
-    assert allowed("asked", None, "unit", "U01") == ()
-    assert allowed("dispatched", "U01", "unit", "U01") == ("accept", "return")
-    assert allowed("dispatched", "U01", "unit", "U02") == ()
-    assert allowed("dispatched", "U01", "supervisor", None) == ()
-    assert allowed("completed", "U01", "dispatcher", None) == ()
+def offered(state: str, unit: str | None, role: Any, own: str | None, **course: Any) -> tuple[str, ...]:
+    view = {"dispatch": {"unit": unit, "assisting": ["U05"]} if unit else None, "course": course, "report_count": 1}
+    return allowed({"state": state, "view": view}, Actor(id="somebody", role=role, unit=own))
+
+
+def test_buttons_are_those_of_the_common_table_for_the_role_the_unit_and_what_there_is() -> None:
+    assert offered("asked", None, "dispatcher", None) == ("answer_ask", "confirm", "merge")
+    assert offered("asked", None, "unit", "U01") == ()
+    assert offered("dispatched", "U01", "unit", "U01") == ("accept", "return", "escalate", "whistle")
+    assert offered("dispatched", "U01", "unit", "U02") == ()
+    assert offered("dispatched", "U01", "supervisor", None) == ("supervise",)
+    assert offered("completed", "U01", "supervisor", None, supervision={}) == ("lift_supervision", "redo")
+    assert offered("accepted", "U01", "unit", "U05", whistle={"units": ["U05"]}) == ("check_in",)
+    assert "approve_extension" in offered("accepted", "U01", "leader", None, request={})
+    assert "approve_extension" not in offered("accepted", "U01", "unit", "U01", request={})

@@ -5,6 +5,7 @@ from typing import Any
 
 from huying.contracts import clocks, incidents
 from huying.contracts.incidents import Classification, Dispatch, IncidentView, ReportRef
+from huying.contracts.orders import IncidentSplitV1
 from huying.contracts.places import Place
 from huying.contracts.reports import ReporterRef
 
@@ -107,6 +108,11 @@ class Life:
         self.steps.append(
             incidents.IncidentCompletedV1(dispatch=self.dispatch, text="<b>已修好</b>", **self._common(hours))
         )
+        return self
+
+    def parted(self, name: str, into: str, hours: float = 1) -> "Life":
+        facts = {"into": into, "into_number": f"PA-{into}", "reports": (report(name),), "reason": "另一件事"}
+        self.steps.append(IncidentSplitV1(**facts, **self._common(hours)))
         return self
 
     def merged(self, into: str, hours: float = 1) -> "Life":

@@ -49,21 +49,21 @@ def test_a_report_that_joins_after_the_result_is_invited_when_it_joins():
 
 
 @pytest.mark.parametrize("merge_first", [True, False])
-def test_a_merge_moves_reports_whichever_feed_is_seen_first(merge_first):
+def test_a_merged_case_gives_its_reports_away_and_the_survivor_asks_their_people(merge_first):
     lost = Life("B").opened(asked=True).merged("A")
-    kept = Life("A").opened().completed()
+    kept = Life("A").opened().joined("B-r1").completed()
     steps = [*lost.steps, *kept.steps] if merge_first else [*kept.steps, *lost.steps]
     cases, decisions = live(*steps)
     assert {one.report_id for one in invited(decisions)} == {"A-r1", "B-r1"}
     assert cases["B"].invitations == ()
+    assert cases["B"].reports == {}
     assert {case.incident_id for decision in decisions for case, _ in decision.invited} == {"A"}
 
 
-def test_a_chain_of_merges_ends_at_the_living_case():
-    second = Life("B").opened(asked=True).merged("C")
-    first = Life("A").opened(asked=True).merged("B")
-    cases, _ = live(*second.steps, *first.steps)
-    assert set(cases["C"].reports) == {"A-r1", "B-r1"}
+def test_who_was_split_off_before_the_result_is_not_asked_about_it():
+    cases, decisions = live(*Life("A").opened().joined("r2").parted("r2", "C").completed().steps)
+    assert {one.report_id for one in invited(decisions)} == {"A-r1"}
+    assert set(cases["A"].reports) == {"A-r1"}
 
 
 def test_a_gap_in_the_versions_is_told_and_a_repeat_is_not():

@@ -31,7 +31,7 @@ def message(event: Any) -> Message:
 
 
 LANES = [
-    Life("A").opened().joined("r2").accepted().completed().steps,
+    Life("A").opened().joined("r2").joined("B-r1").joined("r3").parted("r3", "D").accepted().completed().steps,
     Life("B").opened(asked=True).merged("A").steps,
     Life("C").opened().returned().dispatched("U05").accepted().completed().steps,
     [*clock("c1", "acceptance", "on_time"), *clock("c2", "response", "extended", "breached", "late")],

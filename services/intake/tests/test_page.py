@@ -66,9 +66,9 @@ def test_a_passed_deadline_and_an_extension_stand_apart() -> None:
 
 def test_a_ring_of_merges_does_not_hang_the_page() -> None:
     ring = {"a": {"version": 1, "merged_into": "b"}, "b": {"version": 1, "merged_into": "a"}}
-    assert progress.incident_of({"a": NOW}, ring) in ring.values()
+    assert progress.incident_of({"a": 0}, ring) in ring.values()
 
 
 def test_a_merge_whose_target_is_not_known_yet_shows_the_incident_it_was() -> None:
     known = {"a": {"version": 3, "merged_into": "b"}, "b": {"clocks": {}}}
-    assert progress.incident_of({"a": NOW}, known) is known["a"]
+    assert progress.incident_of({"a": 0}, known) is known["a"]

@@ -1,220 +1,277 @@
-"""The order's life: no sequence of reports and commands reaches two active dispatches, a gap, or a lost report."""
+"""The order's life: every step of the state table, its limits, and what a refusal says."""
 
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
 
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from orders_bench import PACK, START, TOWN, County
 
-from huying.contracts.commands import Accept, Action, Actor, AnswerAsk, CommandIssuedV1, Complete, Contact, Return
-from huying.contracts.incidents import IncidentEvent, ReportRef
+from huying.contracts import commands as c
+from huying.contracts.incidents import State
+from huying.contracts.moves import MOVES, legal
+from huying.contracts.orders import IncidentExtensionDecidedV1
 from huying.contracts.places import Place
-from huying.contracts.reports import ReportAcceptedV1
-from huying.county import load
-from huying.routing.domain import LEGAL, Arrival, Decision, obey, receive, ref_of, run_out
-from huying.routing.incident import Incident
-from huying.routing.judgement import RankedMatter, Screening, Verdict
 
-PACK = load(Path(__file__).parents[3] / "deploy/county/julu")
-START = datetime(2026, 3, 2, tzinfo=UTC)
-TOWN = PACK.towns[0].code
+HOUR = timedelta(hours=1)
+CENTRE = PACK.county.dispatch_centre
 
 
-def report(number: int) -> ReportAcceptedV1:
-    at = START + timedelta(minutes=number)
-    return ReportAcceptedV1(
-        report_id=f"r{number}",
-        tracking_number=f"t{number}",
-        jurisdiction=PACK.code,
-        source="test",
-        origin_id=str(number),
-        channel="citizen_app",
-        text="路灯不亮",
-        place=Place(town_code=TOWN),
-        received_at=at,
-        accepted_at=at,
-    )
+@pytest.fixture
+def county() -> County:
+    return County()
 
 
-def screening(number: int, emergency: bool = False) -> Screening:
-    return Screening(
-        report_id=f"r{number}",
-        matters=(RankedMatter("M02", 0.9),),
-        clock="public_service",
-        emergency=emergency,
-        emergency_confidence=0.9 if emergency else 0.0,
-        urgency="emergency" if emergency else "normal",
-        places=(),
-        circumstances=(),
-        follow_up=False,
-        recurrence=False,
-        second_matter=None,
-        needs_person=False,
-    )
+def accepted(county: County, matter: str = "M02") -> str:
+    incident = county.arrives(matter=matter)
+    county.done(incident, c.Accept())
+    return incident
 
 
-def arrival(number: int, band: str, incident: str | None = None, emergency: bool = False) -> Arrival:
-    verdict = Verdict(f"r{number}", band, incident, 0.7, ())  # type: ignore[arg-type]
-    return Arrival(report(number), screening(number, emergency), verdict, f"260302-{number:05d}")
+def adjudicating(county: County) -> str:
+    incident = county.arrives()
+    for _ in range(2):
+        county.done(incident, c.Return(reason="不归我们管", suggested_unit="U05"))
+    return incident
 
 
-def command(incident: str, action: Action, role: str = "dispatcher", unit: str | None = None) -> CommandIssuedV1:
-    return CommandIssuedV1(
-        command_id="c",
-        jurisdiction=PACK.code,
-        incident_id=incident,
-        actor=Actor(id="somebody", role=role, unit=unit),  # type: ignore[arg-type]
-        action=action,
-        issued_at=START,
-    )
-
-
-def opened(band: str = "new", target: str | None = None, known: dict[str, Incident] | None = None) -> Incident:
-    decision = receive(arrival(1, band, target), known or {}, PACK, START)
-    return decision.incidents[decision.opened[0]]
-
-
-def test_a_new_problem_is_opened_and_dispatched_to_the_catalogues_unit() -> None:
-    incident = opened()
-    assert (incident.state, incident.version) == ("dispatched", 2)
-    assert incident.dispatch is not None
-    assert incident.dispatch.unit == "U02"
-
-
-def test_an_emergency_never_waits_for_an_answer() -> None:
-    known = {"x": replace(opened(), id="x")}
-    decision = receive(arrival(2, "ask", "x", emergency=True), known, PACK, START)
-    assert decision.incidents[decision.opened[0]].state == "dispatched"
-
-
-def test_a_question_nobody_answers_runs_out_and_dispatches_at_its_own_time() -> None:
-    waiting = opened("ask", "x", {"x": replace(opened(), id="x")})
-    assert waiting.ask is not None
-    after = run_out(waiting, PACK).incidents[waiting.id]
-    assert (after.state, after.dispatch is not None) == ("dispatched", True)
-    assert after.last_at == waiting.ask.until
-
-
-@pytest.mark.parametrize("state", sorted(LEGAL))
-@pytest.mark.parametrize(
-    "action", [Accept(), Contact(), Return(reason="不归我们管"), Complete(text="已修好"), AnswerAsk(same=False)]
-)
-def test_an_illegal_move_is_declined_with_the_legal_ones(state: str, action: Action) -> None:
-    incident = replace(opened(), state=state)  # type: ignore[arg-type]
+def in_state(county: County, state: State) -> str:
+    """An incident brought to a state by commands alone."""
     if state == "asked":
-        incident = replace(opened("ask", "x", {"x": replace(opened(), id="x")}), id=incident.id)
-    decision = obey(command(incident.id, action), {incident.id: incident}, {}, PACK, START)
-    if action.kind in LEGAL[state]:
-        assert decision.declined is None
-    else:
-        assert decision.declined is not None
-        assert (decision.declined.reason, decision.declined.legal) == ("illegal_move", LEGAL[state])
-        assert not decision.events
+        return county.arrives("ask", county.arrives())
+    if state == "adjudicating":
+        return adjudicating(county)
+    if state == "covered":
+        parent, child = county.arrives(), county.arrives()
+        county.done(parent, c.Group(children=(child,)))
+        return child
+    incident = county.arrives()
+    if state == "merged":
+        county.done(incident, c.Merge(into=county.arrives(), reason="同一盏灯"))
+    if state in {"accepted", "contacted", "suspended", "completed"}:
+        county.done(incident, c.Accept())
+    if state == "contacted":
+        county.done(incident, c.Contact())
+    if state == "suspended":
+        county.done(incident, c.Suspend(reason="等材料", until=START + 9 * HOUR))
+    if state == "completed":
+        county.done(incident, c.Complete(text="已修好"))
+    assert county[incident].state == state
+    return incident
+
+
+WISHES: tuple[c.Action, ...] = (
+    c.Accept(),
+    c.Contact(),
+    c.Return(reason="错"),
+    c.Complete(text="好"),
+    c.AnswerAsk(same=False),
+    c.Confirm(),
+    c.Assign(unit="U09", reason="更合适"),
+    c.Rule(unit="U09", basis="职责清单第三条"),
+    c.Escalate(reason="办不了"),
+    c.BlowWhistle(units=("U09",), meet_at="村口", reason="要一起看"),
+    c.CheckIn(unit="U09"),
+    c.JointReview(units=("U09",), topic="谁来修"),
+    c.Supervise(reason="拖得太久"),
+    c.LiftSupervision(reason="办完了"),
+    c.Suspend(reason="等材料", until=START + HOUR),
+    c.Resume(),
+    c.RequestExtension(until=START + 90 * HOUR, reason="等配件"),
+    c.ApproveExtension(),
+    c.RefuseExtension(reason="不够充分"),
+    c.Redo(reason="没修好"),
+    c.Group(children=("nothing",)),
+    c.Release(),
+    c.OpenFlood(until=START + HOUR),
+    c.CloseFlood(),
+    c.Merge(into="nothing", reason="同一件"),
+    c.Split(reports=("nothing",), reason="两件事"),
+    c.UndoMerge(reason="并错了"),
+)
+
+
+def test_every_command_of_the_contract_has_its_row_in_the_state_table() -> None:
+    assert [wish.kind for wish in WISHES] == list(MOVES)
+    assert {wish.kind for wish in WISHES} == {
+        kind.model_fields["kind"].default for kind in c.Action.__args__[0].__args__
+    }  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    "state",
+    ["asked", "dispatched", "accepted", "contacted", "suspended", "adjudicating", "covered", "completed", "merged"],
+)
+@pytest.mark.parametrize("wish", WISHES, ids=[wish.kind for wish in WISHES])
+def test_a_move_outside_the_table_is_declined_with_the_state_and_the_legal_ones(
+    county: County, state: State, wish: c.Action
+) -> None:
+    incident = in_state(county, state)
+    before = county[incident]
+    declined = county.wishes(incident, wish, "leader").declined
+    illegal = declined is not None and declined.reason == "illegal_move"
+    assert illegal == (state not in MOVES[wish.kind].states)
+    if illegal:
+        assert declined is not None
+        assert (declined.state, declined.legal) == (state, legal(state))
+        assert all(kind in declined.message for kind in declined.legal)
+        assert county[incident] == before
+
+
+@pytest.mark.parametrize("wish", WISHES, ids=[wish.kind for wish in WISHES])
+@pytest.mark.parametrize("role", ["citizen", "grid_worker", "unit", "dispatcher", "leader", "supervisor", "system"])
+def test_a_role_that_the_table_does_not_name_is_refused(county: County, role: c.Role, wish: c.Action) -> None:
+    state = sorted(MOVES[wish.kind].states)[0]
+    incident = in_state(county, state)
+    declined = county.wishes(incident, wish, role, county[incident].unit).declined
+    forbidden = declined is not None and declined.reason == "not_allowed"
+    assert forbidden == (role not in MOVES[wish.kind].roles or (role == "unit" and county[incident].unit is None))
 
 
 @pytest.mark.parametrize(
     ("role", "unit", "reason"),
-    [("unit", "U05", "not_allowed"), ("citizen", None, "not_allowed"), ("unit", "U02", None), ("leader", None, None)],
+    [("unit", "U05", "not_allowed"), ("unit", "U02", None), ("leader", None, None)],
 )
-def test_only_the_responsible_unit_or_the_centre_may_accept(role: str, unit: str | None, reason: str | None) -> None:
-    incident = opened()
-    declined = obey(command(incident.id, Accept(), role, unit), {incident.id: incident}, {}, PACK, START).declined
+def test_only_the_responsible_unit_or_the_centre_may_accept(
+    county: County, role: str, unit: str | None, reason: str | None
+) -> None:
+    declined = county.wishes(county.arrives(), c.Accept(), role, unit).declined
     assert (declined.reason if declined else None) == reason
 
 
-def test_a_command_on_old_news_is_declined_with_the_current_version() -> None:
-    incident = opened()
-    stale = command(incident.id, Accept()).model_copy(update={"expected_version": 1})
-    declined = obey(stale, {incident.id: incident}, {}, PACK, START).declined
+def test_a_new_problem_is_opened_and_dispatched_to_the_catalogues_unit(county: County) -> None:
+    incident = county[county.arrives()]
+    assert (incident.state, incident.version, incident.unit) == ("dispatched", 2, "U02")
+
+
+def test_an_emergency_never_waits_for_an_answer(county: County) -> None:
+    assert county[county.arrives("ask", county.arrives(), emergency=True)].state == "dispatched"
+
+
+def test_a_question_nobody_answers_runs_out_and_dispatches_at_its_own_time(county: County) -> None:
+    waiting = county[county.arrives("ask", county.arrives())]
+    assert waiting.ask is not None
+    county.passes(30 * 24 * HOUR)
+    after = county[waiting.id]
+    assert (after.state, after.last_at) == ("dispatched", waiting.ask.until)
+
+
+def test_a_command_on_old_news_is_declined_with_the_current_version(county: County) -> None:
+    declined = county.wishes(county.arrives(), c.Accept(), expected_version=1).declined
     assert declined is not None
     assert (declined.reason, declined.current_version) == ("stale_version", 2)
 
 
-def test_the_second_return_goes_to_the_dispatch_centre_and_a_third_is_declined() -> None:
-    known = {(incident := opened()).id: incident}
-    units = []
-    for suggested in ("U05", "U06", "U07"):
-        back = Return(reason="不归我们管", suggested_unit=suggested)
-        decision = obey(command(incident.id, back), known, {}, PACK, START)
-        known |= decision.incidents
-        dispatch = known[incident.id].dispatch
-        units.append((dispatch.unit if dispatch else None, decision.declined.reason if decision.declined else None))
-    assert units == [("U05", None), (PACK.county.dispatch_centre, None), (PACK.county.dispatch_centre, "return_limit")]
+def test_the_second_return_waits_for_a_ruling_which_becomes_a_version_of_the_catalogue(county: County) -> None:
+    incident = county.arrives()
+    assert county.done(incident, c.Return(reason="不归我们管", suggested_unit="U05")).unit == "U05"
+    waiting = county.done(incident, c.Return(reason="也不归我们管"))
+    assert (waiting.state, waiting.dispatch, waiting.course.waiting_since) == ("adjudicating", None, START)
+    ruled = county.done(incident, c.Rule(unit="U09", basis="会议纪要一号", scope="town"))
+    assert (ruled.state, ruled.unit, ruled.course.waiting_since) == ("dispatched", "U09", None)
+    assert ruled.dispatch is not None
+    listed = PACK.county.catalogue_version
+    assert (ruled.dispatch.catalogue, ruled.dispatch.basis) == (f"{listed}+1", "会议纪要一号")
+    assert county.refused(incident, c.Return(reason="还是不归")) == "return_limit"
+    later = county[county.arrives()]
+    assert later.dispatch is not None
+    assert (later.unit, later.dispatch.catalogue) == ("U09", f"{listed}+1")
 
 
-class OrdersLife(RuleBasedStateMachine):
-    """Reports and commands in any order."""
+def test_a_ruling_holds_as_far_as_it_was_meant_and_a_later_one_takes_its_place(county: County) -> None:
+    county.done(adjudicating(county), c.Rule(unit="U09", basis="一", scope="town"))
+    what = county[county.arrives()].classification
+    elsewhere = Place(town_code=PACK.towns[1].code)
+    assert county.catalogue.duty(what, elsewhere).main == "U02"
+    second = county.arrives()
+    for _ in range(2):
+        county.done(second, c.Return(reason="错"))
+    county.done(second, c.Rule(unit="U11", basis="二", scope="town"))
+    assert county.catalogue.duty(what, Place(town_code=TOWN)).main == "U11"
+    third = adjudicating(county)
+    version = county.catalogue.version
+    county.done(third, c.Rule(unit="U12", basis="仅此", scope="once"))
+    assert (county[third].unit, county.catalogue.version) == ("U12", version)
+    assert county.refused(adjudicating(county), c.Rule(unit="U09", basis="三", scope="village")) == "not_possible"
 
-    @initialize()
-    def begin(self) -> None:
-        self.incidents: dict[str, Incident] = {}
-        self.reports: dict[str, ReportRef] = {}
-        self.where: dict[str, str] = {}
-        self.log: list[IncidentEvent] = []
-        self.now = START
 
-    def take(self, decision: Decision) -> None:
-        self.incidents |= decision.incidents
-        self.log += decision.events
-        self.where |= dict(decision.joins)
+def test_what_a_town_cannot_do_goes_to_the_county_and_the_town_assists(county: County) -> None:
+    incident = county.arrives(matter="M23")
+    town = county[incident].unit
+    assert town is not None
+    assert town.startswith("T")
+    for level in ("town", "county"):
+        assert county.done(incident, c.Escalate(reason="调不下来")).course.level == level
+    dispatch = county[incident].dispatch
+    assert dispatch is not None
+    assert dispatch.unit == "U15"
+    assert town in dispatch.assisting
+    assert county.refused(incident, c.Escalate(reason="再升")) == "not_possible"
 
-    @rule(band=st.sampled_from(["merge", "ask", "new"]), emergency=st.booleans(), data=st.data())
-    def a_report_arrives(self, band: str, emergency: bool, data: st.DataObject) -> None:
-        number = len(self.reports)
-        target = data.draw(st.sampled_from(sorted(self.incidents))) if self.incidents else None
-        coming = arrival(number, band if target else "new", target, emergency)
-        self.reports[f"r{number}"] = ref_of(coming.report)
-        self.take(receive(coming, self.incidents, PACK, self.now))
 
-    @rule(
-        action=st.sampled_from(
-            [Accept(), Contact(), Return(reason="错"), Complete(text="好"), AnswerAsk(same=True), AnswerAsk(same=False)]
-        ),
-        data=st.data(),
+def test_a_whistle_calls_units_to_one_place_and_the_main_unit_stays(county: County) -> None:
+    incident = accepted(county)
+    called = county.done(
+        incident, c.BlowWhistle(units=("U05", "U09"), meet_at="村口", reason="线杆要倒"), "grid_worker"
     )
-    def somebody_commands(self, action: Action, data: st.DataObject) -> None:
-        if self.incidents:
-            target = data.draw(st.sampled_from(sorted(self.incidents)))
-            self.take(obey(command(target, action), self.incidents, self.reports, PACK, self.now))
-
-    @rule(minutes=st.integers(1, 90))
-    def time_passes(self, minutes: int) -> None:
-        self.now += timedelta(minutes=minutes)
-        for incident in list(self.incidents.values()):
-            if incident.ask is not None and incident.ask.until <= self.now:
-                self.take(run_out(incident, PACK))
-
-    @invariant()
-    def every_report_is_in_exactly_one_incident(self) -> None:
-        inside = [name for incident in self.incidents.values() for name in incident.reports]
-        assert sorted(inside) == sorted(self.reports)
-        assert all(name in self.incidents[self.where[name]].reports for name in self.reports)
-
-    @invariant()
-    def versions_have_no_gap_and_time_does_not_go_back(self) -> None:
-        for incident in self.incidents.values():
-            steps = [event for event in self.log if event.incident_id == incident.id]
-            assert [event.incident_version for event in steps] == list(range(1, incident.version + 1))
-            assert [event.at for event in steps] == sorted(event.at for event in steps)
-
-    @invariant()
-    def one_active_main_dispatch_and_none_while_a_question_is_open(self) -> None:
-        for incident in self.incidents.values():
-            active = 0
-            for event in self.log:
-                if event.incident_id == incident.id:
-                    active += event.TYPE == "cn.huying.incident.dispatched.v1"
-                    active -= event.TYPE in {"cn.huying.incident.returned.v1", "cn.huying.incident.completed.v1"}
-            assert active == (incident.state in {"dispatched", "accepted", "contacted"})
-
-    @invariant()
-    def the_citizens_clock_is_never_reset(self) -> None:
-        for incident in self.incidents.values():
-            assert all(e.incident.opened_at == incident.opened_at for e in self.log if e.incident_id == incident.id)
+    assert called.dispatch is not None
+    assert (called.unit, set(called.dispatch.assisting) >= {"U05", "U09"}) == ("U02", True)
+    there = county.done(incident, c.CheckIn(), "unit", "U05")
+    assert there.course.whistle is not None
+    assert there.course.whistle.arrived == ("U05",)
+    assert county.refused(incident, c.CheckIn(), "unit", "U05") == "not_possible"
+    assert county.refused(incident, c.CheckIn(unit="U09"), "unit", "U05") == "not_allowed"
+    assert county.refused(incident, c.CheckIn(), "unit", "U07") == "not_allowed"
 
 
-OrdersLife.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
-TestOrdersLife = OrdersLife.TestCase
+def test_a_joint_review_is_open_until_its_conclusion(county: County) -> None:
+    incident = adjudicating(county)
+    assert county.refused(incident, c.JointReview(conclusion="定了")) == "not_possible"
+    assert county.done(incident, c.JointReview(units=("U02", "U05"), topic="谁来修")).course.review is not None
+    assert county.done(incident, c.JointReview(conclusion="供电修")).course.review is None
+
+
+def test_a_pause_ends_by_itself_and_goes_back_to_where_it_was(county: County) -> None:
+    incident = accepted(county)
+    county.done(incident, c.Contact())
+    assert county.done(incident, c.Suspend(reason="等材料", until=START + 5 * HOUR)).state == "suspended"
+    county.passes(6 * HOUR)
+    assert (county[incident].state, county[incident].last_at) == ("contacted", START + 5 * HOUR)
+    county.done(incident, c.Suspend(reason="等材料", until=county.now + HOUR))
+    assert county.done(incident, c.Resume(), "unit", "U02").state == "contacted"
+    too_long = c.Suspend(reason="等", until=START + timedelta(days=400))
+    assert county.refused(incident, too_long) == "not_possible"
+
+
+def test_extensions_are_requested_decided_counted_and_limited(county: County) -> None:
+    incident = accepted(county)
+    for n, days in enumerate((10, 20), 1):
+        county.done(incident, c.RequestExtension(until=START + timedelta(days=days), reason="等配件"), "unit", "U02")
+        assert county.refused(incident, c.ApproveExtension(), "unit", "U02") == "not_allowed"
+        assert county.done(incident, c.ApproveExtension()).course.extensions == n
+    again = c.RequestExtension(until=START + timedelta(days=30), reason="还等")
+    assert county.refused(incident, again) == "limit_reached"
+    other = accepted(county)
+    county.done(other, c.RequestExtension(until=START + timedelta(days=3), reason="等"))
+    after = county.done(other, c.RefuseExtension(reason="不够充分"))
+    [decided] = [event for event in county.told(other) if isinstance(event, IncidentExtensionDecidedV1)]
+    assert (after.course.extensions, after.course.request, decided.granted) == (0, None, False)
+
+
+def test_a_redo_goes_to_the_same_unit_and_by_itself_only_once(county: County) -> None:
+    incident = in_state(county, "completed")
+    again = county.done(incident, c.Redo(reason="不满意"), "system")
+    assert (again.state, again.unit, again.completed_at, again.course.redone) == ("dispatched", "U02", None, 1)
+    county.done(incident, c.Accept())
+    county.done(incident, c.Complete(text="又修了"))
+    assert county.refused(incident, c.Redo(reason="还不满意"), "system") == "limit_reached"
+    assert county.done(incident, c.Redo(reason="督办"), "supervisor").course.redone == 2
+
+
+def test_confirming_another_matter_moves_it_to_that_matters_unit_unless_a_person_placed_it(county: County) -> None:
+    incident = accepted(county)
+    moved = county.done(incident, c.Confirm(matter="M04", place=Place(village_code=PACK.villages[0].code)))
+    assert (moved.unit, moved.state, moved.classification.confidence) == ("U04", "dispatched", 1.0)
+    assert moved.place.village == PACK.villages[0].name_zh
+    placed = county.arrives()
+    county.done(placed, c.Assign(unit="U09", reason="更合适"))
+    assert county.done(placed, c.Confirm(matter="M04")).unit == "U09"
+    assert county.refused(placed, c.Confirm(place=Place(village_code="nowhere"))) == "not_possible"

@@ -102,7 +102,7 @@ def decision_of(event: IncidentEvent | CommandDeclinedV1) -> dict[str, Any] | No
 _DECLINED = {"incident_id", "reason", "message", "state", "legal", "current_version"}
 
 router = APIRouter(prefix="/v1", tags=["commands"])
-Ask = Annotated[Principal, Depends(allowed("unit", "dispatcher", "leader", "grid_worker", "system"))]
+Ask = Annotated[Principal, Depends(allowed("unit", "dispatcher", "leader", "supervisor", "grid_worker", "system"))]
 
 
 @router.post("/incidents/{incident_id}/commands", response_model=None)

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 from .incidents import ClockClass
 from .message import Code, Event, Identifier, Instant
 
-ClockKind = Literal["acceptance", "contact", "response", "resolution"]
+ClockKind = Literal["acceptance", "contact", "response", "resolution", "adjudication"]
 
 
 class ClockEvent(Event):

@@ -29,6 +29,11 @@ def incident_id(first_report_id: str) -> str:
     return deterministic_id("in", first_report_id)
 
 
+def split_incident_id(command_id: str) -> str:
+    """An incident that a person split off is named by the command: its first report may have opened another."""
+    return deterministic_id("in", "split", command_id)
+
+
 def dispatch_id(incident: str, incident_version: int) -> str:
     """A dispatch is named by the step of the incident's life that made it."""
     return deterministic_id("dp", incident, incident_version)

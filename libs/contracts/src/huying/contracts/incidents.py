@@ -9,13 +9,27 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from .commands import Actor
+from .course import Course, Label, Level
 from .message import Code, Event, Identifier, Instant, Text, Value
 from .places import Place
 from .reports import Attachment, ReporterRef
 
-State = Literal["asked", "dispatched", "accepted", "contacted", "completed", "merged"]
+State = Literal[
+    "asked", "dispatched", "accepted", "contacted", "suspended", "adjudicating", "covered", "completed", "merged"
+]
+"""`adjudicating`: returned twice, no unit has it, the dispatch centre rules; `covered`: another incident of its family
+has the one dispatch of their unit."""
 ClockClass = Literal["emergency", "consultation", "public_service", "other"]
-DeclineReason = Literal["unknown_incident", "stale_version", "illegal_move", "not_allowed", "no_ask", "return_limit"]
+DeclineReason = Literal[
+    "unknown_incident",
+    "stale_version",
+    "illegal_move",
+    "not_allowed",
+    "no_ask",
+    "return_limit",
+    "limit_reached",
+    "not_possible",
+]
 
 
 class Reason(Value):
@@ -46,6 +60,9 @@ class Dispatch(Value):
     assisting: tuple[Code, ...] = ()
     basis: str | None = None
     catalogue: str
+    """Version of the duty catalogue that was used."""
+    level: Level | None = None
+    """Where it starts by the catalogue."""
     dispatched_at: Instant
     accepted_at: Instant | None = None
     contacted_at: Instant | None = None
@@ -63,6 +80,9 @@ class ReportRef(Value):
     received_at: Instant
     reporter: ReporterRef | None = None
     origin_number: str | None = None
+    origin_due_at: Instant | None = None
+    moves: Annotated[int, Field(ge=0)] = 0
+    """How often it came to another incident than its first: the highest number says where it is now."""
 
 
 class IncidentView(Value):
@@ -84,6 +104,8 @@ class IncidentView(Value):
     merged_into: Identifier | None = None
     completed_at: Instant | None = None
     origin_due_at: Instant | None = None
+    course: Course | None = None
+    """What lies beside the main line; absent while nothing does."""
 
 
 class IncidentEvent(Event):
@@ -105,6 +127,7 @@ class IncidentOpenedV1(IncidentEvent):
     TYPE: ClassVar[str] = "cn.huying.incident.opened.v1"
     report: ReportRef
     reasons: tuple[Reason, ...] = ()
+    split_from: Identifier | None = None
 
 
 class IncidentAskedV1(IncidentEvent):
@@ -131,7 +154,7 @@ class IncidentReportJoinedV1(IncidentEvent):
 
     TYPE: ClassVar[str] = "cn.huying.incident.report-joined.v1"
     report: ReportRef
-    how: Literal["merged", "answered", "follow_up", "device"]
+    how: Literal["merged", "answered", "follow_up", "device", "person", "split", "restored"]
     score: float
     reasons: tuple[Reason, ...] = ()
 
@@ -142,6 +165,8 @@ class IncidentMergedV1(IncidentEvent):
     TYPE: ClassVar[str] = "cn.huying.incident.merged.v1"
     into: Identifier
     reports: tuple[Identifier, ...]
+    reason: str | None = None
+    labels: tuple[Label, ...] = ()
 
 
 class IncidentDispatchedV1(IncidentEvent):

@@ -5,7 +5,7 @@
 
 from dataclasses import dataclass
 
-from . import clocks, commands, incidents, notices, ratings, reports, ticks
+from . import clocks, commands, incidents, notices, orders, ratings, reports, ticks
 from .message import Event
 
 MAX_MESSAGE_BYTES = 1024 * 1024
@@ -95,6 +95,7 @@ INCIDENTS = Topic(
         incidents.IncidentContactedV1,
         incidents.IncidentReturnedV1,
         incidents.IncidentCompletedV1,
+        *orders.EVENTS,
         incidents.CommandDeclinedV1,
     ),
     "The feed: every step in an incident's life, numbered 1, 2, 3 ...",

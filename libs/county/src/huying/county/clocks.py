@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from huying.county.records import Record
 
-ClockKind = Literal["acceptance", "contact", "response", "resolution"]
+ClockKind = Literal["acceptance", "contact", "response", "resolution", "adjudication"]
 ClockClass = Literal["emergency", "consultation", "public_service", "other"]
 ClockUnit = Literal["minutes", "hours", "working_minutes", "working_hours", "working_days", "same_day"]
 

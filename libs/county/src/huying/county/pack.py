@@ -27,6 +27,19 @@ from huying.county.places import Grid, Outline, Town, Village
 from huying.county.records import Record
 
 
+class OrderRules(Record):
+    """How often and how long: limits of an order's life.
+
+    The unit may return it `return_limit` times, the last of which the dispatch centre rules upon; `redo_limit` binds
+    what happens by itself after a dissatisfied citizen, not a supervisor.
+    """
+
+    return_limit: int = Field(default=2, ge=1)
+    extension_limit: int = Field(default=2, ge=0)
+    redo_limit: int = Field(default=1, ge=0)
+    suspension_days: int = Field(default=60, ge=1)
+
+
 class County(Record):
     """The head of the pack (`pack.yaml`). `illustrative` names files whose content is invented."""
 
@@ -40,6 +53,7 @@ class County(Record):
     illustrative: tuple[str, ...] = ()
     roles: tuple[Role, ...] = Field(min_length=1)
     circumstances: tuple[Circumstance, ...] = ()
+    orders: OrderRules = OrderRules()
 
 
 class ClockBook(Record):

@@ -180,13 +180,13 @@ def _reports(
         report = _data(record).get("report_id")
         if report is not None and (record.topic, record.partition, record.offset) not in held:
             accepted.add(report)
-    told: dict[str, str] = {}
+    placed: dict[str, tuple[int, str]] = {}
     for incident, story in steps.items():
-        for _, kind, data in story:
-            if "report" in data:
-                known = told.get(data["report"]["report_id"])
-                if known is None or kind.endswith("report-joined.v1"):
-                    told[data["report"]["report_id"]] = incident
+        for _, _, data in story:
+            if "report" in data:  # the highest number of moves says where a report is now
+                name, moves = data["report"]["report_id"], data["report"].get("moves", 0)
+                placed[name] = max(placed.get(name, (-1, "")), (moves, incident))
+    told = {name: incident for name, (_, incident) in placed.items()}
     where: dict[str, list[str]] = defaultdict(list)
     for incident, (state, reports) in books.incidents.items():
         for report in reports if state != "merged" else ():
@@ -213,7 +213,7 @@ def _feed(proof: Proof, steps: Mapping[str, Sequence[Step]]) -> None:
         for version, kind, data in story:
             if kind.endswith("incident.dispatched.v1"):
                 active.add(data["dispatch"]["dispatch_id"])
-            elif kind.endswith(("incident.returned.v1", "incident.completed.v1")):
+            elif kind.endswith(("incident.returned.v1", "incident.completed.v1", "incident.withdrawn.v1")):
                 active.discard(data["dispatch"]["dispatch_id"])
             if len(active) > 1:
                 proof.break_("double_dispatch", f"{incident}: {len(active)} active main dispatches at {version}")

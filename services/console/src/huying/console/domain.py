@@ -13,11 +13,22 @@ from huying.contracts import incidents as feed
 from huying.contracts.clocks import ClockEvent
 from huying.contracts.commands import Actor
 from huying.contracts.incidents import IncidentEvent, ReportRef
+from huying.contracts.moves import legal, permitted
+from huying.contracts.orders import IncidentRedoneV1
 
+from .history import aside
 from .words import CLOCKS, FINAL, OPEN_STATES, ROLES, Names, exact, leading
 
 Clock = dict[str, Any]
-HOW = {"merged": "自动并案", "answered": "人工并案", "follow_up": "催办、补充", "device": "设备重复告警"}
+HOW = {
+    "merged": "自动并案",
+    "answered": "人工并案",
+    "follow_up": "催办、补充",
+    "device": "设备重复告警",
+    "person": "人工合并",
+    "split": "拆分转来",
+    "restored": "撤销合并转回",
+}
 ANSWERS = {"same": "是同一件事", "different": "不是同一件事", "expired": "到时无人研判，单独派单"}
 
 
@@ -55,11 +66,14 @@ def card(event: IncidentEvent) -> dict[str, Any]:
         "unit": view.dispatch.unit if view.dispatch else None,
         "town_code": view.place.town_code,
         "merged_into": view.merged_into,
+        "parent": view.course.parent if view.course else None,
     }
     if isinstance(event, feed.IncidentAskedV1):
         changed["ask"] = event.model_dump(include={"candidate", "candidate_number", "score", "until", "reasons", "at"})
     elif view.state != "asked":
         changed["ask"] = None
+    if isinstance(event, IncidentRedoneV1):
+        changed |= {"result": None, "attachments": []}
     if isinstance(event, feed.IncidentCompletedV1):
         changed["result"] = event.text
         changed["attachments"] = [item.model_dump() for item in event.attachments]
@@ -174,7 +188,7 @@ def _step(event: IncidentEvent, names: Names) -> tuple[str, str, str]:
             channel = names.channels.get(event.report.channel, event.report.channel)
             return "并案", f"{HOW[event.how]}：{channel} {event.report.tracking_number}", _reasons(event.reasons)
         case feed.IncidentMergedV1():
-            return "合并", "并入另一事件，诉求一并转去", ""
+            return "合并", "并入另一事件，诉求一并转去", event.reason or ""
         case feed.IncidentDispatchedV1():
             moved = f"（由{names.unit(event.previous_unit)}转来）" if event.previous_unit else ""
             helping = "、".join(names.unit(code) for code in event.dispatch.assisting)
@@ -189,7 +203,7 @@ def _step(event: IncidentEvent, names: Names) -> tuple[str, str, str]:
         case feed.IncidentCompletedV1():
             return "部门处置", f"{event.dispatch.unit_name}办结", event.text
         case _:
-            return "更新", event.incident.number, ""
+            return aside(event, names) or ("更新", event.incident.number, "")
 
 
 def _reasons(reasons: tuple[feed.Reason, ...]) -> str:
@@ -203,20 +217,27 @@ def _who(actor: Actor | None, names: Names) -> str:
     return f"{unit} {actor.id}".strip() if unit else f"{ROLES.get(actor.role, actor.role)} {actor.id}"
 
 
-LEGAL: Mapping[str, tuple[str, ...]] = {
-    "asked": ("answer_ask",),
-    "dispatched": ("accept", "return"),
-    "accepted": ("contact", "return", "complete"),
-    "contacted": ("contact", "return", "complete"),
-}
-"""Buttons by state. Routing has the last word; this only spares people buttons that it would refuse."""
+def allowed(document: Mapping[str, Any], actor: Actor) -> tuple[str, ...]:
+    """Which commands a person may be offered on an incident: by the common table, and where there is something to it.
 
-
-def allowed(state: str, unit: str | None, role: str, own_unit: str | None) -> tuple[str, ...]:
-    """Which commands a person may be offered on an incident."""
-    moves = LEGAL.get(state, ())
-    if role in {"dispatcher", "leader"}:
-        return moves
-    if role == "unit" and own_unit is not None and own_unit == unit:
-        return tuple(move for move in moves if move != "answer_ask")
-    return ()
+    Routing has the last word; this only spares people buttons that it would refuse.
+    """
+    view = document["view"]
+    course, dispatch = view.get("course") or {}, view.get("dispatch") or {}
+    called = frozenset((*dispatch.get("assisting", ()), *(course.get("whistle") or {}).get("units", ())))
+    there = {
+        "check_in": "whistle" in course,
+        "lift_supervision": "supervision" in course,
+        "supervise": "supervision" not in course,
+        "approve_extension": "request" in course,
+        "refuse_extension": "request" in course,
+        "request_extension": "request" not in course,
+        "release": "parent" in course,
+        "open_flood": "flood" not in course,
+        "close_flood": "flood" in course,
+        "split": view["report_count"] > 1,
+    }
+    moves = legal(document["state"])
+    return tuple(
+        kind for kind in moves if there.get(kind, True) and permitted(kind, actor, dispatch.get("unit"), called)
+    )

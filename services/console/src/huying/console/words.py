@@ -13,6 +13,9 @@ STATES: Mapping[str, tuple[str, str]] = {
     "dispatched": ("待签收", "open"),
     "accepted": ("处置中", "open"),
     "contacted": ("处置中 · 已联系", "open"),
+    "suspended": ("已挂起", "held"),
+    "adjudicating": ("待裁决", "held"),
+    "covered": ("随群体事件办理", "open"),
     "completed": ("已办结", "done"),
     "merged": ("已合并", "done"),
 }
@@ -23,7 +26,9 @@ CLOCKS: Mapping[str, str] = {
     "contact": "联系群众",
     "response": "答复",
     "resolution": "办结",
+    "adjudication": "裁决",
 }
+LEVELS: Mapping[str, str] = {"household": "户", "grid": "网格", "village": "村", "town": "乡镇", "county": "县级"}
 CLASSES: Mapping[str, str] = {
     "emergency": "紧急",
     "consultation": "咨询",
@@ -52,7 +57,7 @@ CHANNEL_ICONS: Mapping[str, str] = {
     "iot": "sensors",
 }
 FINAL = frozenset({"resolution", "response"})
-OPEN_STATES = ("asked", "dispatched", "accepted", "contacted")
+OPEN_STATES = ("asked", "dispatched", "accepted", "contacted", "suspended", "adjudicating", "covered")
 SOON_SHARE = 0.25
 """The last quarter of a deadline is the time to look at it: the pack's third warning stands there too."""
 

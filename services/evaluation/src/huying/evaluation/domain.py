@@ -22,6 +22,7 @@ from huying.contracts.incidents import (
     IncidentReportJoinedV1,
     IncidentReturnedV1,
 )
+from huying.contracts.orders import IncidentSplitV1
 from huying.contracts.ratings import Grade
 
 Verdict = Literal["on_time", "late", "void"]
@@ -126,20 +127,19 @@ class Decision:
 
 
 def decide_step(cases: Mapping[str, Case], event: IncidentEvent, rules: Rules) -> Decision:
-    """A step of an incident's life. `cases` holds it, and whatever it was merged into, as far as they are known."""
+    """A step of an incident's life.
+
+    Reports that leave it are told of by the incident that they come to, so every interleaving gives the same.
+    """
     known = cases.get(event.incident_id) or Case(incident_id=event.incident_id)
     if event.incident_version <= known.seen_version:
         return Decision()
     gap = event.incident_version > known.seen_version + 1
     case = _after(known, event)
-    if isinstance(event, IncidentMergedV1):
-        root = _root(cases, event.into)
-        moved = {
-            name: report.model_copy(update={"since": _milliseconds(event.at)}) for name, report in case.reports.items()
-        }
-        root = root.model_copy(update={"reports": moved | root.reports})
-        root, invited = _invite(root, rules)
-        return Decision((case.model_copy(update={"reports": {}}), root), invited, gap=gap)
+    if isinstance(event, IncidentMergedV1 | IncidentSplitV1):
+        gone = event.reports if isinstance(event, IncidentMergedV1) else [one.report_id for one in event.reports]
+        staying = {name: report for name, report in case.reports.items() if name not in gone}
+        return Decision((case.model_copy(update={"reports": staying}),), gap=gap)
     if isinstance(event, IncidentOpenedV1 | IncidentReportJoinedV1):
         told = event.report
         reporter = told.reporter.ref if told.reporter else None
@@ -259,18 +259,6 @@ def _invite(case: Case, rules: Rules) -> tuple[Case, tuple[tuple[Case, Invitatio
         changes["callback_due_at"] = min(one.at for one in new) + rules.callback_after
     case = case.model_copy(update=changes)
     return case, tuple((case, one) for one in new)
-
-
-def _root(cases: Mapping[str, Case], incident_id: str) -> Case:
-    """The living case behind an id; a chain of merges is followed, a ring of them is cut."""
-    seen: set[str] = set()
-    while incident_id not in seen:
-        seen.add(incident_id)
-        case = cases.get(incident_id) or Case(incident_id=incident_id)
-        if case.merged_into is None:
-            return case
-        incident_id = case.merged_into
-    return cases[incident_id]
 
 
 def _milliseconds(moment: datetime) -> datetime:

@@ -9,7 +9,7 @@ from huying.chassis.measures import Measures
 from huying.chassis.message import API, TIMER, Effects, Message, Stateless
 from huying.chassis.mongo import Mongo
 from huying.contracts.clocks import ClockEvent
-from huying.contracts.incidents import IncidentEvent, IncidentMergedV1
+from huying.contracts.incidents import IncidentEvent
 from huying.contracts.message import Instant, Text, Value
 from huying.contracts.ratings import Grade
 
@@ -54,24 +54,18 @@ class Evaluation(Stateless):
         self._ratings = measures.counter("ratings_total", "Verdicts of citizens", "grade")
 
     async def load(self, messages: Sequence[Message]) -> Cases:
-        """The batch's cases, those its merges lead to, and those its verdicts belong to."""
+        """The batch's cases, and those its verdicts belong to."""
         wanted = {message.key for message in messages if message.key and message.topic != API}
-        wanted |= {message.body.into for message in messages if isinstance(message.body, IncidentMergedV1)}
         ratings = [message.body.rating_id for message in messages if message.topic == API]
         state = Cases()
         query: dict[str, Any] = {"_id": {"$in": sorted(wanted)}}
         if ratings:
             query = {"$or": [query, {"invitations.rating_id": {"$in": ratings}}]}
-        asked: set[str] = set()
-        while wanted or ratings:
-            asked |= wanted
+        if wanted or ratings:
             async for row in self._mongo.collection(CASES).find(query):
                 case = repository.read(row)
                 state.cases[case.incident_id] = case
                 state.by_rating |= {one.rating_id: case.incident_id for one in case.invitations}
-            ahead = {case.merged_into for case in state.cases.values() if case.merged_into}
-            ratings, wanted = [], {one for one in ahead if one} - state.cases.keys() - asked
-            query = {"_id": {"$in": sorted(wanted)}}
         return state
 
     def fold(self, state: Cases, message: Message, now: datetime) -> Effects:

@@ -16,7 +16,7 @@ from huying.county import Pack
 from . import repository
 from .domain.acceptance import Accepted, Arrival, Keys, Known, Refused, decide
 from .domain.mapping import OriginMapping
-from .domain.standing import Standing, incident_after, reports_of, standing
+from .domain.standing import UNTOLD, Standing, incident_after, reports_of, standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Bridge(Stateless):
             elif isinstance(message.body, IncidentEvent):
                 incidents.add(message.body.incident_id)
                 reports.update(reports_of(message.body))
-                incidents.update(reports_of(message.body).values())
+                incidents.update(incident for incident, _ in reports_of(message.body).values())
         orders = await repository.find_orders(self._mongo, reports, incidents)
         for order in orders.values():
             incidents.update(order["incidents"])
@@ -115,7 +115,7 @@ class Bridge(Stateless):
         changed = dict(self._moved(state, event, incidents))
         repository.save_incident(effects, event.incident_id, after)
         for report_id, order in changed.items():
-            repository.save_standing(effects, report_id, order["incidents"], order["standing"])
+            repository.save_standing(effects, report_id, order["moves"], order["standing"])
         state.incidents[event.incident_id] = after
         state.orders.update(changed)
         return effects
@@ -126,9 +126,12 @@ class Bridge(Stateless):
         """Orders whose standing the event changes, as they are after it."""
         joined = reports_of(event)
         for report_id, order in state.orders.items():
-            members = set(order["incidents"])
+            before: dict[str, int] = order.get("moves", {})
+            members = dict(before)
             if report_id in joined:
-                members |= {event.incident_id, joined[report_id]}
-            if event.incident_id in members or members != set(order["incidents"]):
+                incident, moves = joined[report_id]
+                members[incident] = max(moves, before.get(incident, UNTOLD))
+                members.setdefault(event.incident_id, UNTOLD)
+            if event.incident_id in members or members != before:
                 told = standing(members, incidents).told(self.mappings.get(order["origin"]))
-                yield report_id, {**order, "incidents": sorted(members), "standing": told}
+                yield report_id, {**order, "incidents": sorted(members), "moves": members, "standing": told}

@@ -44,6 +44,7 @@ def order_document(event: ReportAcceptedV1, digest: str, standing: dict[str, Any
         "accepted_at": event.accepted_at,
         "origin_due_at": event.origin_due_at,
         "incidents": [],
+        "moves": {},
         "standing": standing,
     }
 
@@ -53,9 +54,9 @@ def save_order(effects: Effects, document: dict[str, Any]) -> None:
     effects.write(ORDERS, InsertOne(dict(document)))
 
 
-def save_standing(effects: Effects, report_id: str, incidents: Iterable[str], told: dict[str, Any]) -> None:
-    """Where the order is now."""
-    change = {"$set": {"incidents": sorted(incidents), "standing": told}}
+def save_standing(effects: Effects, report_id: str, moves: dict[str, int], told: dict[str, Any]) -> None:
+    """Where the order is now, and every incident that it ever came to."""
+    change = {"$set": {"incidents": sorted(moves), "moves": moves, "standing": told}}
     effects.write(ORDERS, UpdateOne({"_id": report_id}, change))
 
 

@@ -272,7 +272,7 @@ class Intake(Stateless):
             return effects
         repository.save_progress(effects, event.incident_id, progress.after_step(event))
         if isinstance(event, IncidentOpenedV1 | IncidentReportJoinedV1):
-            repository.link_report(effects, event.report, event.incident_id, event.at)
+            repository.link_report(effects, event.report, event.incident_id)
         if event.incident_version > seen + 1:
             state.tally["version_gap",] += 1
         state.versions[event.incident_id] = event.incident_version

@@ -83,7 +83,7 @@ def save_report(effects: Effects, accepted: Accepted) -> None:
     effects.write(REPORTS, InsertOne(document))
 
 
-def link_report(effects: Effects, report: ReportRef, incident_id: str, at: datetime) -> None:
+def link_report(effects: Effects, report: ReportRef, incident_id: str) -> None:
     """The feed says which incident a report is in; reports of other doors become known by this."""
     told = {
         "tracking_number": report.tracking_number,
@@ -92,7 +92,7 @@ def link_report(effects: Effects, report: ReportRef, incident_id: str, at: datet
         "received_at": report.received_at,
         "accepted_at": report.accepted_at,
     }
-    change = {"$set": told, "$max": {f"incidents.{incident_id}": at}}
+    change = {"$set": told, "$max": {f"incidents.{incident_id}": report.moves}}
     effects.write(REPORTS, UpdateOne({"_id": report.report_id}, change, upsert=True))
 
 

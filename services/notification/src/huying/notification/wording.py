@@ -29,7 +29,13 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
 }
 """Template to the fields that it may use besides the common ones."""
 
-KIND_ZH = {"acceptance": "签收", "contact": "联系群众", "response": "答复", "resolution": "办结"}
+KIND_ZH = {
+    "acceptance": "签收",
+    "contact": "联系群众",
+    "response": "答复",
+    "resolution": "办结",
+    "adjudication": "裁决",
+}
 
 
 class WordingError(ValueError):

@@ -1,66 +1,38 @@
-"""Folds reports, commands and questions that ran out over *committed index + overlay of this batch*.
+"""Folds reports, commands and what ran out by itself over *committed index + overlay of this batch*.
 
 The index and the open incidents live in memory; the overlay joins them after the commit and is thrown away otherwise.
 A second replica's write is noticed by the fence, and memory is rebuilt.
 """
 
-import heapq
 from collections import ChainMap
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from aiokafka.partitioner import murmur2
 
 from huying.chassis.clock import Clock
-from huying.chassis.desk import CommandDesk, decision_of
+from huying.chassis.desk import CommandDesk
 from huying.chassis.errors import Broken, Transient
 from huying.chassis.message import API, TIMER, Effects, Message
 from huying.chassis.service import Ground
-from huying.contracts.commands import CommandIssuedV1
-from huying.contracts.incidents import CommandDeclinedV1, IncidentEvent, ReportRef
+from huying.contracts.commands import AnswerAsk, CommandIssuedV1, Merge, Redo, Split, UndoMerge
+from huying.contracts.moves import CLOSED
 from huying.contracts.reports import ReportAcceptedV1
 from huying.contracts.topics import REPORTS
 from huying.county import Pack
 
 from . import repository as store
-from .domain import Arrival, Decision, facts_of, obey, receive, ref_of, run_out
-from .incident import Incident
+from .domain import Arrival, Catalogue, Decision, Scene, facts_of, obey, receive, ref_of, wake
+from .incident import Cause, Incident
 from .judgement import Correlator, IncidentView, Judge, JudgementModel, ReportFacts, Screening, Verdict
 from .judgement.pack import bits_of
+from .memory import Batch, Memory
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
-
-
-@dataclass(slots=True)
-class Memory:
-    """What is committed: incidents by id, questions by the time they run out, the fence."""
-
-    correlator: Correlator
-    incidents: dict[str, Incident] = field(default_factory=dict)
-    asks: list[tuple[datetime, str]] = field(default_factory=list)
-    epoch: int = 0
-    opened: int = 0
-
-
-@dataclass(slots=True)
-class Batch:
-    """One batch: what it read, and what it changes on top of the memory."""
-
-    overlay: Any
-    index: Correlator
-    incidents: ChainMap[str, Incident]
-    asks: list[tuple[datetime, str]]
-    opened: int
-    seen: set[str]
-    decided: set[str]
-    screenings: dict[str, tuple[ReportFacts, Screening]]
-    refs: dict[str, ReportRef]
-    tracked: dict[str, str]
-    fenced: bool = False
-    decisions: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+REGROUPING = (AnswerAsk, Merge, Split, UndoMerge, Redo)
+"""Commands that need the reports of their incidents, or change what the index holds of them."""
 
 
 class Routing:
@@ -74,7 +46,7 @@ class Routing:
         self._judge = Judge(bits_of(pack), model)
         self._kept = memory_kept
         self._batch: Batch | None = None
-        self.memory = Memory(Correlator(self._judge))
+        self.memory = Memory(Correlator(self._judge), Catalogue(pack))
         self.repository = store.Repository(ground.mongo, pack.code)
         self.jurisdiction = pack.code
         self.desk = CommandDesk(ground.mongo, ground.settings.service)
@@ -82,6 +54,9 @@ class Routing:
         measures = ground.measures
         self._outcomes = measures.counter("reports_total", "Reports by what became of them", "band")
         self._open = measures.gauge("open_incidents", "Incidents in memory that are not finished")
+        self._merged = measures.counter("merges_total", "Reports merged into a known incident")
+        self._reversed = measures.counter("reversed_merges_total", "Reports that a person took apart again")
+        self._ratio = measures.gauge("reversed_merges_ratio", "Reversed to merged reports, since ever")
 
     async def reload(self) -> None:
         """Rebuild the memory from the database."""
@@ -90,18 +65,16 @@ class Routing:
             since = self._clock.now() - self._kept
         except Transient:
             since = None
-        memory = Memory(Correlator(self._judge))
-        memory.epoch, memory.opened = await self.repository.fence()
+        memory = Memory(Correlator(self._judge), Catalogue(self._pack, await self.repository.rulings()))
+        memory.epoch, memory.tally = await self.repository.fence()
         found = await self.repository.remembered(since)
-        memory.incidents = {incident.id: incident for incident in found}
+        memory.remember(found)
         facts = await self.repository.facts([incident.id for incident in found if incident.reports])
         memory.correlator.add_incidents(
             IncidentView(i.id, tuple(facts[i.id]), i.opened_at, i.completed_at)
             for i in sorted(found, key=lambda incident: (incident.opened_at, incident.number))
             if i.reports and i.id in facts
         )
-        memory.asks = [(i.ask.until, i.id) for i in found if i.ask is not None]
-        heapq.heapify(memory.asks)
         self.memory = memory
 
     async def load(self, messages: Sequence[Message]) -> Batch:
@@ -111,63 +84,77 @@ class Routing:
         commands = [m.body for m in messages if isinstance(m.body, CommandIssuedV1) and m.topic != API]
         facts = [facts_of(report) for report in reports]
         screened = self._judge.screen(facts) if facts else []
-        extra: dict[str, Incident] = {}
-        memory = self.memory
-        unknown = {c.incident_id for c in commands} - memory.incidents.keys()
-        if unknown:
-            extra = {incident.id: incident for incident in await self.repository.incidents(unknown)}
-        asked = [c.incident_id for c in commands if c.action.kind == "answer_ask"]
+        memory, repository = self.memory, self.repository
+        extra = await self._older(commands)
+        incidents = ChainMap(extra, memory.incidents)
+        regrouped = _regrouped(commands, incidents)
         tracked = [r.relates_to for r in reports if r.relates_to]
-        overlay = memory.correlator.fork()
         self._batch = Batch(
-            overlay=overlay,
+            overlay=memory.correlator.fork(),
             index=memory.correlator,
-            incidents=ChainMap(extra, memory.incidents),
-            asks=[],
-            opened=memory.opened,
-            seen=await self.repository.known_reports([r.report_id for r in reports]) if reports else set(),
-            decided=await self.repository.decided([c.command_id for c in commands]) if commands else set(),
-            screenings={f.report_id: (f, s) for f, s in zip(facts, screened, strict=True)},
-            refs=await self.repository.refs(asked) if asked else {},
-            tracked=await self.repository.incident_of_tracking(tracked) if tracked else {},
+            incidents=incidents,
+            catalogue=memory.catalogue,
+            floods=dict.fromkeys(sorted(memory.floods)),
+            tally=memory.tally,
+            seen=await repository.known_reports([r.report_id for r in reports]) if reports else set(),
+            decided=await repository.decided([c.command_id for c in commands]) if commands else set(),
+            facts={f.report_id: f for f in facts},
+            screenings={f.report_id: s for f, s in zip(facts, screened, strict=True)},
+            refs=await repository.refs(regrouped) if regrouped else {},
+            tracked=await repository.incident_of_tracking(tracked) if tracked else {},
         )
+        if regrouped:
+            for known in (await repository.facts(regrouped)).values():
+                self._batch.facts |= {fact.report_id: fact for fact in known}
         return self._batch
 
+    async def _older(self, commands: Sequence[CommandIssuedV1]) -> dict[str, Incident]:
+        """Incidents that commands name and memory has let go, with those that they were merged into."""
+        found: dict[str, Incident] = {}
+        wanted = {name for command in commands for name in _named(command)}
+        while missing := wanted - self.memory.incidents.keys() - found.keys():
+            found |= {incident.id: incident for incident in await self.repository.incidents(missing)}
+            wanted = {one.merged_into for one in found.values() if one.merged_into} - missing
+        return found
+
     def fold(self, state: Batch, message: Message, now: datetime) -> Effects:
-        """Decide one message; questions that ran out by then run out first."""
+        """Decide one message; what ran out by then happens first."""
         if message.topic == API:
             return self.desk.fold(message.body)
         effects = Effects()
-        for incident in self._expired(state, now):
-            self._apply(state, run_out(incident, self._pack), effects)
+        while due := state.due(self.memory, now):
+            self._apply(state, wake(due[0], self._scene(state, now), now), effects)
         if isinstance(message.body, ReportAcceptedV1):
             self._report(state, message.body, now, effects)
         elif isinstance(message.body, CommandIssuedV1):
             self._command(state, message.body, now, effects)
-        if (effects.writes or effects.events) and not state.fenced:
-            state.fenced = True
-            effects.guards.append(self.repository.advance(self.memory.epoch, state.opened))
+        if effects.writes or effects.events:
+            if not state.fenced:
+                effects.guards.append(self.repository.advance(self.memory.epoch, state.fence))
+            state.fence["$set"] = {"epoch": self.memory.epoch + 1, **asdict(state.tally)}
         return effects
+
+    def _scene(self, state: Batch, now: datetime) -> Scene:
+        number = f"{now.astimezone(SHANGHAI):%y%m%d}-{state.tally.opened + 1:05d}"
+        return Scene(state.incidents, state.catalogue, state.refs, {}, number, tuple(state.floods))
 
     def _report(self, state: Batch, report: ReportAcceptedV1, now: datetime, effects: Effects) -> None:
         if report.jurisdiction != self.jurisdiction:
             raise Broken("unknown_jurisdiction", f"{report.jurisdiction!r}; this routing serves {self.jurisdiction!r}")
         if report.report_id in state.seen:
             return
-        facts, screening = state.screenings[report.report_id]
+        facts, screening = state.facts[report.report_id], state.screenings[report.report_id]
         verdict = state.index.judge(facts, screening, now)
-        related = state.tracked.get(report.relates_to or "")
-        if related is not None and related in state.incidents:
-            verdict = Verdict(report.report_id, "merge", related, 1.0, ())
-        number = f"{now.astimezone(SHANGHAI):%y%m%d}-{state.opened + 1:05d}"
-        decision = receive(Arrival(report, screening, verdict, number), state.incidents, self._pack, now)
+        related = state.incidents.get(state.tracked.get(report.relates_to or "", ""))
+        if related is not None:
+            verdict = Verdict(report.report_id, "merge", related.id, 1.0, ())
+        decision = receive(Arrival(report, screening, verdict), self._scene(state, now), Cause(now, self._pack.hash))
         state.seen.add(report.report_id)
         state.refs[report.report_id] = ref_of(report)
         self._apply(state, decision, effects)
         [(_, incident)] = decision.joins
         effects.write("reports", store.report_row(report, facts, verdict, incident, now))
         if decision.opened:
-            state.opened += 1
             state.index.add_incident(IncidentView(incident, (facts,), now), [screening])
         else:
             state.index.join(incident, facts, screening)
@@ -177,74 +164,57 @@ class Routing:
     def _command(self, state: Batch, command: CommandIssuedV1, now: datetime, effects: Effects) -> None:
         if command.command_id in state.decided:
             return
-        decision = obey(command, state.incidents, state.refs, self._pack, now)
+        scene = self._scene(state, now)
+        if isinstance(command.action, Split):
+            evidence = {name: self._screened(state, name) for name in command.action.reports if name in state.facts}
+            scene = replace(scene, evidence=evidence)
+        decision = obey(command, scene, now)
         state.decided.add(command.command_id)
         self._apply(state, decision, effects)
-        for report_id, incident in decision.joins:
-            effects.write("reports", store.moved(report_id, incident))
-        for gone, into in decision.merged:
-            facts = [
-                self._facts_in(state, report_id) for report_id in state.refs if (report_id, into) in decision.joins
-            ]
-            state.index.remove(gone)
-            for known, screening in facts:
-                state.index.join(into, known, screening)
-        for finished in decision.closed:
-            if finished in self.memory.incidents or finished in state.incidents.maps[0]:
-                state.index.close(finished, now)
+        for name in decision.closed:
+            if name in state.index.index.slot_of:
+                state.index.close(name, now)
+        for name in sorted(decision.regrouped):
+            self._reindex(state, state.incidents[name])
 
-    def _facts_in(self, state: Batch, report_id: str) -> tuple[ReportFacts, Screening]:
+    def _reindex(self, state: Batch, incident: Incident) -> None:
+        """The index holds what the incident holds; one that it let go long ago, only if that lives again."""
+        held = incident.id in state.index.index.slot_of
+        if held:
+            state.index.remove(incident.id)
+        reports = [self._screened(state, name) for name in incident.reports if name in state.facts]
+        if reports and (held or incident.state not in CLOSED):
+            facts = tuple(fact for fact, _ in reports)
+            view = IncidentView(incident.id, facts, incident.opened_at, incident.completed_at)
+            state.index.add_incident(view, [screening for _, screening in reports])
+
+    def _screened(self, state: Batch, report_id: str) -> tuple[ReportFacts, Screening]:
+        facts = state.facts[report_id]
         if report_id not in state.screenings:
-            ref = state.refs[report_id]
-            facts = ReportFacts(report_id, ref.channel, ref.received_at, ref.text)
-            state.screenings[report_id] = (facts, self._judge.screen([facts])[0])
-        return state.screenings[report_id]
+            state.screenings[report_id] = self._judge.screen([facts])[0]
+        return facts, state.screenings[report_id]
 
     def _apply(self, state: Batch, decision: Decision, effects: Effects) -> None:
         """Bring the batch's state forward and add the decision's effects."""
-        state.incidents.maps[0].update(decision.incidents)
-        for incident in decision.incidents.values():
-            if incident.ask is not None:
-                heapq.heappush(state.asks, (incident.ask.until, incident.id))
+        state.take(decision)
         more = store.effects_of(decision)
         effects.writes.extend(more.writes)
         effects.events.extend(more.events)
-        told: list[IncidentEvent | CommandDeclinedV1] = [*decision.events]
-        if decision.declined is not None:
-            told.append(decision.declined)
-        for event in told:
-            answer = decision_of(event)
-            if event.command_id is not None and answer is not None:
-                state.decisions.append((event.command_id, answer))
-
-    def _expired(self, state: Batch, now: datetime) -> list[Incident]:
-        """Asked incidents whose time ran out by `now`, in that order; the committed heap is only looked at."""
-        found: dict[str, Incident] = {}
-        for until, incident_id in sorted([*(ask for ask in self.memory.asks if ask[0] <= now), *state.asks]):
-            incident = state.incidents.get(incident_id)
-            if until <= now and incident is not None and incident.ask is not None and incident.ask.until == until:
-                found[incident_id] = incident
-        return list(found.values())
+        answer = store.answer_of(decision)
+        if answer is not None:
+            state.decisions.append(answer)
 
     def committed(self, state: Batch) -> None:
         """The overlay becomes memory."""
-        memory = self.memory
-        state.overlay.commit()
+        memory, before = self.memory, self.memory.tally
+        memory.commit(state)
         self._batch = None
-        memory.incidents.update(state.incidents.maps[0])
-        memory.opened = state.opened
-        memory.epoch += state.fenced
-        for ask in state.asks:
-            heapq.heappush(memory.asks, ask)
-        while memory.asks and not self._waits(memory.asks[0]):
-            heapq.heappop(memory.asks)
         for command_id, decision in state.decisions:
             self.desk.decided(command_id, decision)
+        self._merged.inc(memory.tally.merged - before.merged)
+        self._reversed.inc(memory.tally.reversed - before.reversed)
+        self._ratio.set(memory.tally.reversed / max(1, memory.tally.merged))
         self._open.set(len(memory.correlator))
-
-    def _waits(self, ask: tuple[datetime, str]) -> bool:
-        incident = self.memory.incidents.get(ask[1])
-        return incident is not None and incident.ask is not None and incident.ask.until == ask[0]
 
     def _drop(self) -> None:
         if self._batch is not None:
@@ -252,12 +222,35 @@ class Routing:
             self._batch = None
 
     async def due(self, now: datetime) -> Sequence[Message]:
-        """One message when a question has run out and this replica is the county's owner."""
-        if not any(until <= now and self._waits((until, key)) for until, key in self.memory.asks) or not self._owner():
+        """One message when something has run out and this replica is the county's owner."""
+        if not any(wake[0] <= now and self.memory.waits(wake) for wake in self.memory.wakes) or not self._owner():
             return ()
-        return [Message(TIMER, f"asks/{now.isoformat()}", None, time=now)]
+        return [Message(TIMER, f"wakes/{now.isoformat()}", None, time=now)]
 
     def _owner(self) -> bool:
         consumer = self._ground.link.consumer
         assigned = consumer.assignment() if consumer is not None else ()
         return any(tp.topic == REPORTS.name and tp.partition == self._partition for tp in assigned)
+
+
+def _named(command: CommandIssuedV1) -> set[str]:
+    """Incidents that a command speaks of."""
+    action = command.action
+    others = getattr(action, "children", ()) or ((action.into,) if isinstance(action, Merge) else ())
+    return {command.incident_id, *others}
+
+
+def _regrouped(commands: Sequence[CommandIssuedV1], incidents: ChainMap[str, Incident]) -> list[str]:
+    """Incidents whose reports the batch's commands may need: those named, asked about, or merged into."""
+    wanted: list[str | None] = []
+    for command in commands:
+        if isinstance(command.action, REGROUPING):
+            wanted += sorted(_named(command))
+    found: dict[str, None] = {}
+    while wanted:
+        name = wanted.pop()
+        incident = incidents.get(name) if name else None
+        if incident is not None and incident.id not in found:
+            found[incident.id] = None
+            wanted += [incident.merged_into, incident.ask.candidate if incident.ask else None]
+    return list(found)

@@ -1,12 +1,12 @@
 """Incidents, reports and dispatches in MongoDB: documents in, documents out. Decides nothing.
 
 Collections: `incidents`, `reports` (every report and the one incident it is in), `dispatches` (one active main
-dispatch per incident, by a unique index), `commands` (what became of each), `fence` (one document a jurisdiction:
-whoever writes without having seen the last write is refused).
+dispatch per incident, by a unique index), `rulings` (the duty catalogue's versions since the pack's), `commands` (what
+became of each), `fence` (one document a jurisdiction: whoever writes without having seen the last write is refused).
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import fields
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -15,14 +15,24 @@ from pymongo import IndexModel, InsertOne, ReplaceOne, UpdateOne
 from huying.chassis.desk import COMMANDS_COLLECTION, decision_of
 from huying.chassis.message import Effects, Guard, Outgoing
 from huying.chassis.mongo import Mongo
+from huying.contracts.course import CatalogueRule, Course
 from huying.contracts.identity import event_id
-from huying.contracts.incidents import Classification, Dispatch, Reason, ReportRef
+from huying.contracts.incidents import (
+    Classification,
+    Dispatch,
+    IncidentCompletedV1,
+    IncidentDispatchedV1,
+    IncidentReturnedV1,
+    Reason,
+    ReportRef,
+)
+from huying.contracts.orders import IncidentWithdrawnV1
 from huying.contracts.places import Place
 from huying.contracts.reports import ReportAcceptedV1
 from huying.contracts.topics import INCIDENTS
 
 from .domain import Decision, ref_of
-from .incident import Ask, Incident
+from .incident import PLAIN, Ask, Incident
 from .judgement import ReportFacts, Verdict
 
 INDEXES = {
@@ -69,6 +79,9 @@ def document(incident: Incident) -> dict[str, Any]:
         "merged_into": incident.merged_into,
         "completed_at": incident.completed_at,
         "origin_due_at": incident.origin_due_at,
+        "course": None if incident.course is PLAIN else incident.course.model_dump(exclude_none=True),
+        "gave": list(incident.gave),
+        "children": list(incident.children),
     }
     if incident.ask:
         ask = incident.ask
@@ -113,7 +126,14 @@ def restore(row: dict[str, Any]) -> Incident:
         merged_into=row["merged_into"],
         completed_at=row["completed_at"],
         origin_due_at=row["origin_due_at"],
+        course=Course.model_validate(row["course"]) if row.get("course") else PLAIN,
+        gave=tuple(row.get("gave", ())),
+        children=tuple(row.get("children", ())),
     )
+
+
+ENDS = frozenset({IncidentReturnedV1.TYPE, IncidentCompletedV1.TYPE, IncidentWithdrawnV1.TYPE})
+"""Events that end a main dispatch. One that is covered is completed under another's, which stays."""
 
 
 def effects_of(decision: Decision) -> Effects:
@@ -124,7 +144,7 @@ def effects_of(decision: Decision) -> Effects:
             Outgoing(INCIDENTS, event.incident_id, event_id(event.incident_id, event.incident_version), event, event.at)
         )
         dispatch: Dispatch | None = getattr(event, "dispatch", None)
-        if event.TYPE == "cn.huying.incident.dispatched.v1" and dispatch is not None:
+        if event.TYPE == IncidentDispatchedV1.TYPE and dispatch is not None:
             row = {
                 "_id": dispatch.dispatch_id,
                 "incident_id": event.incident_id,
@@ -133,20 +153,35 @@ def effects_of(decision: Decision) -> Effects:
                 "at": event.at,
             }
             effects.write("dispatches", InsertOne(row))
-        elif event.TYPE in {"cn.huying.incident.returned.v1", "cn.huying.incident.completed.v1"}:
+        elif event.TYPE in ENDS:
             assert dispatch is not None
-            effects.write("dispatches", UpdateOne({"_id": dispatch.dispatch_id}, {"$set": {"active": False}}))
-        if event.command_id is not None:
-            effects.write(COMMANDS_COLLECTION, _decided(event.command_id, decision_of(event)))
+            own = {"_id": dispatch.dispatch_id, "incident_id": event.incident_id}
+            effects.write("dispatches", UpdateOne(own, {"$set": {"active": False}}))
     for incident in decision.incidents.values():
         effects.write("incidents", ReplaceOne({"_id": incident.id}, document(incident), upsert=True))
+    for report in decision.moved.values():
+        effects.write("reports", _moved(report, dict(decision.joins)[report.report_id]))
+    if decision.rule is not None:
+        row = {"_id": decision.rule.number, **decision.rule.model_dump()}
+        effects.write("rulings", InsertOne(row))
+    answer = answer_of(decision)
+    if answer is not None:
+        effects.write(COMMANDS_COLLECTION, _decided(*answer))
     if decision.declined is not None:
         declined = decision.declined
-        effects.write(COMMANDS_COLLECTION, _decided(declined.command_id, decision_of(declined)))
         effects.events.append(
             Outgoing(INCIDENTS, declined.incident_id, f"declined/{declined.command_id}", declined, declined.at)
         )
     return effects
+
+
+def answer_of(decision: Decision) -> tuple[str, dict[str, Any]] | None:
+    """What became of the command, by the last step of the incident that it was for; None without a command."""
+    told = [event for event in decision.events if event.incident_id == decision.commanded]
+    event = decision.declined or (told[-1] if told else None)
+    if event is None or event.command_id is None:
+        return None
+    return event.command_id, decision_of(event) or {}
 
 
 def _decided(command_id: str, decision: dict[str, Any] | None) -> UpdateOne:
@@ -171,9 +206,18 @@ def report_row(
     )
 
 
-def moved(report_id: str, incident: str) -> UpdateOne:
+def _moved(report: ReportRef, incident: str) -> UpdateOne:
     """A report that is in another incident now."""
-    return UpdateOne({"_id": report_id}, {"$set": {"incident_id": incident}})
+    return UpdateOne({"_id": report.report_id}, {"$set": {"incident_id": incident, "ref.moves": report.moves}})
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many there were, ever: incidents opened, reports merged into a known one, reports taken out again."""
+
+    opened: int = 0
+    merged: int = 0
+    reversed: int = 0
 
 
 class Repository:
@@ -184,19 +228,25 @@ class Repository:
         self._mongo = mongo
         self._jurisdiction = jurisdiction
 
-    async def fence(self) -> tuple[int, int]:
-        """Epoch and number of incidents opened so far; made when absent."""
+    async def fence(self) -> tuple[int, Tally]:
+        """Epoch and tally so far; made when absent."""
         fences = self._mongo.collection("fence")
-        start = {"$setOnInsert": {"epoch": 0, "opened": 0}}
+        start = {"$setOnInsert": {"epoch": 0, **asdict(Tally())}}
         await fences.update_one({"_id": self._jurisdiction}, start, upsert=True)
         row = await fences.find_one({"_id": self._jurisdiction})
-        return row["epoch"], row["opened"]
+        return row["epoch"], Tally(row["opened"], row.get("merged", 0), row.get("reversed", 0))
 
-    def advance(self, epoch: int, opened: int) -> Guard:
-        """Refuse this transaction if another replica has written since `epoch`."""
-        return Guard(
-            "fence", {"_id": self._jurisdiction, "epoch": epoch}, {"$set": {"epoch": epoch + 1, "opened": opened}}
-        )
+    def advance(self, epoch: int, change: dict[str, Any]) -> Guard:
+        """Refuse this transaction if another replica has written since `epoch`.
+
+        `change` is read when the transaction is written, so a later message of the batch may still add to it.
+        """
+        return Guard("fence", {"_id": self._jurisdiction, "epoch": epoch}, change)
+
+    async def rulings(self) -> tuple[CatalogueRule, ...]:
+        """The rulings made so far, in order."""
+        cursor = self._mongo.collection("rulings").find().sort("_id", 1)
+        return tuple([CatalogueRule.model_validate(row) async for row in cursor])
 
     async def remembered(self, since: datetime | None) -> list[Incident]:
         """Incidents that are not finished, and those finished after `since`, by number."""

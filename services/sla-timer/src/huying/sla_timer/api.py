@@ -28,6 +28,8 @@ _SHOWN = (
     "provisional",
     "pack_hash",
     "origin_due_at",
+    "paused_at",
+    "extended",
     "explanation",
 )
 
@@ -41,7 +43,7 @@ async def clocks(incident_id: str, who: Ask, ground: Here) -> dict[str, Any]:
         raise Problem(404, "Unknown incident", f"No incident {incident_id!r} has come by the feed; check the id.")
     rows = ground.mongo.collection(TIMERS).find({"incident_id": incident_id}).sort([("created_at", 1), ("_id", 1)])
     shown = [
-        {"clock_id": row["_id"], **{name: row[name] for name in _SHOWN}, "steps": _steps(row)} async for row in rows
+        {"clock_id": row["_id"], **{name: row.get(name) for name in _SHOWN}, "steps": _steps(row)} async for row in rows
     ]
     return {"incident_id": incident_id, "unit": case["unit"], "clocks": shown}
 

@@ -8,10 +8,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
-from huying.contracts.clocks import ClockBreachedV1, ClockEvent, ClockStartedV1, ClockStoppedV1, ClockWarnedV1
+from huying.contracts.clocks import (
+    ClockBreachedV1,
+    ClockEvent,
+    ClockExtendedV1,
+    ClockPausedV1,
+    ClockResumedV1,
+    ClockStartedV1,
+    ClockStoppedV1,
+    ClockWarnedV1,
+)
 from huying.contracts.identity import deterministic_id
 from huying.contracts.incidents import ClockClass
-from huying.county import ClockKind, ClockPolicy, Due, WorkingCalendar, due_at, reminder_at, warning_times
+from huying.county import ClockKind, ClockPolicy, Due, Pause, WorkingCalendar, due_at, reminder_at, warning_times
 
 Verdict = Literal["on_time", "late", "void"]
 
@@ -63,6 +72,17 @@ class Clock:
     breached_at: datetime | None = None
     stopped_at: datetime | None = None
     verdict: Verdict | None = None
+    pauses: tuple[Pause, ...] = ()
+    paused_at: datetime | None = None
+    pause_reason: str = ""
+    extended: int = 0
+    """How many extensions it has had."""
+    extended_to: datetime | None = None
+
+    @property
+    def order(self) -> "Order":
+        """What it was started for."""
+        return Order(self.policy, self.kind, self.run, self.unit, self.started_at, self.origin_due_at)
 
     @property
     def armed(self) -> bool:
@@ -72,7 +92,7 @@ class Clock:
     @property
     def next_at(self) -> datetime | None:
         """When it has something to tell; None when it has nothing more to say."""
-        if not self.armed or self.next_step >= len(self.steps):
+        if not self.armed or self.paused_at is not None or self.next_step >= len(self.steps):
             return None
         step = self.steps[self.next_step]
         at_the_deadline = step.name == BREACHED and step.at == self.due_at
@@ -127,6 +147,48 @@ class Clock:
         roles = self.policy.breach_roles
         return replace(self, steps=(*self.steps, Step(f"+{number}", max(to_ms(at), self.created_at), percent, roles)))
 
+    def pause(self, at: datetime, reason: str, unit: str | None) -> tuple["Clock", "Told"]:
+        """It stands still, and tells nothing until it goes on."""
+        at = max(to_ms(at), self.created_at)
+        paused = ClockPausedV1.model_validate(self._facts(at, unit) | {"reason": reason})
+        after = replace(self, paused_at=at, pause_reason=reason)
+        return after, Told(f"{self.id}/paused/{len(self.pauses) + 1}", paused, "paused")
+
+    def resume(self, at: datetime, rules: "Rulebook", unit: str | None) -> tuple["Clock", "Told"]:
+        """It runs again; the deadline has moved by what the pause was worth, and an agreed one stays at the least."""
+        assert self.paused_at is not None
+        at = max(to_ms(at), self.paused_at)
+        pauses = (*self.pauses, Pause(self.paused_at, at, self.pause_reason))
+        due = rules.due(self.order, pauses)
+        after = replace(self, pauses=pauses, paused_at=None, pause_reason="", explanation=due.steps)
+        after = after._retimed(max(to_ms(due.at), self.extended_to or self.started_at), at, rules.calendar)
+        resumed = ClockResumedV1.model_validate(after._facts(at, unit))
+        return after, Told(f"{self.id}/resumed/{len(pauses)}", resumed, "resumed")
+
+    def extend(
+        self, until: datetime, count: int, reason: str, at: datetime, rules: "Rulebook", unit: str | None
+    ) -> tuple["Clock", "Told"]:
+        """More time was granted. A breach stays a breach; a date before the deadline moves nothing."""
+        at, until = max(to_ms(at), self.created_at), to_ms(until)
+        said = (*self.explanation, f"第{count}次延期至 {rules.calendar.local(until):%Y-%m-%d %H:%M}：{reason}")
+        after = replace(self, extended=count, extended_to=until, explanation=said)
+        after = after._retimed(max(until, self.due_at), at, rules.calendar)
+        event = ClockExtendedV1.model_validate(after._facts(at, unit) | {"reason": reason, "count": count})
+        return after, Told(f"{self.id}/extended/{count}", event, "extended")
+
+    def _retimed(self, due: datetime, at: datetime, calendar: WorkingCalendar) -> "Clock":
+        """With another deadline: what was told stays told, shares of the time that have passed are not told again."""
+        told = self.steps[: self.next_step]
+        names = {step.name for step in told}
+        steps = [
+            Step(str(warning.percent), to_ms(warning.at), warning.percent, warning.roles)
+            for warning in warning_times(self.policy, self.started_at, due, calendar, self.pauses)
+            if str(warning.percent) not in names and warning.at > at and self.breached_at is None
+        ]
+        if self.breached_at is None:
+            steps.append(Step(BREACHED, max(due, at), 100, self.policy.breach_roles))
+        return replace(self, due_at=due, steps=(*told, *steps))._with_reminder(calendar)
+
     def stop(self, at: datetime, verdict: Verdict, unit: str | None) -> tuple["Clock", "Told"]:
         """End it. A clock that was breached before is late, whatever happened then, unless it is void."""
         at = max(to_ms(at), self.created_at)
@@ -135,13 +197,16 @@ class Clock:
         return after, Told(f"{self.id}/stopped", stopped, "stopped")
 
 
+What = Literal["started", "warned", "breached", "paused", "resumed", "extended", "stopped"]
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """An event with its deterministic id, and the word that counts it."""
 
     id: str
     event: ClockEvent
-    what: Literal["started", "warned", "breached", "stopped"]
+    what: "What"
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,14 +228,19 @@ class Rulebook:
     pack_hash: str
     policies: Mapping[tuple[str, str], ClockPolicy]
     calendar: WorkingCalendar
+    centre: str | None = None
+    """The unit that rules where units differ."""
 
     def classes(self, clock_class: str) -> dict[str, ClockPolicy]:
         """Kind to policy of one class."""
         return {kind: policy for (kind, of), policy in self.policies.items() if of == clock_class}
 
-    def due(self, order: Order) -> Due:
-        """The deadline: the county's, or the origin's where that is stricter or the county has none."""
-        ours = due_at(order.policy, order.started_at, self.calendar)
+    def due(self, order: Order, pauses: tuple[Pause, ...] = ()) -> Due:
+        """The deadline: the county's, or the origin's where that is stricter or the county has none.
+
+        Pauses move the county's deadline; the origin never agreed to them.
+        """
+        ours = due_at(order.policy, order.started_at, self.calendar, pauses)
         theirs = order.origin_due_at
         if theirs is None or (order.policy.kind == order.kind and theirs >= ours.at):
             return ours
@@ -182,13 +252,19 @@ class Rulebook:
         )
 
     def clock(
-        self, order: Order, incident_id: str, jurisdiction: str, created_at: datetime, occasion: str | int
+        self,
+        order: Order,
+        incident_id: str,
+        jurisdiction: str,
+        created_at: datetime,
+        occasion: str | int,
+        pauses: tuple[Pause, ...] = (),
     ) -> Clock:
         """A clock, ready to run. `occasion` is what started it: the incident's version, or a new calendar's hash."""
         created_at, started_at = to_ms(created_at), to_ms(order.started_at)
-        due = self.due(order)
+        due = self.due(order, pauses)
         ends = to_ms(due.at)
-        warned = warning_times(order.policy, started_at, ends, self.calendar)
+        warned = warning_times(order.policy, started_at, ends, self.calendar, pauses)
         steps = [
             Step(str(warning.percent), max(to_ms(warning.at), created_at), warning.percent, warning.roles)
             for warning in warned
@@ -212,4 +288,5 @@ class Rulebook:
             steps=tuple(steps),
             origin_due_at=order.origin_due_at,
             counted_with=self.pack_hash,
+            pauses=pauses,
         )

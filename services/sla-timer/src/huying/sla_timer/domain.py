@@ -9,13 +9,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from huying.contracts.course import Course
 from huying.contracts.incidents import Dispatch, IncidentEvent, IncidentReturnedV1, IncidentView
+from huying.contracts.orders import IncidentExtensionDecidedV1
 from huying.county import ClockKind
 
 from .clocks import BREACHED, Clock, Order, Rulebook, Told, Verdict, to_ms
 
 CITIZEN: tuple[ClockKind, ...] = ("contact", "response", "resolution")
-"""The citizen's clocks: they start when the incident was opened, and no transfer resets them."""
+"""The citizen's clocks: they start when the incident was opened, or after people regrouped reports where its course
+says; no transfer resets them."""
+PLAIN = Course()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +63,12 @@ def on_incident(
     view, at = event.incident, to_ms(event.at)
     done = done_at(view)
     _fire(decision, {clock.id: min(at, done.get(clock.kind) or at) for clock in _armed(known)}, rules, now, tolerance)
-    unit = view.dispatch.unit if view.dispatch else known.unit
+    unit = view.dispatch.unit if view.dispatch else known.unit if view.state != "adjudicating" else rules.centre
     _stop(decision, event, done)
     decision.case = replace(decision.case, version=event.incident_version, unit=unit)
     if view.state not in {"merged", "completed"}:
         _start(decision, event, done, rules)
+        _beside(decision, event, rules)
         _fire(decision, {clock.id: at for clock in _armed(decision.case)}, rules, now, tolerance)
     return decision
 
@@ -80,8 +85,10 @@ def on_calendar(case: Case, clock_id: str, rules: Rulebook, now: datetime) -> De
     decision, clock = Decision(case), case.clocks[clock_id]
     if not clock.armed or not clock.provisional or clock.counted_with == rules.pack_hash:
         return decision
-    order = Order(clock.policy, clock.kind, clock.run, clock.unit, clock.started_at, clock.origin_due_at)
-    fresh = rules.clock(order, case.incident_id, case.jurisdiction, now, rules.pack_hash)
+    if clock.paused_at is not None or clock.extended_to is not None:
+        decision.take(replace(clock, counted_with=rules.pack_hash), None)
+        return decision  # it is counted again when it goes on; a date that was agreed stays
+    fresh = rules.clock(clock.order, case.incident_id, case.jurisdiction, now, rules.pack_hash, clock.pauses)
     if fresh.due_at == clock.due_at or clock.breached_at is not None:
         explained = fresh.explanation if fresh.due_at == clock.due_at else clock.explanation
         firm = clock.provisional and fresh.provisional
@@ -135,10 +142,13 @@ def _fire(
 
 def _stop(decision: Decision, event: IncidentEvent, done: Mapping[ClockKind, datetime]) -> None:
     view, case = event.incident, decision.case
-    for clock in sorted(_armed(case), key=lambda clock: (clock.created_at, clock.kind, clock.id)):
+    for clock in _ordered_armed(case):
         at, verdict = to_ms(event.at), None
         if view.state == "merged":
             verdict = "void"
+        elif clock.kind == "adjudication":
+            if view.state != "adjudicating":
+                verdict = "late" if clock.breached_at or at > clock.due_at else "on_time"
         elif clock.kind == "acceptance" and _moved_on(clock, event):
             verdict = "late" if clock.breached_at else "void"
         elif clock.kind in done:
@@ -170,10 +180,42 @@ def _start(decision: Decision, event: IncidentEvent, done: Mapping[ClockKind, da
         clock = rules.clock(order, event.incident_id, event.jurisdiction, event.at, event.incident_version)
         running = next((c for c in same if c.armed), None)
         if running is not None:
-            if running.breached_at is not None or not _stricter(clock, running):
+            if running.pauses:
+                clock = rules.clock(
+                    order, event.incident_id, event.jurisdiction, event.at, event.incident_version, running.pauses
+                )
+            split = clock.started_at > running.started_at  # the report that started it left for another incident
+            if not split and (running.breached_at is not None or not _stricter(clock, running)):
                 continue
             decision.take(*running.stop(event.at, "void", decision.case.unit))
         decision.take(clock, clock.started(decision.case.unit))
+
+
+def _beside(decision: Decision, event: IncidentEvent, rules: Rulebook) -> None:
+    """Pauses and extensions, as the incident's course has them."""
+    course = event.incident.course
+    suspension = course.suspension if course else None
+    for clock in _ordered_armed(decision.case):
+        if clock.kind not in CITIZEN:
+            continue
+        if suspension is not None and clock.paused_at is None:
+            decision.take(*clock.pause(event.at, suspension.reason, decision.case.unit))
+        elif suspension is None and clock.paused_at is not None:
+            decision.take(*clock.resume(event.at, rules, decision.case.unit))
+    if course is None or course.extended_until is None:
+        return
+    armed = _ordered_armed(decision.case)
+    final = [c for c in armed if c.kind == "resolution"] or [c for c in armed if c.kind == "response"]
+    for clock in final:
+        if clock.extended < course.extensions and clock.extended_to != to_ms(course.extended_until):
+            reason = event.request.reason if isinstance(event, IncidentExtensionDecidedV1) else "延期已批准"
+            until = course.extended_until
+            told = clock.extend(until, course.extensions, reason, event.at, rules, decision.case.unit)
+            decision.take(*told)
+
+
+def _ordered_armed(case: Case) -> list[Clock]:
+    return sorted(_armed(case), key=lambda clock: (clock.created_at, clock.kind, clock.id))
 
 
 def _stricter(fresh: Clock, running: Clock) -> bool:
@@ -187,18 +229,27 @@ def _stricter(fresh: Clock, running: Clock) -> bool:
 def orders(view: IncidentView, rules: Rulebook) -> list[Order]:
     """The clocks that an incident in this state should have, by the policies of its class."""
     policies = rules.classes(view.classification.clock_class)
+    course = view.course or PLAIN
     wanted: list[Order] = []
     acceptance, dispatch = policies.get("acceptance"), view.dispatch
-    if acceptance is not None and dispatch is not None:
+    if acceptance is not None and dispatch is not None and view.state != "covered":
         wanted.append(Order(acceptance, "acceptance", dispatch.dispatch_id, dispatch.unit, dispatch.dispatched_at))
+    ruling = policies.get("adjudication")
+    if ruling is not None and course.waiting_since is not None:
+        wanted.append(Order(ruling, "adjudication", f"ruling{view.returns}", rules.centre, course.waiting_since))
+    run, since = "", course.citizen_since or view.opened_at
+    if course.redone and course.redone_at is not None:
+        run, since = f"redo{course.redone}", course.redone_at  # the first time has its verdict; this one has a clock
     for kind in CITIZEN:
         policy = policies.get(kind)
+        if run and kind == "contact":
+            continue
         if kind != "resolution":
             if policy is not None:
-                wanted.append(Order(policy, kind, "", None, view.opened_at))
+                wanted.append(Order(policy, kind, run, None, since))
             continue
-        origin = view.origin_due_at
+        origin = view.origin_due_at if not run else None
         basis = policy or (policies.get("response") if origin is not None else None)
         if basis is not None:
-            wanted.append(Order(basis, kind, "", None, view.opened_at, origin))
+            wanted.append(Order(basis, kind, run, None, since, origin))
     return wanted

@@ -65,6 +65,9 @@ class SlaTimer:
             "started": measures.counter("clocks_started_total", "Clocks started", "kind", "clock_class"),
             "warned": measures.counter("clocks_warned_total", "Warning steps told", "kind", "clock_class"),
             "breached": measures.counter("clocks_breached_total", "Deadlines that passed", "kind", "clock_class"),
+            "paused": measures.counter("clocks_paused_total", "Clocks paused", "kind", "clock_class"),
+            "resumed": measures.counter("clocks_resumed_total", "Clocks that run again", "kind", "clock_class"),
+            "extended": measures.counter("clocks_extended_total", "Extensions granted", "kind", "clock_class"),
             "stopped": measures.counter("clocks_stopped_total", "Clocks stopped", "kind", "clock_class"),
         }
         self._late = measures.counter("clocks_told_late_total", "Steps told late", "kind", "clock_class")

@@ -13,7 +13,7 @@ from pymongo import IndexModel, InsertOne, UpdateOne
 from huying.chassis.message import Document, Effects, Guard, Outgoing
 from huying.chassis.mongo import Mongo
 from huying.contracts.topics import CLOCKS
-from huying.county import ClockPolicy
+from huying.county import ClockPolicy, Pause
 
 from .clocks import Clock, Step
 from .domain import Case, Decision
@@ -32,7 +32,10 @@ DUE_LIMIT = 500
 DUE_INCIDENTS = 50
 """Incidents told of in one transaction: after a long stop each may have dozens of steps to catch up with."""
 
-_MOVING = ("next_step", "breached_at", "stopped_at", "verdict", "steps", "provisional", "explanation", "counted_with")
+_MOVING = (
+    *("next_step", "breached_at", "stopped_at", "verdict", "steps", "provisional", "explanation", "counted_with"),
+    *("due_at", "pauses", "paused_at", "pause_reason", "extended", "extended_to"),
+)
 
 
 def document(clock: Clock) -> Document:
@@ -64,14 +67,20 @@ def document(clock: Clock) -> Document:
         "breached_at": clock.breached_at,
         "stopped_at": clock.stopped_at,
         "verdict": clock.verdict,
+        "pauses": [{"from": one.started_at, "to": one.ended_at, "reason": one.reason} for one in clock.pauses],
+        "paused_at": clock.paused_at,
+        "pause_reason": clock.pause_reason,
+        "extended": clock.extended,
+        "extended_to": clock.extended_to,
     }
 
 
 def read(row: Document) -> Clock:
     """A clock out of its document."""
-    facts: dict[str, Any] = {name: row[name] for name in Clock.__dataclass_fields__ if name not in {"id", "steps"}}
+    facts: dict[str, Any] = {name: row[name] for name in Clock.__dataclass_fields__ if name in row and name != "steps"}
     facts["policy"] = ClockPolicy.model_validate(row["policy"])
     facts["explanation"] = tuple(row["explanation"])
+    facts["pauses"] = tuple(Pause(one["from"], one["to"], one["reason"]) for one in row.get("pauses", ()))
     steps = tuple(Step(s["name"], s["at"], s["percent"], tuple(s["roles"])) for s in row["steps"])
     return Clock(id=row["_id"], steps=steps, **facts)
 

@@ -92,7 +92,7 @@ class IncidentPage:
 
     def _buttons(self, document: dict[str, Any]) -> None:
         who = self.desk.who
-        moves = allowed(document["state"], document.get("unit"), who.role, who.unit)
+        moves = allowed(document, who.actor)
         state = (document["version"], moves)
         if state == self.state:
             return

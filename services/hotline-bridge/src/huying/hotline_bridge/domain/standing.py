@@ -3,10 +3,10 @@
 Every order of arrival gives the same standing: an incident counts by its latest version, an order by all its incidents.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from huying.contracts.incidents import (
     IncidentCompletedV1,
@@ -17,6 +17,9 @@ from huying.contracts.incidents import (
 )
 
 from .mapping import OrderState, OriginMapping
+
+OURS: Mapping[str, OrderState] = {"suspended": "accepted", "adjudicating": "asked", "covered": "dispatched"}
+"""Origins know the main line only: what lies beside it is told as the state that it looks like from there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,7 @@ def incident_after(event: IncidentEvent, before: Mapping[str, Any] | None) -> di
         result = event.text
     return {
         "seen_version": event.incident_version,
-        "state": view.state,
+        "state": OURS.get(view.state, view.state),
         "at": event.at,
         "number": view.number,
         "merged_into": view.merged_into,
@@ -68,27 +71,38 @@ def incident_after(event: IncidentEvent, before: Mapping[str, Any] | None) -> di
     }
 
 
-def reports_of(event: IncidentEvent) -> dict[str, str]:
-    """Reports that the event puts into an incident: report id -> incident id."""
+UNTOLD = -1
+"""Moves of a report to an incident that has not told of it yet."""
+
+
+def reports_of(event: IncidentEvent) -> dict[str, tuple[str, int]]:
+    """Reports that the event puts into an incident: report id -> incident id, with how many moves it came there."""
     if isinstance(event, IncidentOpenedV1 | IncidentReportJoinedV1):
-        return {event.report.report_id: event.incident_id}
+        return {event.report.report_id: (event.incident_id, event.report.moves)}
     if isinstance(event, IncidentMergedV1):
-        return dict.fromkeys(event.reports, event.into)
+        return dict.fromkeys(event.reports, (event.into, UNTOLD))
     return {}
 
 
-def standing(incident_ids: Iterable[str], incidents: Mapping[str, Mapping[str, Any]]) -> Standing:
-    """The standing of an order that was ever in `incident_ids`, as far as `incidents` are known.
+def standing(members: Mapping[str, int], incidents: Mapping[str, Mapping[str, Any]]) -> Standing:
+    """The standing of an order that was ever in these incidents, as far as `incidents` are known.
 
-    A merged incident only says so until the one that took it over is known; of several, the latest word counts.
+    Args:
+        members: incident id to the number of moves with which the order came there; the highest counts.
+        incidents: what is known of them. A merged one only says so until the one that took it over is known.
     """
-    known = [(name, incidents[name]) for name in sorted(set(incident_ids)) if name in incidents]
+    known = [(name, incidents[name]) for name in sorted(members) if name in incidents]
     if not known:
         return Standing("received")
-    living = [(name, incident) for name, incident in known if incident["state"] != "merged"] or known
-    name, incident = max(living, key=lambda pair: (pair[1]["at"], pair[0]))
+    told = [pair for pair in known if members[pair[0]] != UNTOLD]
+    living = [pair for pair in told if pair[1]["state"] != "merged"]
+    name, incident = max(told or known, key=lambda pair: (members[pair[0]], pair in living, pair[1]["at"], pair[0]))
+    seen = {name}
+    while (into := incident["merged_into"]) in incidents and into not in seen:
+        seen.add(into)
+        name, incident = into, incidents[into]
     return Standing(
-        state=incident["state"],
+        state=cast("OrderState", incident["state"]),
         at=incident["at"],
         incident_id=name,
         incident_number=incident["number"],

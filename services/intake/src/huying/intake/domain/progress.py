@@ -17,6 +17,7 @@ from huying.contracts.clocks import (
 )
 from huying.contracts.incidents import IncidentCompletedV1, IncidentEvent, IncidentMergedV1
 from huying.contracts.message import Instant, Value
+from huying.contracts.orders import IncidentRedoneV1
 
 from . import wording
 
@@ -34,8 +35,11 @@ STEPS_ZH: dict[StepCode, str] = {
 """The five steps that everybody sees, and the rating after them."""
 
 GRADES_ZH = {"satisfied": "满意", "basically_satisfied": "基本满意", "dissatisfied": "不满意"}
-PROMISES = ("resolution", "response", "contact", "acceptance")
+PROMISES = ("resolution", "response", "contact", "acceptance", "adjudication")
 """Which running clock is the promise to the citizen: the one that ends the matter, else the next step's."""
+
+WAITING_ZH = {"adjudicating": "归属有分歧，正在裁决由谁办理", "suspended": "因故暂缓办理，时限已暂停"}
+"""What a citizen reads of states beside the main line."""
 
 LONGEST_CHAIN = 16
 """Merges of merges end; a ring, which routing forbids, must not hang the page."""
@@ -102,6 +106,8 @@ def after_step(event: IncidentEvent) -> dict[str, Any]:
         pictures = [a.url for a in event.attachments if a.media_type.startswith("image/")]
         text = wording.mask_numbers(wording.clean(event.text))
         fields["result"] = {"text": text, "at": event.at, "pictures": pictures}
+    elif isinstance(event, IncidentRedoneV1):
+        fields["result"] = None
     return fields
 
 
@@ -124,11 +130,11 @@ def after_clock(known: Mapping[str, Any] | None, event: ClockEvent) -> dict[str,
     return clock
 
 
-def incident_of(links: Mapping[str, datetime], incidents: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any] | None:
+def incident_of(links: Mapping[str, int], incidents: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any] | None:
     """The incident that a report belongs to now.
 
     Args:
-        links: incident id to when the report came to it; a merge leaves the old link in place.
+        links: incident id to the number of moves with which the report came to it; the highest counts.
         incidents: progress by incident id, merge targets included as far as they are known.
     """
     for incident_id in sorted(links, key=lambda one: (links[one], one), reverse=True):
@@ -176,7 +182,8 @@ def _promise(clocks: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
 def _steps(report: Mapping[str, Any], incident: Mapping[str, Any] | None, rating: str | None) -> tuple[Step, ...]:
     dispatch = (incident or {}).get("dispatch") or {}
     completed_at = (incident or {}).get("completed_at")
-    asked = incident is not None and incident["state"] == "asked"
+    state_now = incident["state"] if incident else ""
+    asked = state_now == "asked"
     times: dict[StepCode, datetime | None] = {
         "reported": report["accepted_at"],
         "classified": incident["opened_at"] if incident and not asked else None,
@@ -187,8 +194,8 @@ def _steps(report: Mapping[str, Any], incident: Mapping[str, Any] | None, rating
     }
     notes: dict[StepCode, str | None] = {
         "classified": "正在核对是否与已有事件为同一问题" if asked else (incident or {}).get("matter"),
-        "assigned": f"主责单位：{dispatch['unit_name']}" if dispatch else None,
-        "handled": _handling(dispatch) if not completed_at else None,
+        "assigned": f"主责单位：{dispatch['unit_name']}" if dispatch else WAITING_ZH.get(state_now),
+        "handled": (WAITING_ZH.get(state_now) or _handling(dispatch)) if dispatch and not completed_at else None,
         "rated": GRADES_ZH[rating] if rating else None,
     }
     steps: list[Step] = []

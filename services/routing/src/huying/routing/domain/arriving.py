@@ -1,0 +1,160 @@
+"""A report arrives: it joins an incident, opens one, or opens one that waits for a person's answer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, cast
+
+from huying.contracts.identity import incident_id
+from huying.contracts.incidents import Classification, ClockClass, Reason, ReportRef
+from huying.contracts.places import Place
+from huying.contracts.reports import ReportAcceptedV1
+from huying.county import Pack
+
+from .. import steps
+from ..incident import Ask, Cause, Incident
+from ..judgement import ReportFacts, Screening, Verdict
+from .families import settle
+from .turn import Decision, Scene, Turn
+
+SECONDARY = 3
+"""How many reasons travel with an event: what a dispatcher reads at a glance."""
+
+
+def facts_of(report: ReportAcceptedV1) -> ReportFacts:
+    """What judgement needs of a report."""
+    point, device = report.place.point, report.device
+    return ReportFacts(
+        report_id=report.report_id,
+        channel=report.channel,
+        received_at=report.received_at,
+        text=report.text,
+        address=report.place.address,
+        village_code=report.place.village_code,
+        town=report.place.town_code or report.place.town,
+        lon=point.lon if point else None,
+        lat=point.lat if point else None,
+        accuracy_m=point.accuracy_m if point else None,
+        device_id=device.device_id if device else None,
+        alarm_kind=device.alarm if device else None,
+        alarm_state=device.state if device else None,
+        reporter=report.reporter.ref if report.reporter else None,
+        matter_hint=report.category_hint,
+    )
+
+
+def ref_of(report: ReportAcceptedV1) -> ReportRef:
+    """A report as the feed names it."""
+    return ReportRef.model_construct(
+        report_id=report.report_id,
+        tracking_number=report.tracking_number,
+        channel=report.channel,
+        text=report.text,
+        source=report.source,
+        accepted_at=report.accepted_at,
+        received_at=report.received_at,
+        reporter=report.reporter,
+        origin_number=report.origin_number,
+        origin_due_at=report.origin_due_at,
+    )
+
+
+def reasons_of(verdict: Verdict) -> tuple[Reason, ...]:
+    """The strongest reasons, in words."""
+    strongest = sorted(verdict.reasons, key=lambda reason: -abs(reason.weight))[:SECONDARY]
+    return tuple(Reason.model_construct(code=r.code, text=r.text_zh, weight=round(r.weight, 3)) for r in strongest)
+
+
+def classify(screening: Screening, pack: Pack) -> Classification:
+    """The matter that it is, the clock that it runs on, and whether a person should look at it."""
+    top = screening.matters[0]
+    return Classification(
+        matter=top.code,
+        matter_name=pack.matter(top.code).name_zh,
+        clock_class=cast("ClockClass", "emergency" if screening.emergency else screening.clock),
+        confidence=min(1.0, max(0.0, float(top.confidence))),
+        circumstances=screening.circumstances,
+        needs_confirmation=screening.needs_person,
+    )
+
+
+def locate(place: Place, screening: Screening, pack: Pack) -> Place:
+    """The report's place, completed by what its words say."""
+    if place.village_code is not None or not screening.places:
+        return place
+    guess = screening.places[0]
+    found: dict[str, Any] = {}
+    if guess.village_code is not None:
+        village = pack.village(guess.village_code)
+        found = {"village_code": village.code, "village": village.name_zh}
+    town = guess.town_code or place.town_code
+    if town is not None:
+        found |= {"town_code": town, "town": pack.town(town).name_zh}
+    return place.model_copy(update=found)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A report with what judgement says about it."""
+
+    report: ReportAcceptedV1
+    screening: Screening
+    verdict: Verdict
+
+
+def receive(arrival: Arrival, scene: Scene, cause: Cause) -> Decision:
+    """A report joins an incident, opens one, or opens one that waits for an answer."""
+    turn, verdict, pack = Turn(scene, cause), arrival.verdict, scene.catalogue.pack
+    decision, report = turn.decision, arrival.report
+    ref, reasons = ref_of(report), reasons_of(verdict)
+    target = turn.surviving(verdict.incident_id)
+    if verdict.band == "merge" and target is not None:
+        how: steps.How = "device" if report.device else "merged"
+        if arrival.screening.follow_up:
+            how = "follow_up"
+        joined = turn.take(steps.joined(target, cause, ref, how, verdict.score, reasons))
+        decision.joins.append((ref.report_id, joined.id))
+        decision.merges += 1
+        return decision
+    screening = arrival.screening
+    fresh = Incident(
+        id=incident_id(ref.report_id),
+        version=0,
+        number=scene.number,
+        jurisdiction=report.jurisdiction,
+        state="dispatched",
+        classification=classify(screening, pack),
+        place=locate(report.place, screening, pack),
+        title=steps.title_of(report.text),
+        opened_at=cause.at,
+        last_at=cause.at,
+        reports=(ref.report_id,),
+        channels=(ref.channel,),
+        recurrence_of=verdict.recurrence_of,
+        origin_due_at=report.origin_due_at,
+    )
+    current = turn.take(steps.opened(fresh, cause, ref, reasons))
+    decision.opened.append(current.id)
+    decision.joins.append((ref.report_id, current.id))
+    if verdict.band == "ask" and target is not None and not screening.emergency:
+        hold = pack.correlation_rule(current.classification.matter).ask_hold_minutes
+        ask = Ask(target.id, target.number, verdict.score, cause.at + timedelta(minutes=hold), reasons)
+        turn.take(steps.asked(current, cause, ask))
+    else:
+        settle(turn, current)
+    return decision
+
+
+def place_of(facts: ReportFacts, pack: Pack) -> Place:
+    """A report's own place again, out of what was kept for judgement."""
+    towns: Mapping[str, str] = {town.code: town.name_zh for town in pack.towns}
+    names = {name: code for code, name in towns.items()}
+    code = facts.town if facts.town in towns else names.get(facts.town or "")
+    known = {village.code: village.name_zh for village in pack.villages}
+    return Place(
+        address=facts.address,
+        village_code=facts.village_code,
+        village=known.get(facts.village_code or ""),
+        town_code=code,
+        town=towns.get(code or "", facts.town),
+    )

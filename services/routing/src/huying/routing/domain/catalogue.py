@@ -1,0 +1,83 @@
+"""Whose it is: the county's duty list and the rulings made since. Every ruling is a version of its own.
+
+Rulings of this installation stand over the list until a later ruling says otherwise; a list that has taken them in
+says the same.
+"""
+
+from dataclasses import dataclass
+
+from huying.contracts.course import CatalogueRule
+from huying.contracts.incidents import Classification
+from huying.contracts.places import Place
+from huying.county import Duty, Pack
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """The duty list of a pack with rulings on top, in the order in which they were made."""
+
+    pack: Pack
+    rulings: tuple[CatalogueRule, ...] = ()
+
+    @property
+    def version(self) -> str:
+        """`2026-03`, and after two rulings `2026-03+2`."""
+        return self._version(self.rulings[-1].number if self.rulings else 0)
+
+    @property
+    def next_number(self) -> int:
+        """What the next ruling is called."""
+        return self.rulings[-1].number + 1 if self.rulings else 1
+
+    def _version(self, number: int) -> str:
+        listed = self.pack.county.catalogue_version
+        return f"{listed}+{number}" if number else listed
+
+    def next_version(self) -> str:
+        """Of the catalogue with one more ruling."""
+        return self._version(self.next_number)
+
+    def ruled(self, rule: CatalogueRule) -> "Catalogue":
+        """With one more ruling."""
+        return Catalogue(self.pack, (*self.rulings, rule))
+
+    def duty(self, what: Classification, where: Place) -> Duty:
+        """Main unit, assisting ones, basis and level: the narrowest ruling that holds, the latest of two; else the list."""
+        listed = self.pack.duty(what.matter, frozenset(what.circumstances), where.town_code)
+        if not self.rulings:
+            return listed
+        holding = [rule for rule in self.rulings if _holds(rule, what, where)]
+        if not holding:
+            return listed.model_copy(update={"version": self.version})
+        rule = max(holding, key=_narrowness)
+        return listed.model_copy(
+            update={
+                "main": rule.main,
+                "assisting": rule.assisting,
+                "basis": rule.basis,
+                "version": self.version,
+                "reason": f"裁决（职责清单 {rule.version}）：主责{self.name(rule.main)}",
+                "settled": True,
+            }
+        )
+
+    def name(self, code: str) -> str:
+        """A unit's name."""
+        return self.pack.unit(code).name_zh
+
+    def knows(self, *units: str) -> bool:
+        """Whether the pack has all these units."""
+        return {unit.code for unit in self.pack.units}.issuperset(units)
+
+
+def _holds(rule: CatalogueRule, what: Classification, where: Place) -> bool:
+    return (
+        rule.matter == what.matter
+        and rule.town_code in (None, where.town_code)
+        and rule.village_code in (None, where.village_code)
+        and set(rule.circumstances) <= set(what.circumstances)
+    )
+
+
+def _narrowness(rule: CatalogueRule) -> tuple[bool, bool, int, int]:
+    return rule.village_code is not None, rule.town_code is not None, len(rule.circumstances), rule.number

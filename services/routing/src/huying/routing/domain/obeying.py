@@ -1,0 +1,129 @@
+"""A command: done as it is wished, or declined with the state that forbids it and the moves that are legal."""
+
+from datetime import datetime
+
+from huying.contracts import commands
+from huying.contracts.commands import CommandIssuedV1
+from huying.contracts.incidents import CommandDeclinedV1
+from huying.contracts.moves import MOVES, legal, permitted
+
+from .. import asides, steps
+from ..incident import Cause, Incident
+from . import asking, families, regrouping, working
+from .turn import Decision, Refusal, Scene, Turn, impossible
+
+
+def obey(command: CommandIssuedV1, scene: Scene, at: datetime) -> Decision:
+    """Do what is wished, or say why not."""
+    incident = scene.known.get(command.incident_id)
+    refusal = _forbidden(command, incident)
+    if refusal is None and incident is not None:
+        cause = Cause(at, scene.catalogue.pack.hash, command.command_id, command.actor)
+        turn = Turn(scene, cause)
+        refusal = _act(turn, incident, command.action)
+        if refusal is None:
+            turn.decision.commanded = incident.id
+            return turn.decision
+    assert refusal is not None
+    return Decision(declined=_declined(command, incident, refusal, at))
+
+
+def _act(turn: Turn, incident: Incident, wish: commands.Action) -> Refusal | None:
+    match wish:
+        case commands.Accept():
+            turn.take(steps.accepted(incident, turn.cause))
+        case commands.Contact():
+            if incident.dispatch is None:
+                return impossible("归属正在裁决，裁决后再登记")
+            turn.take(steps.contacted(incident, turn.cause, wish))
+        case commands.Return():
+            return working.hand_back(turn, incident, wish)
+        case commands.Complete():
+            return working.complete(turn, incident, wish)
+        case commands.AnswerAsk(same=same):
+            regrouping.answer(turn, incident, same)
+        case commands.Confirm():
+            return working.confirm(turn, incident, wish)
+        case commands.Assign():
+            return working.assign(turn, incident, wish)
+        case commands.Rule():
+            return working.rule(turn, incident, wish)
+        case commands.Escalate():
+            return working.escalate(turn, incident, wish)
+        case commands.Redo():
+            return working.redo(turn, incident, wish)
+        case commands.Merge():
+            return regrouping.merge(turn, incident, wish)
+        case commands.Split():
+            return regrouping.split(turn, incident, wish)
+        case commands.UndoMerge():
+            return regrouping.undo(turn, incident, wish)
+        case commands.Group():
+            return families.group(turn, incident, wish)
+        case commands.Release():
+            return families.release(turn, incident)
+        case commands.OpenFlood():
+            return families.open_flood(turn, incident, wish)
+        case commands.CloseFlood():
+            return families.close_flood(turn, incident)
+        case _:
+            return _beside(turn, incident, wish)
+    return None
+
+
+def _beside(turn: Turn, incident: Incident, wish: commands.Action) -> Refusal | None:
+    match wish:
+        case commands.BlowWhistle():
+            return asking.whistle(turn, incident, wish)
+        case commands.CheckIn():
+            return asking.check_in(turn, incident, wish)
+        case commands.JointReview():
+            return asking.review(turn, incident, wish)
+        case commands.Supervise():
+            return asking.supervise(turn, incident, wish)
+        case commands.LiftSupervision():
+            return asking.lift(turn, incident, wish)
+        case commands.Suspend():
+            return asking.suspend(turn, incident, wish)
+        case commands.Resume():
+            turn.take(asides.resumed(incident, turn.cause, expired=False))
+        case commands.RequestExtension():
+            return asking.request_extension(turn, incident, wish)
+        case commands.ApproveExtension():
+            return asking.decide_extension(turn, incident, True, None)
+        case commands.RefuseExtension(reason=reason):
+            return asking.decide_extension(turn, incident, False, reason)
+    return None
+
+
+def _forbidden(command: CommandIssuedV1, incident: Incident | None) -> Refusal | None:
+    """What state, version, role and unit forbid, before the incident's circumstances are looked at."""
+    if incident is None:
+        return Refusal("unknown_incident", f"没有事件 {command.incident_id!r}")
+    kind, actor = command.action.kind, command.actor
+    if command.expected_version is not None and command.expected_version != incident.version:
+        seen = command.expected_version
+        return Refusal("stale_version", f"事件已到第 {incident.version} 版，您看到的是第 {seen} 版：刷新后再办")
+    move = MOVES[kind]
+    if incident.state not in move.states:
+        now = "、".join(f"{MOVES[each].word}（{each}）" for each in legal(incident.state)) or "无"
+        return Refusal("illegal_move", f"事件处于 {incident.state}，不能{move.word}（{kind}）；现在可以：{now}")
+    if not permitted(kind, actor, incident.unit, incident.taking_part):
+        if actor.role in move.roles:
+            return Refusal("not_allowed", f"事件由 {incident.unit} 主责，{actor.unit} 不能{move.word}")
+        return Refusal("not_allowed", f"角色 {actor.role} 不能{move.word}（{kind}）")
+    return None
+
+
+def _declined(command: CommandIssuedV1, incident: Incident | None, refusal: Refusal, at: datetime) -> CommandDeclinedV1:
+    return CommandDeclinedV1(
+        command_id=command.command_id,
+        incident_id=command.incident_id,
+        jurisdiction=command.jurisdiction,
+        at=at,
+        reason=refusal.reason,
+        message=refusal.message,
+        state=incident.state if incident else None,
+        legal=legal(incident.state) if incident else (),
+        current_version=incident.version if incident else None,
+    )

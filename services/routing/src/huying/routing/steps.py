@@ -1,0 +1,233 @@
+"""The steps of an incident's main line and of its regrouping. Pure; what is legal is decided in `domain` before.
+
+The steps beside the main line are in `asides`.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+from huying.contracts import incidents as feed
+from huying.contracts import orders
+from huying.contracts.commands import Complete, Contact, Return
+from huying.contracts.course import Label
+from huying.contracts.identity import dispatch_id
+from huying.contracts.incidents import Classification, Dispatch, IncidentEvent, Reason, ReportRef
+from huying.contracts.places import Place
+from huying.county import Duty, Pack
+
+from .incident import PLAIN, Ask, Cause, Incident, step
+
+TITLE_CHARS = 40
+"""A list's line shows about this much."""
+
+How = Literal["merged", "answered", "follow_up", "device", "person", "split", "restored"]
+Step = tuple[Incident, IncidentEvent]
+
+
+def opened(
+    incident: Incident, cause: Cause, report: ReportRef, reasons: Sequence[Reason], split_from: str | None = None
+) -> Step:
+    """The first step; `incident` comes with version 0."""
+    facts = {"report": report, "reasons": tuple(reasons), "split_from": split_from}
+    return step(incident, cause, feed.IncidentOpenedV1, {}, **facts)
+
+
+def asked(incident: Incident, cause: Cause, ask: Ask) -> Step:
+    """A person is asked."""
+    return step(
+        incident,
+        cause,
+        feed.IncidentAskedV1,
+        {"state": "asked", "ask": ask},
+        candidate=ask.candidate,
+        candidate_number=ask.candidate_number,
+        score=ask.score,
+        until=ask.until,
+        reasons=ask.reasons,
+    )
+
+
+def answered(incident: Incident, cause: Cause, answer: Literal["same", "different", "expired"]) -> Step:
+    """The question is closed."""
+    assert incident.ask is not None
+    facts = {"candidate": incident.ask.candidate, "answer": answer}
+    return step(incident, cause, feed.IncidentAskAnsweredV1, {"ask": None}, **facts)
+
+
+def joined(
+    incident: Incident,
+    cause: Cause,
+    report: ReportRef,
+    how: How,
+    score: float,
+    reasons: Sequence[Reason],
+    since: datetime | None = None,
+) -> Step:
+    """A further report. `since` is where the citizen's clocks start from now on, when that changes."""
+    channels = incident.channels if report.channel in incident.channels else (*incident.channels, report.channel)
+    theirs, ours = report.origin_due_at, incident.origin_due_at
+    changes: dict[str, Any] = {
+        "reports": (*incident.reports, report.report_id),
+        "channels": channels,
+        "origin_due_at": min(theirs, ours) if theirs and ours else ours or theirs,
+    }
+    if since is not None:
+        changes["course"] = incident.changed(citizen_since=since)
+    facts = {"report": report, "how": how, "score": score, "reasons": tuple(reasons)}
+    return step(incident, cause, feed.IncidentReportJoinedV1, changes, **facts)
+
+
+def merged(incident: Incident, cause: Cause, into: str, reason: str | None, labels: Sequence[Label]) -> Step:
+    """It was another incident all along."""
+    changes = {
+        "state": "merged",
+        "merged_into": into,
+        "reports": (),
+        "gave": incident.reports,
+        "dispatch": None,
+        "ask": None,
+        "course": PLAIN.model_copy(update={"citizen_since": incident.course.citizen_since}),
+    }
+    facts = {"into": into, "reports": incident.reports, "reason": reason, "labels": tuple(labels)}
+    return step(incident, cause, feed.IncidentMergedV1, changes, **facts)
+
+
+def parted(
+    incident: Incident,
+    cause: Cause,
+    leaving: Sequence[ReportRef],
+    into: Incident,
+    since: datetime,
+    reason: str,
+    labels: Sequence[Label],
+    undone: bool,
+) -> Step:
+    """Reports leave for `into`; the citizen's clocks start at the earliest of those that stay."""
+    gone = {report.report_id for report in leaving}
+    changes = {
+        "reports": tuple(report for report in incident.reports if report not in gone),
+        "course": incident.changed(citizen_since=since),
+    }
+    facts = {
+        "into": into.id,
+        "into_number": into.number,
+        "reports": tuple(leaving),
+        "reason": reason,
+        "undone": undone,
+        "labels": tuple(labels),
+    }
+    return step(incident, cause, orders.IncidentSplitV1, changes, **facts)
+
+
+def restored(incident: Incident, cause: Cause, since: datetime, reason: str) -> Step:
+    """A merge is undone; its reports and a dispatch follow as the next steps."""
+    changes = {
+        "state": "dispatched",
+        "merged_into": None,
+        "gave": (),
+        "course": incident.changed(citizen_since=since),
+    }
+    facts = {"merged_into": incident.merged_into, "reason": reason}
+    return step(incident, cause, orders.IncidentRestoredV1, changes, **facts)
+
+
+def confirmed(incident: Incident, cause: Cause, what: Classification, where: Place, reason: str | None) -> Step:
+    """A person said what it is and where."""
+    facts = {"before": incident.classification, "place_before": incident.place, "reason": reason}
+    return step(incident, cause, orders.IncidentConfirmedV1, {"classification": what, "place": where}, **facts)
+
+
+def dispatched(incident: Incident, cause: Cause, duty: Duty, pack: Pack) -> Step:
+    """One unit is responsible from now on."""
+    at = max(cause.at, incident.last_at)
+    dispatch = Dispatch.model_construct(
+        dispatch_id=dispatch_id(incident.id, incident.version + 1),
+        unit=duty.main,
+        unit_name=pack.unit(duty.main).name_zh,
+        assisting=tuple(duty.assisting),
+        basis=duty.basis or duty.reason,
+        catalogue=f"{duty.version}",
+        level=duty.level,
+        dispatched_at=at,
+        accepted_at=None,
+        contacted_at=None,
+    )
+    previous = incident.dispatch.unit if incident.dispatch else None
+    changes: dict[str, Any] = {"state": "dispatched", "dispatch": dispatch}
+    if incident.course.waiting_since is not None or incident.course.covered_by is not None:
+        changes["course"] = incident.changed(waiting_since=None, covered_by=None)
+    return step(incident, cause, feed.IncidentDispatchedV1, changes, dispatch=dispatch, previous_unit=previous)
+
+
+def withdrawn(incident: Incident, cause: Cause, reason: str) -> Step:
+    """The unit does not have it any more; what follows says why and who does."""
+    changes: dict[str, Any] = {"dispatch": None}
+    if incident.course.suspension or incident.course.request:
+        changes["course"] = incident.changed(suspension=None, request=None)
+    return step(incident, cause, orders.IncidentWithdrawnV1, changes, dispatch=current(incident), reason=reason)
+
+
+def current(incident: Incident) -> Dispatch:
+    """The dispatch that it must have in its state."""
+    assert incident.dispatch is not None
+    return incident.dispatch
+
+
+def accepted(incident: Incident, cause: Cause) -> Step:
+    """The unit took it."""
+    dispatch = current(incident).model_copy(update={"accepted_at": max(cause.at, incident.last_at)})
+    changes = {"state": "accepted", "dispatch": dispatch}
+    return step(incident, cause, feed.IncidentAcceptedV1, changes, dispatch=dispatch)
+
+
+def contacted(incident: Incident, cause: Cause, action: Contact) -> Step:
+    """The unit spoke with the reporter; one that is covered stays so."""
+    dispatch = current(incident).model_copy(update={"contacted_at": max(cause.at, incident.last_at)})
+    changes = {"state": "covered" if incident.state == "covered" else "contacted", "dispatch": dispatch}
+    return step(incident, cause, feed.IncidentContactedV1, changes, dispatch=dispatch, note=action.note)
+
+
+def returned(incident: Incident, cause: Cause, action: Return, ruling: bool) -> Step:
+    """The unit gave it back. A new dispatch follows as the next step, or the dispatch centre's ruling is awaited."""
+    dispatch = current(incident)
+    changes: dict[str, Any] = {"returns": incident.returns + 1}
+    if ruling:
+        waiting = incident.changed(waiting_since=max(cause.at, incident.last_at), request=None)
+        changes |= {"state": "adjudicating", "dispatch": None, "course": waiting}
+    elif incident.course.request is not None:
+        changes["course"] = incident.changed(request=None)
+    facts = {"dispatch": dispatch, "reason": action.reason, "basis": action.basis}
+    return step(incident, cause, feed.IncidentReturnedV1, changes, **facts)
+
+
+def completed(incident: Incident, cause: Cause, action: Complete) -> Step:
+    """The unit reports the result."""
+    changes: dict[str, Any] = {"state": "completed", "completed_at": max(cause.at, incident.last_at)}
+    if incident.course.request is not None or incident.course.covered_by is not None:
+        changes["course"] = incident.changed(request=None, covered_by=None)
+    facts = {"dispatch": current(incident), "text": action.text, "attachments": action.attachments}
+    return step(incident, cause, feed.IncidentCompletedV1, changes, **facts)
+
+
+def reopened(incident: Incident, cause: Cause, reason: str) -> Step:
+    """The result does not stand; a dispatch follows as the next step."""
+    count = incident.course.redone + 1
+    at = max(cause.at, incident.last_at)
+    changes = {
+        "state": "dispatched",
+        "completed_at": None,
+        "course": incident.changed(redone=count, redone_at=at, extended_until=None),
+    }
+    return step(incident, cause, orders.IncidentRedoneV1, changes, reason=reason, count=count)
+
+
+def title_of(text: str) -> str:
+    """One line out of a report's words."""
+    line = " ".join(text.split())
+    return line if len(line) <= TITLE_CHARS else line[: TITLE_CHARS - 1] + "…"
+
+
+def numbered(report: ReportRef) -> ReportRef:
+    """The report as it comes to another incident."""
+    return report.model_copy(update={"moves": report.moves + 1})

@@ -1,0 +1,147 @@
+"""A county's incidents in memory, for the tests of the order's life: reports arrive, people command, time passes."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from huying.contracts.commands import Action, Actor, CommandIssuedV1
+from huying.contracts.course import CatalogueRule
+from huying.contracts.incidents import IncidentEvent, ReportRef
+from huying.contracts.places import Place
+from huying.contracts.reports import ReportAcceptedV1
+from huying.county import load
+from huying.routing.domain import Arrival, Catalogue, Decision, Scene, obey, receive, ref_of, wake, wakes_at
+from huying.routing.incident import Cause, Incident
+from huying.routing.judgement import RankedMatter, Screening, Verdict
+
+PACK = load(Path(__file__).parents[3] / "deploy/county/julu")
+START = datetime(2026, 3, 2, tzinfo=UTC)
+TOWN = PACK.towns[0].code
+
+
+def report(number: int, at: datetime | None = None) -> ReportAcceptedV1:
+    at = at or START + timedelta(minutes=number)
+    return ReportAcceptedV1(
+        report_id=f"r{number}",
+        tracking_number=f"t{number}",
+        jurisdiction=PACK.code,
+        source="test",
+        origin_id=str(number),
+        channel="citizen_app",
+        text="路灯不亮",
+        place=Place(town_code=TOWN),
+        received_at=at,
+        accepted_at=at,
+    )
+
+
+def screening(number: int, emergency: bool = False, matter: str = "M02") -> Screening:
+    return Screening(
+        report_id=f"r{number}",
+        matters=(RankedMatter(matter, 0.9),),
+        clock="public_service",
+        emergency=emergency,
+        emergency_confidence=0.9 if emergency else 0.0,
+        urgency="emergency" if emergency else "normal",
+        places=(),
+        circumstances=(),
+        follow_up=False,
+        recurrence=False,
+        second_matter=None,
+        needs_person=False,
+    )
+
+
+class County:
+    """What routing's handler does around the domain, without a database."""
+
+    def __init__(self) -> None:
+        self.now = START
+        self.incidents: dict[str, Incident] = {}
+        self.reports: dict[str, ReportRef] = {}
+        self.where: dict[str, str] = {}
+        self.log: list[IncidentEvent] = []
+        self.catalogue = Catalogue(PACK)
+        self.opened = 0
+        self.commands = 0
+
+    def scene(self) -> Scene:
+        floods = [name for name, one in self.incidents.items() if one.course.flood is not None]
+        return Scene(
+            self.incidents, self.catalogue, self.reports, {}, f"260302-{self.opened + 1:05d}", tuple(sorted(floods))
+        )
+
+    def take(self, decision: Decision) -> Decision:
+        self.incidents |= decision.incidents
+        self.log += decision.events
+        self.where |= dict(decision.joins)
+        self.reports |= decision.moved
+        self.opened += len(decision.opened)
+        if decision.rule is not None:
+            self.catalogue = self.catalogue.ruled(decision.rule)
+        return decision
+
+    def arrives(
+        self, band: str = "new", target: str | None = None, emergency: bool = False, matter: str = "M02"
+    ) -> str:
+        """A report; the id of its incident."""
+        number = len(self.reports)
+        coming = report(number, self.now)
+        verdict = Verdict(f"r{number}", band, target, 0.7, ())  # type: ignore[arg-type]
+        arrival = Arrival(coming, screening(number, emergency, matter), verdict)
+        scene = self.scene()
+        self.reports[f"r{number}"] = ref_of(coming)
+        decision = self.take(receive(arrival, scene, Cause(self.now, PACK.hash)))
+        return decision.joins[0][1]
+
+    def wishes(
+        self, incident: str, action: Action, role: str = "dispatcher", unit: str | None = None, **more: Any
+    ) -> Decision:
+        """A command by somebody of that role."""
+        self.commands += 1
+        command = CommandIssuedV1(
+            command_id=f"c{self.commands}",
+            jurisdiction=PACK.code,
+            incident_id=incident,
+            actor=Actor(id="somebody", role=role, unit=unit),  # type: ignore[arg-type]
+            action=action,
+            issued_at=self.now,
+            **more,
+        )
+        return self.take(obey(command, self.scene(), self.now))
+
+    def done(self, incident: str, action: Action, role: str = "dispatcher", unit: str | None = None) -> Incident:
+        """A command that must be obeyed; the incident afterwards."""
+        decision = self.wishes(incident, action, role, unit)
+        assert decision.declined is None, decision.declined
+        return self.incidents[incident]
+
+    def refused(self, incident: str, action: Action, role: str = "dispatcher", unit: str | None = None) -> str:
+        """A command that must be declined and change nothing; the reason."""
+        decision = self.wishes(incident, action, role, unit)
+        assert decision.declined is not None
+        assert not decision.events
+        return decision.declined.reason
+
+    def passes(self, time: timedelta) -> None:
+        """Time, with what runs out by itself."""
+        self.now += time
+        for name in sorted(self.incidents):
+            at = wakes_at(self.incidents[name])
+            while at is not None and at <= self.now:
+                self.take(wake(self.incidents[name], self.scene(), self.now))
+                at = wakes_at(self.incidents[name])
+
+    def steps(self, incident: str) -> list[str]:
+        """What was told of it: `opened dispatched ...`."""
+        return [e.TYPE.removeprefix("cn.huying.incident.").removesuffix(".v1") for e in self.told(incident)]
+
+    def told(self, incident: str) -> list[IncidentEvent]:
+        return [event for event in self.log if event.incident_id == incident]
+
+    def __getitem__(self, incident: str) -> Incident:
+        return self.incidents[incident]
+
+
+def rule_of(county: County) -> CatalogueRule:
+    return county.catalogue.rulings[-1]

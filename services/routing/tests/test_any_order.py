@@ -1,0 +1,205 @@
+"""No sequence of reports, commands and hours reaches two active dispatches, a lost report, a gap, or a reset clock."""
+
+from datetime import datetime, timedelta
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from orders_bench import PACK, County
+
+from huying.contracts import commands as c
+from huying.contracts.incidents import IncidentOpenedV1, IncidentReportJoinedV1
+from huying.contracts.moves import ACTIVE, MOVES, legal
+from huying.contracts.orders import IncidentRuledV1
+from huying.routing.domain.regrouping import since_of
+
+UNITS = st.sampled_from(["U02", "U04", "U05", "T01"])
+HOURS = st.integers(-2, 60)
+ROLES = st.sampled_from(["dispatcher", "dispatcher", "leader", "supervisor", "unit", "system"])
+STARTS = "cn.huying.incident.dispatched.v1"
+ENDS = {f"cn.huying.incident.{what}.v1" for what in ("returned", "completed", "withdrawn")}
+
+
+class OrdersLife(RuleBasedStateMachine):
+    """Reports and commands in any order."""
+
+    @initialize()
+    def begin(self) -> None:
+        self.county = County()
+        self.checked = 0
+        self.active: dict[str, set[str]] = {}
+        self.versions: dict[str, int] = {}
+        self.anchors: dict[str, datetime] = {}
+
+    def some(self, data: st.DataObject) -> str:
+        return data.draw(st.sampled_from(sorted(self.county.incidents)))
+
+    @rule(
+        band=st.sampled_from(["merge", "ask", "new"]),
+        emergency=st.booleans(),
+        matter=st.sampled_from(["M02", "M04", "M20", "M23"]),
+        data=st.data(),
+    )
+    def a_report_arrives(self, band: str, emergency: bool, matter: str, data: st.DataObject) -> None:
+        target = self.some(data) if self.county.incidents else None
+        self.county.arrives(band if target else "new", target, emergency, matter)
+
+    @rule(kind=st.sampled_from(sorted(MOVES)), role=ROLES, data=st.data())
+    def somebody_commands(self, kind: str, role: str, data: st.DataObject) -> None:
+        if not self.county.incidents:
+            return
+        name = self.some(data)
+        wish = self.wish(kind, name, data)
+        decision = self.county.wishes(name, wish, role, self.county[name].unit)
+        assert (decision.declined is None) != (not decision.events)
+        if decision.declined is None:
+            assert decision.commanded == name
+
+    @rule(data=st.data())
+    def somebody_does_what_is_legal(self, data: st.DataObject) -> None:
+        if self.county.incidents:
+            name = self.some(data)
+            kind = data.draw(st.sampled_from(self.legal(name)))
+            role = sorted(MOVES[kind].roles & {"leader", "dispatcher"})[0]
+            self.county.wishes(name, self.wish(kind, name, data), role)
+
+    @rule(contact=st.booleans(), data=st.data())
+    def a_unit_takes_what_it_got(self, contact: bool, data: st.DataObject) -> None:
+        ready = sorted(name for name, one in self.county.incidents.items() if one.state == "dispatched")
+        if ready:
+            name = data.draw(st.sampled_from(ready))
+            self.county.wishes(name, c.Accept(), "unit", self.county[name].unit)
+            if contact:
+                self.county.wishes(name, c.Contact(), "unit", self.county[name].unit)
+
+    @rule(data=st.data())
+    def a_dispute_is_carried_to_its_ruling(self, data: st.DataObject) -> None:
+        waiting = sorted(name for name, one in self.county.incidents.items() if one.state in MOVES["return"].states)
+        if waiting:
+            name = data.draw(st.sampled_from(waiting))
+            self.county.wishes(name, c.Return(reason="错", suggested_unit=data.draw(UNITS)))
+            self.county.wishes(name, c.Return(reason="错"))
+            self.county.wishes(name, self.wish("rule", name, data))
+
+    def legal(self, name: str) -> list[str]:
+        """Moves that its state allows and that something is there for; the ones that end it are left to chance."""
+        incident = self.county[name]
+        there = {
+            "check_in": incident.course.whistle,
+            "lift_supervision": incident.course.supervision,
+            "approve_extension": incident.course.request,
+            "refuse_extension": incident.course.request,
+            "release": incident.course.parent,
+            "close_flood": incident.course.flood,
+            "split": len(incident.reports) > 1,
+        }
+        return [kind for kind in legal(incident.state) if there.get(kind, True)]
+
+    def wish(self, kind: str, name: str, data: st.DataObject) -> c.Action:
+        until = self.county.now + timedelta(hours=data.draw(HOURS))
+        unit = data.draw(UNITS)
+        reports = self.county[name].reports or ("r0",)
+        made: dict[str, c.Action] = {
+            "accept": c.Accept(),
+            "contact": c.Contact(),
+            "return": c.Return(reason="错", suggested_unit=unit),
+            "complete": c.Complete(text="好", with_covered=data.draw(st.booleans())),
+            "answer_ask": c.AnswerAsk(same=data.draw(st.booleans())),
+            "confirm": c.Confirm(matter=data.draw(st.sampled_from(["M02", "M04", "M23", None]))),
+            "assign": c.Assign(unit=unit, reason="更合适"),
+            "rule": c.Rule(unit=unit, basis="纪要", scope=data.draw(st.sampled_from(["town", "county", "once"]))),
+            "escalate": c.Escalate(reason="难"),
+            "whistle": c.BlowWhistle(units=(unit, "U09"), meet_at="村口", reason="看"),
+            "check_in": c.CheckIn(unit="U09"),
+            "joint_review": c.JointReview(
+                units=("U09",), topic="谁", conclusion=data.draw(st.sampled_from([None, "定"]))
+            ),
+            "supervise": c.Supervise(reason="拖"),
+            "lift_supervision": c.LiftSupervision(reason="完"),
+            "suspend": c.Suspend(reason="等", until=until),
+            "resume": c.Resume(),
+            "request_extension": c.RequestExtension(until=until, reason="等"),
+            "approve_extension": c.ApproveExtension(),
+            "refuse_extension": c.RefuseExtension(reason="不"),
+            "redo": c.Redo(reason="没好"),
+            "group": c.Group(children=tuple({self.some(data), self.some(data)})),
+            "release": c.Release(),
+            "open_flood": c.OpenFlood(until=until, matters=("M20", "M02")),
+            "close_flood": c.CloseFlood(),
+            "merge": c.Merge(into=self.some(data), reason="同"),
+            "split": c.Split(reports=(data.draw(st.sampled_from(reports)),), reason="两件"),
+            "undo_merge": c.UndoMerge(reason="不同"),
+        }
+        return made[kind]
+
+    @rule(minutes=st.integers(1, 900))
+    def time_passes(self, minutes: int) -> None:
+        self.county.passes(timedelta(minutes=minutes))
+
+    @invariant()
+    def every_report_is_in_exactly_one_living_incident_and_the_feed_says_which(self) -> None:
+        county = self.county
+        inside = [name for incident in county.incidents.values() for name in incident.reports]
+        assert sorted(inside) == sorted(county.reports)
+        assert all(name in county[county.where[name]].reports for name in county.reports)
+        assert all(county[county.where[name]].state != "merged" for name in county.reports)
+        told: dict[str, tuple[int, str]] = {}
+        for event in county.log:
+            if isinstance(event, IncidentOpenedV1 | IncidentReportJoinedV1):
+                name = event.report.report_id
+                told[name] = max(told.get(name, (-1, "")), (event.report.moves, event.incident_id))
+        assert {name: where for name, (_, where) in told.items()} == county.where
+
+    @invariant()
+    def versions_have_no_gap_time_does_not_go_back_and_one_dispatch_is_active(self) -> None:
+        for event in self.county.log[self.checked :]:
+            known = self.versions.get(event.incident_id, 0)
+            assert event.incident_version == known + 1
+            self.versions[event.incident_id] = event.incident_version
+            active = self.active.setdefault(event.incident_id, set())
+            if event.TYPE == STARTS:
+                active.add(event.dispatch.dispatch_id)  # type: ignore[attr-defined]
+            elif event.TYPE in ENDS:
+                active.discard(event.dispatch.dispatch_id)  # type: ignore[attr-defined]
+            assert len(active) <= 1
+        self.checked = len(self.county.log)
+        for incident in self.county.incidents.values():
+            assert incident.version == self.versions[incident.id]
+            assert bool(self.active[incident.id]) == (incident.state in ACTIVE)
+            assert (incident.dispatch is None) <= (incident.state in {"asked", "adjudicating", "covered", "merged"})
+
+    @invariant()
+    def a_unit_has_one_dispatch_in_a_family_and_what_is_covered_has_somebody_who_does_it(self) -> None:
+        incidents = self.county.incidents
+        for parent in incidents.values():
+            units = [
+                one.unit
+                for one in (parent, *(incidents[child] for child in parent.children))
+                if one.state in ACTIVE and (one.id == parent.id or one.course.parent == parent.id)
+            ]
+            if parent.children:
+                assert len(units) == len(set(units))
+        for one in incidents.values():
+            if one.state == "covered":
+                holder = incidents[one.course.covered_by or ""]
+                assert holder.state in ACTIVE | {"adjudicating"}
+                assert holder.unit == one.unit
+
+    @invariant()
+    def the_citizens_clock_never_starts_after_the_report_and_the_opening_is_never_rewritten(self) -> None:
+        for incident in self.county.incidents.values():
+            earliest = min((self.county.reports[name].received_at for name in incident.reports), default=None)
+            assert earliest is None or since_of(incident) <= earliest
+            opened = self.anchors.setdefault(incident.id, incident.opened_at)
+            assert incident.opened_at == opened
+
+    @invariant()
+    def every_ruling_is_the_next_version_of_the_catalogue(self) -> None:
+        made = [event.rule for event in self.county.log if isinstance(event, IncidentRuledV1) and event.rule]
+        assert [rule.number for rule in made] == list(range(1, len(made) + 1))
+        assert tuple(made) == self.county.catalogue.rulings
+        assert [rule.version for rule in made] == [f"{PACK.county.catalogue_version}+{rule.number}" for rule in made]
+
+
+OrdersLife.TestCase.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
+TestOrdersLife = OrdersLife.TestCase

@@ -1,0 +1,95 @@
+"""Mass events: one parent, children visible, one dispatch a unit; flood mode gathers new ones and ends by itself."""
+
+from datetime import timedelta
+
+import pytest
+from orders_bench import PACK, START, TOWN, County
+
+from huying.contracts import commands as c
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def county() -> County:
+    return County()
+
+
+def active(county: County, unit: str) -> list[str]:
+    return [
+        one.id
+        for one in county.incidents.values()
+        if one.state in {"dispatched", "accepted", "contacted", "suspended"} and one.unit == unit
+    ]
+
+
+def test_a_unit_keeps_one_dispatch_in_a_family_and_the_others_stay_visible(county: County) -> None:
+    parent, same, other, third = county.arrives(), county.arrives(), county.arrives(matter="M04"), county.arrives()
+    county.done(parent, c.Group(children=(same, other, third)))
+    assert (active(county, "U02"), active(county, "U04")) == ([parent], [other])
+    assert [county[name].state for name in (same, third)] == ["covered", "covered"]
+    assert county[same].course.covered_by == parent
+    assert county[parent].course.child_count == 3
+    assert county.steps(same)[-3:] == ["grouped", "withdrawn", "covered"]
+
+
+def test_the_one_order_is_completed_after_those_it_stands_for_or_with_them(county: County) -> None:
+    parent, one, two = county.arrives(), county.arrives(), county.arrives()
+    county.done(parent, c.Group(children=(one, two)))
+    county.done(parent, c.Accept())
+    assert county.refused(parent, c.Complete(text="好")) == "not_possible"
+    county.done(one, c.Contact(), "unit", "U02")
+    county.done(one, c.Complete(text="这一盏修好了"), "unit", "U02")
+    assert county[one].state == "completed"
+    assert active(county, "U02") == [parent]
+    county.done(parent, c.Complete(text="全部修好", with_covered=True))
+    assert {county[name].state for name in (parent, one, two)} == {"completed"}
+
+
+def test_those_that_are_covered_go_where_their_order_goes(county: County) -> None:
+    parent, child = county.arrives(), county.arrives()
+    county.done(parent, c.Group(children=(child,)))
+    county.done(parent, c.Assign(unit="U09", reason="更合适"))
+    assert county[child].unit == "U09"
+    for _ in range(2):
+        county.done(parent, c.Return(reason="错"))
+    assert (county[child].state, county[child].dispatch) == ("covered", None)
+    assert county.refused(child, c.Complete(text="好")) == "not_possible"
+    county.done(parent, c.Rule(unit="U05", basis="一", scope="once"))
+    assert county[child].unit == "U05"
+
+
+def test_a_released_child_gets_a_dispatch_of_its_own(county: County) -> None:
+    parent, child = county.arrives(), county.arrives()
+    county.done(parent, c.Group(children=(child,)))
+    after = county.done(child, c.Release())
+    assert (after.state, after.unit, after.course.parent, after.course.covered_by) == ("dispatched", "U02", None, None)
+    assert county[parent].course.child_count == 0
+    assert county.refused(child, c.Release()) == "not_possible"
+
+
+def test_flood_mode_gathers_new_incidents_of_its_matters_until_it_runs_out(county: County) -> None:
+    parent = county.arrives(matter="M20", emergency=True)
+    county.done(parent, c.OpenFlood(until=START + 10 * HOUR, matters=("M20", "M05"), towns=(TOWN,)))
+    night = [county.arrives(matter=matter, emergency=True) for matter in ("M20", "M05", "M05", "M02")]
+    assert [county[name].state for name in night] == ["covered", "dispatched", "covered", "dispatched"]
+    assert [county[name].course.parent for name in night] == [parent, parent, parent, None]
+    assert len(active(county, "U14")) == len(active(county, "U03")) == 1
+    county.passes(11 * HOUR)
+    assert county[parent].course.flood is None
+    assert county[parent].last_at == START + 10 * HOUR
+    assert county[county.arrives(matter="M20", emergency=True)].course.parent is None
+
+
+def test_flood_mode_is_opened_and_closed_by_a_person_and_ends_with_its_parents_result(county: County) -> None:
+    parent = county.arrives(matter="M20")
+    until = START + HOUR
+    assert county.refused(parent, c.OpenFlood(until=until), "unit", PACK.duty("M20").main) == "not_allowed"
+    assert county.refused(parent, c.OpenFlood(until=START)) == "not_possible"
+    county.done(parent, c.OpenFlood(until=until))
+    assert county.refused(parent, c.OpenFlood(until=until)) == "not_possible"
+    assert county.done(parent, c.CloseFlood()).course.flood is None
+    county.done(parent, c.OpenFlood(until=until))
+    county.done(parent, c.Accept())
+    assert county.done(parent, c.Complete(text="水退了")).course.flood is None
+    assert county.steps(parent)[-2:] == ["flood-closed", "completed"]

@@ -1,0 +1,129 @@
+"""Merges, splits, a ruling and a flood on the real broker and database: told once, remembered, proved from the log."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from test_feed import PACK, ROOT, month
+
+from huying.chassis.testing import SECRET, running, until
+from huying.contracts import commands as c
+from huying.contracts import topics
+from huying.contracts.envelope import CloudEvent
+from huying.contracts.message import Event
+from huying.contracts.reports import ReportAcceptedV1
+from huying.devkit import logbook
+from huying.devkit.stack import cluster
+from huying.devkit.stack import topics as provisioning
+from huying.devkit.verify import books_of, prove
+from huying.routing.main import create_app
+from huying.routing.settings import Settings
+
+pytestmark = pytest.mark.wire
+
+
+class Bus:
+    """Sends reports and commands as doors and desks do; every command twice."""
+
+    def __init__(self, stack: Any, producer: AIOKafkaProducer) -> None:
+        self.stack, self.producer, self.number = stack, producer, 0
+        self.last: str = ""
+
+    async def send(self, topic: topics.Topic, name: str, event: Event, at: Any) -> None:
+        wrapped = CloudEvent(name, "test", event.TYPE, event.encode(), at)
+        await self.producer.send_and_wait(
+            topic.name, wrapped.data, key=PACK.code.encode(), headers=list(wrapped.headers())
+        )
+
+    async def report(self, report: ReportAcceptedV1) -> None:
+        await self.send(topics.REPORTS, report.report_id, report, report.accepted_at)
+
+    async def wish(self, ground: Any, incident: str, action: c.Action, at: Any) -> dict[str, Any]:
+        """What became of it."""
+        self.number += 1
+        name = f"command-{self.number}"
+        actor = c.Actor(id="zhang", role="dispatcher")
+        wish = c.CommandIssuedV1(
+            command_id=name, jurisdiction=PACK.code, incident_id=incident, actor=actor, action=action, issued_at=at
+        )
+        for _ in range(2):
+            await self.send(topics.COMMANDS, name, wish, at)
+        decisions = ground.mongo.collection("commands")
+
+        async def decided() -> bool:
+            return await decisions.find_one({"_id": name}) is not None
+
+        await until(decided, f"{action.kind} decided")
+        row: dict[str, Any] = await decisions.find_one({"_id": name})
+        return row
+
+
+@pytest.fixture
+async def bus(fresh_stack: Any) -> AsyncIterator[Bus]:
+    stack = fresh_stack()
+    await provisioning.create(stack.bootstrap, [(t.name, t.partitions, t.config()) for t in topics.ALL])
+    producer = AIOKafkaProducer(bootstrap_servers=stack.bootstrap)
+    await producer.start()
+    yield Bus(stack, producer)
+    await producer.stop()
+
+
+async def test_people_merge_split_and_rule_and_the_log_proves_that_nothing_was_lost_or_dispatched_twice(
+    bus: Bus,
+) -> None:
+    stack, reports = bus.stack, month(40)
+    at = reports[-1].accepted_at
+    settings = Settings(
+        kafka=stack.bootstrap,
+        mongo=stack.mongo_url,
+        database_prefix="orders",
+        group_prefix="orders",
+        pack=ROOT / "deploy/county/julu",
+        secret=SECRET,
+    )
+    app = create_app(settings)
+    async with running(app):
+        ground = app.state.ground
+        rows = ground.mongo.collection("incidents")
+        for report in reports:
+            await bus.report(report)
+
+        async def all_in() -> bool:
+            return bool(await ground.mongo.collection("reports").count_documents({}) == len(reports))
+
+        await until(all_in, "all reports decided")
+        one, other, third, fourth = [
+            row["_id"] for row in await rows.find({"state": "dispatched"}).sort("number", 1).limit(4).to_list(None)
+        ]
+        assert (await bus.wish(ground, one, c.Accept(), at))["status"] == "done"
+        merged = await bus.wish(ground, one, c.Merge(into=other, reason="同一件"), at)
+        assert (merged["status"], merged["incident_id"], merged["state"]) == ("done", one, "merged")
+        assert (await bus.wish(ground, one, c.Accept(), at))["reason"] == "illegal_move"
+        assert (await bus.wish(ground, one, c.UndoMerge(reason="不是同一件"), at))["state"] == "dispatched"
+        await bus.wish(ground, one, c.Merge(into=other, reason="还是同一件"), at)
+        moved = (await rows.find_one({"_id": one}))["gave"]
+        assert (await bus.wish(ground, other, c.Split(reports=tuple(moved), reason="两件事"), at))["status"] == "done"
+        for _ in range(2):
+            await bus.wish(ground, third, c.Return(reason="不归我们管"), at)
+        assert (await bus.wish(ground, third, c.Rule(unit="U09", basis="纪要"), at))["state"] == "dispatched"
+        await bus.wish(ground, other, c.Group(children=(fourth,)), at)
+    again = create_app(settings)
+    async with running(again):
+        ground = again.state.ground
+        memory = ground.handler.memory
+        [rule] = memory.catalogue.rulings
+        assert (rule.main, rule.incident_id, memory.tally.reversed) == ("U09", third, 2 * len(moved))
+        for kind in (c.Accept(), c.Complete(text="办好了", with_covered=True)):
+            assert (await bus.wish(ground, other, kind, at))["status"] == "done"
+
+        async def published() -> bool:
+            return bool(await ground.mongo.collection("outbox").count_documents({"published": None}) == 0)
+
+        await until(published, "everything published")
+        numbers = [row["number"] for row in await ground.mongo.collection("incidents").find().to_list(None)]
+    assert len(numbers) == len(set(numbers))
+    log = await logbook.read(stack.bootstrap, topics.SOURCES)
+    proof = prove(log, await books_of(stack.mongo_url, "orders"), await cluster.cluster_id(stack.bootstrap) or "")
+    assert proof.violations == 0, proof.examples
+    assert proof.parked == 0

@@ -1,0 +1,110 @@
+"""People merge, split and undo: nothing lost, one active dispatch, and the citizen's clock never starts anew."""
+
+from datetime import timedelta
+
+import pytest
+from orders_bench import START, County
+
+from huying.contracts import commands as c
+from huying.contracts.course import Label
+from huying.contracts.incidents import IncidentMergedV1
+from huying.contracts.orders import IncidentSplitV1
+from huying.routing.domain.regrouping import since_of
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def county() -> County:
+    return County()
+
+
+def test_a_merge_withdraws_the_dispatch_and_the_earlier_clock_counts(county: County) -> None:
+    older = county.arrives()
+    county.passes(3 * HOUR)
+    younger = county.arrives()
+    county.done(younger, c.Accept())
+    county.done(older, c.Merge(into=younger, reason="同一盏灯"))
+    assert county.steps(older) == ["opened", "dispatched", "withdrawn", "merged"]
+    assert (county[older].state, county[older].merged_into, county[older].reports) == ("merged", younger, ())
+    assert (county[younger].state, county[younger].reports) == ("accepted", ("r1", "r0"))
+    assert since_of(county[younger]) == START
+    [told] = [event for event in county.told(older) if isinstance(event, IncidentMergedV1)]
+    assert told.labels == (Label(one="r0", other="r1", same=True),)
+    assert county.reports["r0"].moves == 1
+
+
+def test_a_split_gives_the_reports_an_incident_of_their_own_and_clocks_from_their_own_reception(county: County) -> None:
+    incident = county.arrives()
+    for _ in range(2):
+        county.passes(HOUR)
+        county.arrives("merge", incident)
+    county.passes(HOUR)
+    county.done(incident, c.Split(reports=("r1", "r2"), reason="另一盏灯"))
+    [told] = [event for event in county.told(incident) if isinstance(event, IncidentSplitV1)]
+    fresh = county[told.into]
+    assert (fresh.state, fresh.reports, fresh.number) == ("dispatched", ("r1", "r2"), told.into_number)
+    assert since_of(fresh) == START + HOUR
+    assert (county[incident].reports, since_of(county[incident])) == (("r0",), START)
+    assert [label.same for label in told.labels] == [False, False]
+    assert county.where == {"r0": incident, "r1": fresh.id, "r2": fresh.id}
+
+
+def test_splitting_off_the_earliest_report_leaves_the_others_with_their_own_clock(county: County) -> None:
+    incident = county.arrives()
+    county.passes(2 * HOUR)
+    county.arrives("merge", incident)
+    county.done(incident, c.Split(reports=("r0",), reason="另一件"))
+    assert since_of(county[incident]) == START + 2 * HOUR
+    assert since_of(county[county.where["r0"]]) == START
+
+
+@pytest.mark.parametrize(("reports", "says"), [(("r0", "r1"), "至少留下一件"), (("r9",), "没有诉求")])
+def test_a_split_that_takes_all_or_strangers_is_declined(county: County, reports: tuple[str, ...], says: str) -> None:
+    incident = county.arrives()
+    county.arrives("merge", incident)
+    declined = county.wishes(incident, c.Split(reports=reports, reason="两件")).declined
+    assert declined is not None
+    assert (declined.reason, says in declined.message) == ("not_possible", True)
+
+
+def test_an_undone_merge_lives_again_under_its_number_with_its_reports_and_a_dispatch(county: County) -> None:
+    gone = county.arrives()
+    county.passes(HOUR)
+    kept = county.arrives()
+    county.arrives("merge", gone)
+    county.done(gone, c.Merge(into=kept, reason="同一件"))
+    back = county.done(gone, c.UndoMerge(reason="不是同一件"))
+    assert (back.state, set(back.reports), back.merged_into) == ("dispatched", {"r0", "r2"}, None)
+    assert (since_of(back), since_of(county[kept])) == (START, START + HOUR)
+    assert county.steps(gone)[-4:] == ["restored", "report-joined", "report-joined", "dispatched"]
+    assert {county.reports[name].moves for name in ("r0", "r2")} == {2}
+    assert county.refused(gone, c.UndoMerge(reason="再撤")) == "illegal_move"
+
+
+def test_an_undone_merge_finds_its_reports_where_a_further_merge_took_them(county: County) -> None:
+    first, second, third = county.arrives(), county.arrives(), county.arrives()
+    county.done(first, c.Merge(into=second, reason="同"))
+    county.done(second, c.Merge(into=third, reason="同"))
+    assert county.done(first, c.UndoMerge(reason="不同")).reports == ("r0",)
+    assert set(county[third].reports) == {"r1", "r2"}
+
+
+def test_a_finished_incident_takes_no_merge_and_parents_must_let_go_first(county: County) -> None:
+    done, other, child = county.arrives(), county.arrives(), county.arrives()
+    county.done(done, c.Accept())
+    county.done(done, c.Complete(text="好"))
+    assert county.refused(other, c.Merge(into=done, reason="同")) == "not_possible"
+    county.done(other, c.Group(children=(child,)))
+    county.arrives()
+    assert county.refused(other, c.Merge(into=county.where["r3"], reason="同")) == "not_possible"
+    county.done(child, c.Merge(into=other, reason="同"))
+    assert county[other].course.child_count == 0
+
+
+def test_an_origins_deadline_follows_the_reports_that_carry_it(county: County) -> None:
+    one, other = county.arrives(), county.arrives()
+    due = START + 5 * HOUR
+    county.reports["r0"] = county.reports["r0"].model_copy(update={"origin_due_at": due})
+    county.done(one, c.Merge(into=other, reason="同"))
+    assert county[other].origin_due_at == due
