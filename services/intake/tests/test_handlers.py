@@ -30,6 +30,7 @@ from huying.contracts.incidents import (
     ReportRef,
 )
 from huying.contracts.message import Event
+from huying.contracts.orders import IncidentRestoredV1
 from huying.contracts.places import Place
 from huying.contracts.ratings import IncidentRatedV1
 from huying.contracts.reports import Reporter, ReportSubmittedV1
@@ -312,6 +313,40 @@ def shown(door: Any) -> dict[str, Any]:
         incident = progress.incident_of(row["incidents"], door.documents.rows("progress"))
         found[row["tracking_number"]] = progress.page(row, incident).model_dump()
     return found
+
+
+def moved(name: str, moves: int) -> ReportRef:
+    return ref(name).model_copy(update={"moves": moves})
+
+
+REGROUPED: list[list[Event]] = [
+    [
+        step(IncidentOpenedV1, "in-x", 1, 0, report=ref("one")),
+        step(IncidentMergedV1, "in-x", 2, 5, into="in-y", reports=("rp-one",)),
+        step(IncidentRestoredV1, "in-x", 3, 5, merged_into="in-y", reason="不是同一件"),
+        step(IncidentReportJoinedV1, "in-x", 4, 5, report=moved("one", 2), how="restored", score=1),
+    ],
+    [
+        step(IncidentOpenedV1, "in-y", 1, 1, report=ref("two")),
+        step(IncidentReportJoinedV1, "in-y", 2, 2, report=ref("three"), how="merged", score=0.9),
+        step(IncidentReportJoinedV1, "in-y", 3, 5, report=moved("one", 1), how="person", score=1),
+    ],
+    [step(IncidentOpenedV1, "in-z", 1, 5, report=moved("three", 1), split_from="in-y")],
+]
+"""Merged and undone, and split, all in one minute: only the moves tell the order."""
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_the_page_follows_a_report_through_merge_undoing_and_split_in_any_order(
+    make_door: MakeDoor, seed: int
+) -> None:
+    door, chance = make_door(), random.Random(seed)
+    lanes = [[Message("bus", "x", event) for event in lane] for lane in REGROUPED]
+    while any(lanes):
+        await door.batch(chance.choice([lane for lane in lanes if lane]).pop(0))
+    rows, incidents = door.documents.rows("reports"), door.documents.rows("progress")
+    where = {name: progress.incident_of(row["incidents"], incidents)["_id"] for name, row in rows.items()}
+    assert where == {"rp-one": "in-x", "rp-two": "in-y", "rp-three": "in-z"}
 
 
 async def test_every_order_and_repetition_of_the_feed_gives_the_same_pages(make_door: MakeDoor) -> None:

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from huying.contracts import incidents
+from huying.contracts import incidents, orders
 from huying.contracts.clocks import ClockBreachedV1, ClockStoppedV1, ClockWarnedV1
 from huying.contracts.incidents import Classification, Dispatch, IncidentView, ReportRef
 from huying.contracts.places import Place
@@ -89,6 +89,17 @@ class Life:
 
     def returned(self) -> "Life":
         return self._step(incidents.IncidentReturnedV1, "dispatched", dispatch=self.dispatch, reason="不归我们管")
+
+    def parted(self, *reports: ReportRef) -> "Life":
+        facts = {"into": "C", "into_number": "N-C", "reports": reports, "reason": "另一盏灯"}
+        return self._step(orders.IncidentSplitV1, "dispatched", **facts)
+
+    def merged(self) -> "Life":
+        return self._step(incidents.IncidentMergedV1, "merged", into="B", reports=("r0",))
+
+    def beside(self, kind: Any, state: str = "accepted", **facts: Any) -> "Life":
+        """A step beside the main line."""
+        return self._step(kind, state, **facts)
 
     def completed(self) -> "Life":
         return self._step(incidents.IncidentCompletedV1, "completed", dispatch=self.dispatch, text="灯修好了")

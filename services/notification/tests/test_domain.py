@@ -1,10 +1,13 @@
 """Who is told what, by Julu's people and words."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
-from notify_lives import Life, breached, invited, stopped, warned
+from notify_lives import HOUR, START, Life, breached, invited, stopped, warned
 
+from huying.contracts import orders
+from huying.contracts.course import ExtensionRequest
 from huying.contracts.places import Place
 from huying.county import Pack
 from huying.notification.audience import Audience, unreachable
@@ -66,6 +69,54 @@ def test_the_result_goes_to_the_grid_worker_and_to_every_reporter_once(desk: Des
     ]
     assert "灯修好了" in told[5][2].text
     assert "T2" in told[5][2].title, "everyone is told under the number of their own report"
+
+
+def test_who_was_split_off_is_told_where_the_report_went_and_no_more_of_the_old_incident(desk: Desk) -> None:
+    life = Life("A").opened().joined("li").joined("wang").dispatched()
+    leaving = life.steps[1].report  # type: ignore[attr-defined]
+    _, told = tell(desk, life.parted(leaving).completed())
+    assert pairs(told[-2]) == [("reporter:li", "reporter_split")]
+    assert "N-C" in told[-2][0].text
+    assert "reporter:li" not in {who for who, _ in pairs(told[-1])}
+    assert [who for who, _ in pairs(told[-1])].count("reporter:wang") == 1
+
+
+def test_a_report_that_a_split_or_an_undoing_brings_is_not_told_twice_and_a_persons_merge_is(desk: Desk) -> None:
+    for how, expected in (("split", []), ("restored", []), ("person", [("reporter:li", "reporter_joined")])):
+        _, told = tell(desk, Life("A").opened().joined("li", how))
+        assert pairs(told[-1]) == expected
+
+
+def test_a_merged_incident_has_nobody_left_to_tell(desk: Desk) -> None:
+    facts, _ = tell(desk, Life("A").opened().merged())
+    assert facts.reporters == ()
+
+
+def test_more_time_a_pause_and_a_redo_are_told_to_those_who_reported(desk: Desk) -> None:
+    until = START + 90 * HOUR
+    request = ExtensionRequest(until=until, reason="等配件", requested_at=START)
+    cases: list[tuple[Any, str, dict[str, Any]]] = [
+        (orders.IncidentExtensionDecidedV1, "reporter_extended", {"request": request, "granted": True, "count": 1}),
+        (orders.IncidentSuspendedV1, "reporter_paused", {"reason": "等材料", "until": until}),
+        (orders.IncidentRedoneV1, "reporter_redone", {"reason": "不满意", "count": 1}),
+    ]
+    for kind, template, facts in cases:
+        _, told = tell(desk, Life("A").opened().dispatched().beside(kind, **facts))
+        assert ("reporter:wang", template) in pairs(told[-1])
+    refused = {"request": request, "granted": False, "count": 0, "reason": "不够充分"}
+    _, told = tell(desk, Life("A").opened().dispatched().beside(orders.IncidentExtensionDecidedV1, **refused))
+    assert {template for _, template in pairs(told[-1])} == {"extension_decided"}
+
+
+def test_called_and_withdrawn_units_and_those_under_supervision_are_told(desk: Desk) -> None:
+    whistle = {"units": ("U05", "U09"), "meet_at": "村口", "reason": "线杆要倒"}
+    life = Life("A").opened().dispatched().beside(orders.IncidentWhistledV1, **whistle)
+    life.beside(orders.IncidentSupervisedV1, listed=True, reason="拖")
+    life.beside(orders.IncidentWithdrawnV1, dispatch=life.dispatch, reason="改派")
+    _, told = tell(desk, life)
+    assert [template for _, template in pairs(told[2])] == ["whistled", "whistled"]
+    assert {template for _, template in pairs(told[3])} == {"supervised"}
+    assert [template for _, template in pairs(told[4])] == ["withdrawn"]
 
 
 def test_an_impatient_reporter_reaches_the_duty_officer(desk: Desk) -> None:

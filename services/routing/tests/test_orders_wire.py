@@ -1,6 +1,9 @@
 """Merges, splits, a ruling and a flood on the real broker and database: told once, remembered, proved from the log."""
 
+import shutil
 from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,10 +16,13 @@ from huying.contracts import topics
 from huying.contracts.envelope import CloudEvent
 from huying.contracts.message import Event
 from huying.contracts.reports import ReportAcceptedV1
+from huying.county import load
 from huying.devkit import logbook
+from huying.devkit.labels import labels_of
 from huying.devkit.stack import cluster
 from huying.devkit.stack import topics as provisioning
 from huying.devkit.verify import books_of, prove
+from huying.devkit.whatif import Rules, what_if
 from huying.routing.main import create_app
 from huying.routing.settings import Settings
 
@@ -70,7 +76,7 @@ async def bus(fresh_stack: Any) -> AsyncIterator[Bus]:
 
 
 async def test_people_merge_split_and_rule_and_the_log_proves_that_nothing_was_lost_or_dispatched_twice(
-    bus: Bus,
+    bus: Bus, tmp_path: Path
 ) -> None:
     stack, reports = bus.stack, month(40)
     at = reports[-1].accepted_at
@@ -121,9 +127,21 @@ async def test_people_merge_split_and_rule_and_the_log_proves_that_nothing_was_l
             return bool(await ground.mongo.collection("outbox").count_documents({"published": None}) == 0)
 
         await until(published, "everything published")
-        numbers = [row["number"] for row in await ground.mongo.collection("incidents").find().to_list(None)]
+        incidents = await ground.mongo.collection("incidents").find().to_list(None)
+    numbers = [row["number"] for row in incidents]
     assert len(numbers) == len(set(numbers))
     log = await logbook.read(stack.bootstrap, topics.SOURCES)
     proof = prove(log, await books_of(stack.mongo_url, "orders"), await cluster.cluster_id(stack.bootstrap) or "")
     assert proof.violations == 0, proof.examples
     assert proof.parked == 0
+    taught = labels_of(log)
+    assert {(label.one, label.same) for label in taught} >= {(name, False) for name in moved}
+    other_rules = tmp_path / "pack"
+    shutil.copytree(ROOT / "deploy/county/julu", other_rules)
+    duties = other_rules / "duties.csv"
+    duties.write_text(duties.read_text("utf-8").replace("M09,any,U02,", "M09,any,U07,"), "utf-8")
+    answer = what_if(log, Rules(PACK), Rules(load(other_rules)), reports[0].accepted_at - timedelta(days=1))
+    opened = [row["classification"]["matter"] for row in incidents if row["state"] != "asked"]
+    assert answer.looked_at == len(opened)
+    assert {(one.old_unit, one.new_unit) for one in answer.changed} == {("U02", "U07")}
+    assert len(answer.changed) == opened.count("M09") > 0

@@ -21,4 +21,4 @@ def julu() -> Pack:
 @pytest.fixture(scope="session")
 def rules(julu: Pack) -> Rulebook:
     policies = {(policy.kind, policy.clock_class): policy for policy in julu.clocks.policies}
-    return Rulebook(julu.hash, policies, julu.calendar)
+    return Rulebook(julu.hash, policies, julu.calendar, julu.county.dispatch_centre)

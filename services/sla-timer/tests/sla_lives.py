@@ -5,6 +5,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from huying.contracts import incidents
+from huying.contracts.course import Course
 from huying.contracts.incidents import Classification, Dispatch, IncidentView, ReportRef
 from huying.contracts.places import Place
 
@@ -102,6 +103,18 @@ class Life:
     def completed(self, later: timedelta) -> "Life":
         changes = {"state": "completed", "completed_at": self.at + later}
         return self._step(incidents.IncidentCompletedV1, later, changes, dispatch=self.dispatch, text="修好了")
+
+    def beside(
+        self, kind: Any, later: timedelta, state: str | None = None, *, course: Any = None, **facts: Any
+    ) -> "Life":
+        """A step beside the main line that leaves the course like this."""
+        return self._step(kind, later, {"course": course, **({"state": state} if state else {})}, **facts)
+
+    def awaits_ruling(self, later: timedelta) -> "Life":
+        """The second return."""
+        dispatch, self.dispatch = self.dispatch, None
+        changes = {"state": "adjudicating", "returns": 2, "course": Course(waiting_since=self.at + later)}
+        return self._step(incidents.IncidentReturnedV1, later, changes, dispatch=dispatch, reason="不归我们管")
 
     def merged(self, later: timedelta) -> "Life":
         self.dispatch = None

@@ -10,9 +10,10 @@ from datetime import datetime
 from typing import Any
 
 from huying.contracts import incidents as feed
+from huying.contracts import orders
 from huying.contracts.clocks import ClockBreachedV1, ClockEvent, ClockWarnedV1
 from huying.contracts.identity import deterministic_id
-from huying.contracts.incidents import IncidentEvent, IncidentView, ReportRef
+from huying.contracts.incidents import IncidentEvent, IncidentView
 from huying.contracts.places import Place
 from huying.contracts.ratings import RatingInvitedV1
 from huying.county import Pack
@@ -20,10 +21,13 @@ from huying.county import Pack
 from .audience import Audience, Recipient
 from .wording import KIND_ZH, Wording
 
+BACK = frozenset({"split", "restored"})
+"""Ways to an incident of which the one that they came from has told the reporter already."""
+
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A reporter who is told: by reference, with the number of their own report."""
+    """A report whose reporter is told: by reference, with the number of the report; one who has several, once."""
 
     reference: str
     tracking: str
@@ -75,9 +79,7 @@ class Desk:
         if facts is not None and event.incident_version <= facts.version:
             return None
         after = replace(facts or opening(event), version=event.incident_version)
-        report = getattr(event, "report", None)
-        if isinstance(report, ReportRef):
-            after = replace(after, reporters=_with(after.reporters, report))
+        after = replace(after, reporters=_reporters_after(after.reporters, event))
         occasion = f"v{event.incident_version}"
         written = [
             self._notice(after, occasion, event.at, recipient, template, {**self._fields(event.incident), **more})
@@ -130,7 +132,7 @@ class Desk:
                 yield from _each(self._audience.holders("grid_worker", unit, village), "grid_dispatched", {})
                 yield from self._reporters(facts, "reporter_progress", {})
             case feed.IncidentReportJoinedV1(report=report, how=how):
-                if report.reporter is not None:
+                if report.reporter is not None and how not in BACK:
                     told = {"tracking": report.tracking_number}
                     yield self._audience.reporter(report.reporter.ref), "reporter_joined", told
                 if how == "follow_up" and unit is not None:
@@ -145,12 +147,66 @@ class Desk:
                 yield from _each(self._audience.holders("grid_worker", unit, village), "grid_completed", {"text": text})
                 yield from self._reporters(facts, "reporter_completed", {"text": text})
             case _:
-                return
+                yield from self._beside(event, facts)
+
+    def _beside(self, event: IncidentEvent, facts: Facts) -> Iterator[tuple[Recipient, str, Mapping[str, Any]]]:
+        """Steps beside the main line, and reports that left for another incident."""
+        village = event.incident.place.village_code
+        unit = event.incident.dispatch.unit if event.incident.dispatch else None
+        officers = self._audience.holders("duty_officer", unit, village)
+        match event:
+            case orders.IncidentWithdrawnV1(dispatch=dispatch, reason=reason):
+                more = {"reason": reason, "unit": dispatch.unit_name}
+                yield from _each(self._audience.holders("duty_officer", dispatch.unit, village), "withdrawn", more)
+            case orders.IncidentCoveredV1(by_number=by) if unit is not None:
+                yield from _each(officers, "covered", {"by": by})
+            case orders.IncidentWhistledV1() | orders.IncidentReviewedV1():
+                yield from self._called(event)
+            case orders.IncidentSupervisedV1(listed=True, reason=reason):
+                people = self._audience.of(("duty_officer", "leader"), unit, village)
+                yield from _each(people, "supervised", {"reason": reason})
+            case orders.IncidentExtensionRequestedV1(request=request):
+                more = {"until": self._wording.moment(request.until), "reason": request.reason}
+                yield from _each(self._audience.holders("dispatcher", unit, village), "extension_requested", more)
+            case orders.IncidentExtensionDecidedV1(request=request, granted=granted, count=count):
+                until = self._wording.moment(request.until)
+                said = {"granted": granted, "until": until, "count": count, "reason": event.reason or ""}
+                yield from _each(officers, "extension_decided", said)
+                if granted:
+                    yield from self._reporters(facts, "reporter_extended", {"until": until, "reason": request.reason})
+            case orders.IncidentSuspendedV1(reason=reason, until=moment):
+                more = {"until": self._wording.moment(moment), "reason": reason}
+                yield from self._reporters(facts, "reporter_paused", more)
+            case orders.IncidentRedoneV1(reason=reason):
+                yield from self._reporters(facts, "reporter_redone", {"reason": reason})
+            case orders.IncidentSplitV1(reports=reports, into_number=into):
+                for report in reports:
+                    if report.reporter is not None:
+                        told = {"tracking": report.tracking_number, "into": into}
+                        yield self._audience.reporter(report.reporter.ref), "reporter_split", told
+
+    def _called(
+        self, event: orders.IncidentWhistledV1 | orders.IncidentReviewedV1
+    ) -> Iterator[tuple[Recipient, str, Mapping[str, Any]]]:
+        """Units that are called to a place or to a table."""
+        village = event.incident.place.village_code
+        for code in event.units:
+            more: dict[str, Any] = {"unit": self._unit(code)}
+            template = "reviewed"
+            if isinstance(event, orders.IncidentWhistledV1):
+                template, main = "whistled", event.incident.dispatch
+                more |= {"meet_at": event.meet_at, "reason": event.reason, "main_unit": main.unit_name if main else ""}
+            else:
+                more |= {"topic": event.topic, "conclusion": event.conclusion or ""}
+            yield from _each(self._audience.holders("duty_officer", code, village), template, more)
 
     def _reporters(
         self, facts: Facts, template: str, more: Mapping[str, Any]
     ) -> Iterator[tuple[Recipient, str, Mapping[str, Any]]]:
+        first: dict[str, Told] = {}
         for told in facts.reporters:
+            first.setdefault(told.reference, told)
+        for told in first.values():
             yield self._audience.reporter(told.reference), template, {"tracking": told.tracking, **more}
 
     def _notice(
@@ -198,11 +254,20 @@ def place_zh(place: Place) -> str:
     return named or place.address or "地点待核实"
 
 
-def _with(reporters: tuple[Told, ...], report: ReportRef) -> tuple[Told, ...]:
-    """One entry a person: who reports twice is told once, under the number of the first report."""
-    if report.reporter is None or any(told.reference == report.reporter.ref for told in reporters):
-        return reporters
-    return (*reporters, Told(report.reporter.ref, report.tracking_number))
+def _reporters_after(reporters: tuple[Told, ...], event: IncidentEvent) -> tuple[Told, ...]:
+    """Who is told of this incident after a step: its reports' people, and nobody whose reports have left."""
+    match event:
+        case feed.IncidentOpenedV1(report=report) | feed.IncidentReportJoinedV1(report=report):
+            if report.reporter is None:
+                return reporters
+            return (*reporters, Told(report.reporter.ref, report.tracking_number))
+        case orders.IncidentSplitV1(reports=reports):
+            gone = {report.tracking_number for report in reports}
+            return tuple(told for told in reporters if told.tracking not in gone)
+        case feed.IncidentMergedV1():
+            return ()
+        case _:
+            return reporters
 
 
 def _each(

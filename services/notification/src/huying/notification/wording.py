@@ -26,6 +26,17 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "clock_reminded": ("kind", "percent", "due", "late"),
     "clock_breached": ("kind", "due", "late"),
     "rating_invited": ("link",),
+    "withdrawn": ("reason",),
+    "covered": ("by",),
+    "whistled": ("meet_at", "main_unit", "reason"),
+    "reviewed": ("topic", "conclusion"),
+    "supervised": ("reason",),
+    "extension_requested": ("until", "reason"),
+    "extension_decided": ("granted", "until", "count", "reason"),
+    "reporter_extended": ("tracking", "until", "reason"),
+    "reporter_paused": ("tracking", "until", "reason"),
+    "reporter_split": ("tracking", "into"),
+    "reporter_redone": ("tracking", "reason"),
 }
 """Template to the fields that it may use besides the common ones."""
 

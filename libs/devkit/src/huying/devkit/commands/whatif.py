@@ -1,0 +1,75 @@
+"""`huying whatif`: what would have gone elsewhere under another pack, from the log of a running system."""
+
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from .screen import console, fail, refusals, say_json, spinner
+
+LISTED = 40
+"""Lines on the screen; `--json` has all."""
+
+
+def whatif(
+    pack: Annotated[Path, typer.Option("--pack", help="要试的县域包")],
+    since: Annotated[str, typer.Option(help="从哪天起，如 2026-03-01")],
+    current: Annotated[Path | None, typer.Option("--current", help="现行县域包；默认随程序的那一份")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="标准输出只有一个 JSON 对象")] = False,
+    kafka: Annotated[str, typer.Option("--kafka", envvar="HUYING_KAFKA")] = "127.0.0.1:9092",
+) -> None:
+    """换一份规则，重放日志：哪些事件会派到别处。What would have gone elsewhere under another pack."""
+    with refusals(), spinner("重放"):
+        answer = asyncio.run(_ask(kafka, pack, current, since))
+    if as_json:
+        say_json({"pack": str(pack), "since": since, **answer.as_json()})
+        return
+    from rich.table import Table
+
+    table = Table(title=f"改用 {pack} 后，{answer.looked_at} 件中有 {len(answer.changed)} 件会派到别处")
+    for heading in ("事件", "事项", "地点", "原主责", "新主责", "理由"):
+        table.add_column(heading)
+    for one in answer.changed[:LISTED]:
+        table.add_row(one.number, one.matter, one.place, one.old_name, one.new_name, one.reason)
+    console().print(table)
+    if len(answer.changed) > LISTED:
+        console().print(f"另有 {len(answer.changed) - LISTED} 件，用 --json 看全部")
+
+
+async def _ask(bootstrap: str, path: Path, current: Path | None, since: str) -> Any:
+    from zoneinfo import ZoneInfo
+
+    from huying.contracts.topics import INCIDENTS, REPORTS
+    from huying.county import load
+
+    from .. import installation, logbook
+    from ..stack import StackError, cluster
+    from ..whatif import what_if
+
+    old, new = load(current or installation.default_pack()), load(path)
+    try:
+        start = datetime.fromisoformat(since)
+    except ValueError:
+        fail(f"--since {since!r} 不是日期；写成 2026-03-01 或 2026-03-01T08:00")
+    start = (start if start.tzinfo else start.replace(tzinfo=ZoneInfo(new.timezone))).astimezone(UTC)
+    if await cluster.cluster_id(bootstrap) is None:
+        raise StackError(f"no broker at {bootstrap!r}: start the system with `huying up`, or give --kafka")
+    log = await logbook.read(bootstrap, (REPORTS, INCIDENTS))
+    return what_if(log, *_rules(old, new), start)
+
+
+def _rules(old: Any, new: Any) -> tuple[Any, Any]:
+    """Both packs; texts are read again only where the packs read them differently, by each pack's own model."""
+    from huying.routing.judgement import Judge, load_model
+    from huying.routing.judgement.pack import bits_of
+
+    from ..whatif import Rules
+
+    if bits_of(old) == bits_of(new):
+        return Rules(old), Rules(new)
+    model = old.path / "model" / "judgement.npz"
+    own = new.path / "model" / "judgement.npz"
+    judges = (Judge(bits_of(old), load_model(model)), Judge(bits_of(new), load_model(own if own.exists() else model)))
+    return Rules(old, judges[0]), Rules(new, judges[1])

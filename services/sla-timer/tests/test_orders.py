@@ -1,0 +1,164 @@
+"""The clocks of orders that pause, are extended, regrouped, ruled upon, covered and done again."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from sla_lives import SHANGHAI, Life, at
+from test_domain import Bench
+
+from huying.contracts import orders
+from huying.contracts.clocks import ClockExtendedV1, ClockPausedV1, ClockResumedV1, ClockWarnedV1
+from huying.contracts.course import Course, ExtensionRequest, Suspension
+from huying.sla_timer.clocks import Rulebook
+from huying.sla_timer.repository import document, read
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+@pytest.fixture
+def bench(rules: Rulebook) -> Bench:
+    return Bench(rules)
+
+
+def local(moment: datetime) -> str:
+    return f"{moment.astimezone(SHANGHAI):%m-%d %H:%M}"
+
+
+def suspended(life: Life, later: timedelta, until: datetime) -> Life:
+    pause = Suspension(state="accepted", since=life.at + later, reason="等材料", until=until)
+    facts: dict[str, Any] = {"reason": "等材料", "until": until}
+    return life.beside(orders.IncidentSuspendedV1, later, "suspended", course=Course(suspension=pause), **facts)
+
+
+def extended(life: Life, later: timedelta, until: datetime, count: int = 1) -> Life:
+    request = ExtensionRequest(until=until, reason="等配件", requested_at=life.at)
+    course = Course(extensions=count, extended_until=until)
+    facts: dict[str, Any] = {"request": request, "granted": True, "count": count}
+    return life.beside(orders.IncidentExtensionDecidedV1, later, course=course, **facts)
+
+
+def test_a_pause_of_working_days_moves_the_deadline_by_them_and_nothing_is_told_meanwhile(bench: Bench) -> None:
+    life = Life("A", at("2026-03-02 09:00"), "other").opened().dispatched().accepted(HOUR)
+    suspended(life, HOUR, at("2026-03-05 11:00"))
+    bench.live(life).tick(at("2026-03-05 10:00"))
+    assert bench.words("resolution") == ["started", "paused/1"]
+    assert bench.clock("resolution").next_at is None
+    life.beside(orders.IncidentResumedV1, 3 * DAY, "accepted", course=Course())
+    bench.live(life)
+    clock = bench.clock("resolution")
+    assert local(clock.due_at) == "03-16 18:00"
+    assert read(document(clock)) == clock
+    assert any("折合3个工作日" in line for line in clock.explanation)
+    assert bench.words("resolution") == ["started", "paused/1", "resumed/1"]
+    told = [told.event for told in bench.told if told.event.kind == "resolution"]
+    assert isinstance(told[1], ClockPausedV1)
+    assert isinstance(told[2], ClockResumedV1)
+    assert (told[1].reason, told[2].due_at) == ("等材料", clock.due_at)
+    bench.tick(at("2026-03-16 18:01"))
+    assert bench.clock("resolution").breached_at is not None
+
+
+def test_an_extension_moves_the_final_clock_only_and_is_counted(bench: Bench) -> None:
+    life = Life("A", at("2026-03-02 09:00"), "other").opened().dispatched().accepted(HOUR)
+    until = at("2026-03-20 18:00")
+    bench.live(extended(life, DAY, until)).tick(at("2026-03-12 09:00"))
+    clock = bench.clock("resolution")
+    assert (clock.due_at, clock.extended, clock.breached_at) == (until, 1, None)
+    assert read(document(clock)) == clock
+    assert bench.clock("contact").extended == 0
+    [told] = [told.event for told in bench.told if isinstance(told.event, ClockExtendedV1)]
+    assert (told.count, told.reason) == (1, "等配件")
+    again = at("2026-03-25 18:00")
+    bench.live(extended(life, 12 * DAY, again, 2)).tick(at("2026-03-24 18:00"))
+    assert (bench.clock("resolution").due_at, bench.clock("resolution").breached_at) == (again, None)
+    bench.tick(at("2026-03-26 09:00"))
+    assert bench.words("resolution").count("breached") == 1
+
+
+def test_a_share_of_the_time_that_was_told_is_not_told_again_after_an_extension(bench: Bench) -> None:
+    life = Life("A", at("2026-03-02 09:00"), "other").opened().dispatched().accepted(HOUR)
+    bench.live(life).tick(at("2026-03-07 09:00"))
+    bench.live(extended(life, 5 * DAY, at("2026-03-30 18:00"))).tick(at("2026-03-30 17:00"))
+    percents = [
+        t.event.percent for t in bench.told if t.event.kind == "resolution" and isinstance(t.event, ClockWarnedV1)
+    ]
+    assert percents == sorted(set(percents))
+
+
+def test_a_breach_before_the_extension_stays_a_breach(bench: Bench) -> None:
+    life = Life("A", at("2026-03-02 09:00"), "emergency").opened().dispatched().accepted(HOUR)
+    bench.live(life).tick(at("2026-03-02 12:00"))
+    extended(life, 4 * HOUR, at("2026-03-02 20:00")).completed(HOUR)
+    bench.live(life)
+    clock = bench.clock("resolution")
+    assert (clock.verdict, clock.extended, bench.words("resolution").count("breached")) == ("late", 1, 1)
+
+
+def test_a_merge_with_an_older_incident_brings_the_deadline_forward(bench: Bench) -> None:
+    life = Life("A", at("2026-03-04 09:00"), "other").opened().dispatched().accepted(HOUR)
+    life.joined(HOUR, course=Course(citizen_since=at("2026-03-02 09:00")))
+    bench.live(life)
+    old, new = sorted(bench.clocks("resolution"), key=lambda clock: clock.due_at, reverse=True)
+    assert (old.verdict, new.verdict) == ("void", None)
+    assert (local(new.started_at), local(new.due_at)) == ("03-02 09:00", "03-11 18:00")
+
+
+def test_a_split_gives_those_who_stay_the_clock_of_their_own_report_even_after_a_breach(bench: Bench) -> None:
+    life = Life("A", at("2026-03-02 09:00"), "emergency").opened().dispatched().accepted(HOUR)
+    bench.live(life).tick(at("2026-03-02 11:30"))
+    since = at("2026-03-02 11:00")
+    facts: dict[str, Any] = {"into": "B", "into_number": "N-B", "reports": (), "reason": "另一件"}
+    bench.live(life.beside(orders.IncidentSplitV1, 2 * HOUR, course=Course(citizen_since=since), **facts))
+    running = next(clock for clock in bench.clocks("resolution") if clock.armed)
+    assert (running.started_at, running.due_at, running.breached_at) == (since, at("2026-03-02 13:00"), None)
+
+
+def test_an_undone_merge_has_its_clocks_again(bench: Bench) -> None:
+    life = Life("A", at("2026-03-02 09:00"), "other").opened().dispatched().merged(HOUR)
+    life.beside(orders.IncidentRestoredV1, HOUR, "dispatched", course=None, merged_into="B", reason="不是同一件")
+    life.dispatched()
+    running = [clock for clock in bench.live(life).clocks("resolution") if clock.armed]
+    assert [local(clock.started_at) for clock in running] == ["03-02 09:00"]
+
+
+def test_a_ruling_has_a_clock_of_its_own_for_the_dispatch_centre(bench: Bench) -> None:
+    life = Life("A", at("2026-03-02 09:00")).opened().dispatched().awaits_ruling(HOUR)
+    bench.live(life)
+    clock = bench.clock("adjudication")
+    assert (clock.unit, local(clock.due_at)) == (bench.rules.centre, "03-02 16:30")
+    assert bench.clock("response").armed
+    life.view["course"] = None
+    bench.live(life.dispatched("U09", 2 * HOUR))
+    assert bench.clock("adjudication").verdict == "on_time"
+
+
+def test_a_ruling_that_is_overdue_is_breached_and_late(bench: Bench) -> None:
+    life = Life("A", at("2026-03-02 09:00")).opened().dispatched().awaits_ruling(HOUR)
+    bench.live(life).tick(at("2026-03-02 17:00"))
+    assert "breached" in bench.words("adjudication")
+    life.view["course"] = None
+    bench.live(life.dispatched("U09", 8 * HOUR))
+    assert bench.clock("adjudication").verdict == "late"
+
+
+def test_what_is_covered_by_anothers_dispatch_has_no_acceptance_clock_and_keeps_the_citizens(bench: Bench) -> None:
+    life = Life("A", at("2026-03-02 09:00")).opened().dispatched()
+    assert life.dispatch is not None
+    life.dispatch = life.dispatch.model_copy(update={"dispatch_id": "dp-P"})
+    facts: dict[str, Any] = {"by": "P", "by_number": "N-P", "dispatch": life.dispatch}
+    course = Course(parent="P", covered_by="P")
+    bench.live(life.beside(orders.IncidentCoveredV1, HOUR / 4, "covered", course=course, **facts))
+    assert [clock.verdict for clock in bench.clocks("acceptance")] == ["void"]
+    assert bench.clock("response").armed
+
+
+def test_a_redo_runs_on_a_clock_of_its_own_and_the_first_verdict_stays(bench: Bench) -> None:
+    life = Life("A", at("2026-03-02 09:00"), "other").opened().dispatched().accepted(HOUR).completed(DAY)
+    life.dispatch = None
+    life.view["completed_at"] = None
+    course = Course(redone=1, redone_at=life.at + DAY)
+    life.beside(orders.IncidentRedoneV1, DAY, "dispatched", course=course, reason="不满意", count=1).dispatched()
+    first, second = sorted(bench.live(life).clocks("resolution"), key=lambda clock: clock.started_at)
+    assert (first.verdict, second.armed, second.run) == ("on_time", True, "redo1")
+    assert second.started_at == course.redone_at
