@@ -24,7 +24,7 @@ META = "meta"
 RELAYED = "relayed"
 ROWS = 1000
 """Rows a round: enough to fill the producer's batches, few enough to repeat after a crash."""
-POLL_S = 0.2
+POLL_S = 0.5
 """How late another replica's row may be noticed; this process's own commits wake the relay at once."""
 GRACE_S = 5.0
 """How long a stop waits for the round in hand."""

@@ -78,7 +78,7 @@ async def run_replay(settings: ServiceSettings, follower: "Follower", batch: Mic
     ):  # they come by the link: on the embedded broker a second consumer costs as much as a service
         while True:
             await batch.due_stored()
-            await asyncio.sleep(POLL_MS / 1000)
+            await asyncio.sleep(LIVE_S)
     while True:
         consumer = AIOKafkaConsumer(
             bootstrap_servers=settings.kafka,

@@ -105,17 +105,20 @@ class Quiet:
 
     async def _rows(self, service: str) -> dict[str, Any]:
         mine = {"$match": {"_id": {"$regex": f"^{self.cluster}/"}}}
+        notices: list[dict[str, Any]] = []
+        if service == "notification":
+            notices = [_with("notices", "notices", [{"$match": {"state": {"$in": UNFINISHED}}}, {"$limit": 1}])]
+        # In this order, so that one look is enough: what a service consumed left its notices and its outbox rows in the
+        # same transaction, a notice leaves an outbox row when it is done, and `relayed` is written before a row is
+        # marked. Whatever is missed by one query has moved on to where a later one sees it.
         pipeline: list[dict[str, Any]] = [
             {"$match": {"_id": "clock"}},
             {"$project": {"what": "tick", "at": "$number"}},
-            # In this order: a position is written with its outbox rows, and `relayed` before they are marked.
             _with("positions", "positions", [mine]),
+            *notices,
             _with("outbox", "unpublished", [{"$match": {"published": None}}, {"$limit": 1}]),
             _with("relayed", "relayed", [mine]),
         ]
-        if service == "notification":
-            on_the_way = {"$match": {"state": {"$in": UNFINISHED}}}
-            pipeline.append(_with("notices", "notices", [on_the_way, {"$limit": 1}]))
         rows: dict[str, Any] = {"tick": 0, "unpublished": False, "notices": False, "positions": {}, "relayed": {}}
         cursor = await self._database(service)["meta"].aggregate(pipeline)
         async for row in cursor:
@@ -129,7 +132,7 @@ class Quiet:
         return rows
 
     async def wait(self, tick: int) -> None:
-        """Wait until two looks in a row at everything find nothing going on and the same ends.
+        """Wait until a look at everything finds nothing going on; call it when what was sent in is answered.
 
         In between only those are asked that were busy: a look at all costs as much as the work that it waits for.
 
@@ -137,14 +140,13 @@ class Quiet:
             NotQuietError: it never was; says what was going on last.
         """
         until = time.monotonic() + PATIENCE_S
-        before: Look | None = None
         asked: tuple[str, ...] | None = None
         pause = POLL_S
         await asyncio.sleep(FIRST_LOOK_S)
         while True:
             look = await self.look(tick, asked)
             if look.busy:
-                before, asked = None, look.who
+                asked = look.who
                 if time.monotonic() > until:
                     doing = "; ".join(f"{service}: {what}" for service, what in look.busy[:8])
                     raise NotQuietError(
@@ -155,11 +157,9 @@ class Quiet:
                 pause = min(pause * 1.3, LONGEST_POLL_S)
             elif asked is not None:
                 asked = None
-            elif before is not None and before.ends == look.ends:
+            else:
                 self.ends = look.ends
                 return
-            else:
-                before = look
 
     async def wait_ticked(self, tick: int) -> None:
         """Wait until every service has seen the tick and done what it made due; its consequences may be under way.
