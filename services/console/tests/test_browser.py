@@ -175,7 +175,8 @@ async def test_a_dispatcher_signs_in_and_sees_the_feed_the_question_and_an_incid
         await expect(page.locator(".hy-page")).to_contain_text(words)
     await console.shot("incident-done")
     await page.goto(f"{console.url}/incidents/{console.prefix}-lamp")
-    await expect(page.locator(".hy-actions button")).to_have_count(3)
+    for number, word in enumerate(("办结并反馈", "登记已联系", "退回", "更多操作")):
+        await expect(page.locator(".hy-actions > button").nth(number)).to_contain_text(word)
     await expect(page.locator(".hy-report")).to_have_count(2)
     await console.shot("incident")
 
@@ -233,6 +234,52 @@ async def test_an_answer_goes_on_the_bus_and_routings_word_comes_back(console: C
     await expect(page.get_by_text("没有待研判的事件")).to_be_visible(timeout=10000)
     answer = await console.app.state.ground.handler.desk.known(command.command_id)
     assert answer["status"] == "done"
+
+
+async def test_a_dispatcher_gives_a_command_of_many_and_what_is_missing_is_said(console: Console) -> None:
+    from aiokafka import AIOKafkaConsumer
+    from playwright.async_api import expect
+
+    page = console.page
+    await console.sign_in()
+    await page.goto(f"{console.url}/incidents/{console.prefix}-lamp")
+    await page.get_by_role("button", name="更多操作").click()
+    for word in (
+        "核定事项地点",
+        "改派",
+        "升级",
+        "吹哨",
+        "联席会商",
+        "挂起",
+        "申请延期",
+        "开启汛期模式",
+        "合并",
+        "拆分",
+    ):
+        await expect(page.locator(".q-item", has_text=word).first).to_be_visible()
+    await console.shot("incident-more")
+    await page.locator(".q-item", has_text="吹哨").click()
+    await page.get_by_role("button", name="吹哨").click()
+    await expect(page.get_by_text("请填写：请哪些单位到场")).to_be_visible()
+    await console.shot("whistle")
+    await page.get_by_label("请哪些单位到场").click()
+    await page.locator(".q-menu .q-item", has_text="县公安局").click()
+    await page.keyboard.press("Tab")
+    await page.get_by_label("集合地点").fill("南门路口")
+    await page.get_by_label("事由").fill("灯杆要倒")
+    consumer = AIOKafkaConsumer(COMMANDS.name, bootstrap_servers=console.stack.bootstrap, auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        await page.get_by_role("button", name="吹哨").click()
+        async with asyncio.timeout(15):
+            record = await consumer.getone()
+    finally:
+        await consumer.stop()
+    from huying.contracts.commands import CommandIssuedV1
+
+    action = CommandIssuedV1.model_validate_json(record.value).action
+    assert action.model_dump() == {"kind": "whistle", "units": ("U09",), "meet_at": "南门路口", "reason": "灯杆要倒"}
+    assert console.errors == []
 
 
 async def test_a_unit_sees_its_own_incidents_and_nobody_elses(console: Console) -> None:

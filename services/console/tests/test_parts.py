@@ -100,4 +100,5 @@ def test_a_wish_stands_in_the_address_and_a_search_is_no_pattern() -> None:
     assert Wish(state="overdue", q="灯").address(q="") == "/?state=overdue"
     [_, sought] = filter_of(Wish(q=".*("), NOW)["$and"]
     assert sought["$or"][0]["number"]["$regex"] == r"\.\*\("
-    assert {"unit": "U04"} in filter_of(Wish(unit="U01"), NOW, own_unit="U04")["$and"]
+    called = {"view.course.whistle.units": "U04"}
+    assert {"$or": [{"unit": "U04"}, called]} in filter_of(Wish(unit="U01"), NOW, own_unit="U04")["$and"]

@@ -224,7 +224,7 @@ def allowed(document: Mapping[str, Any], actor: Actor) -> tuple[str, ...]:
     """
     view = document["view"]
     course, dispatch = view.get("course") or {}, view.get("dispatch") or {}
-    called = frozenset((*dispatch.get("assisting", ()), *(course.get("whistle") or {}).get("units", ())))
+    called = _called(view)
     there = {
         "check_in": "whistle" in course,
         "lift_supervision": "supervision" in course,
@@ -241,3 +241,13 @@ def allowed(document: Mapping[str, Any], actor: Actor) -> tuple[str, ...]:
     return tuple(
         kind for kind in moves if there.get(kind, True) and permitted(kind, actor, dispatch.get("unit"), called)
     )
+
+
+def takes_part(document: Mapping[str, Any], unit: str) -> bool:
+    """Whether a unit's people may look at an incident: it is theirs, or they assist or were called."""
+    return document.get("unit") == unit or unit in _called(document["view"])
+
+
+def _called(view: Mapping[str, Any]) -> frozenset[str]:
+    course, dispatch = view.get("course") or {}, view.get("dispatch") or {}
+    return frozenset((*dispatch.get("assisting", ()), *(course.get("whistle") or {}).get("units", ())))

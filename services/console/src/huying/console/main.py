@@ -26,6 +26,8 @@ INDEXES = {
         IndexModel([("state", ASCENDING), ("opened_at", DESCENDING)]),
         IndexModel("final_due_at"),
         IndexModel("merged_into"),
+        IndexModel("number"),
+        IndexModel("parent"),
     ],
     HISTORY: [IndexModel([("incident_id", ASCENDING), ("at", ASCENDING)])],
     REPORTS: [IndexModel([("incident_id", ASCENDING), ("received_at", ASCENDING)])],
@@ -42,6 +44,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         units={unit.code: unit.name_zh for unit in pack.units},
         towns={town.code: town.name_zh for town in pack.towns},
         channels={channel.code: channel.name_zh for channel in pack.channels},
+        matters={matter.code: f"{matter.name_zh}（{matter.class_zh}）" for matter in pack.matters},
+        villages={village.code: f"{pack.town(village.town).name_zh}{village.name_zh}" for village in pack.villages},
     )
     code = pack.code
 

@@ -21,7 +21,9 @@ STATE_FILTERS: Mapping[str, tuple[str, Document]] = {
     "open": ("在办", {"state": {"$in": list(OPEN_STATES)}}),
     "asked": ("待研判", {"state": "asked"}),
     "dispatched": ("待签收", {"state": "dispatched"}),
-    "working": ("处置中", {"state": {"$in": ["accepted", "contacted"]}}),
+    "working": ("处置中", {"state": {"$in": ["accepted", "contacted", "suspended", "covered"]}}),
+    "adjudicating": ("待裁决", {"state": "adjudicating"}),
+    "supervised": ("督办", {"view.course.supervision": {"$exists": True}}),
     "overdue": ("超期", {}),
     "urgent": ("紧急", {"pinned": True}),
     "completed": ("已办结", {"state": "completed"}),
@@ -46,8 +48,13 @@ def save_line(line: Line) -> UpdateOne:
 
 def save_report(incident_id: str, report: ReportRef, at: datetime) -> UpdateOne:
     """A report belongs to the incident that spoke of it last."""
-    document = report.model_dump(exclude={"report_id"}, exclude_none=True) | {"incident_id": incident_id, "joined": at}
+    document = report.model_dump(exclude_none=True) | {"incident_id": incident_id, "joined": at, "left": False}
     return UpdateOne({"_id": f"{incident_id}/{report.report_id}"}, {"$set": document}, upsert=True)
+
+
+def drop_report(incident_id: str, report_id: str) -> UpdateOne:
+    """A report that left for another incident."""
+    return UpdateOne({"_id": f"{incident_id}/{report_id}"}, {"$set": {"left": True}})
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +93,10 @@ def filter_of(wish: Wish, now: datetime, own_unit: str | None = None) -> Documen
         parts.append(STATE_FILTERS[wish.state][1])
     if wish.town:
         parts.append({"town_code": wish.town})
-    if own_unit or wish.unit:
-        parts.append({"unit": own_unit or wish.unit})
+    if own_unit:
+        parts.append({"$or": [{"unit": own_unit}, {"view.course.whistle.units": own_unit}]})
+    elif wish.unit:
+        parts.append({"unit": wish.unit})
     if wish.q.strip():
         words = re.escape(wish.q.strip()[:100])
         sought = ("number", "view.title", "view.place.address", "view.place.village", "view.dispatch.unit_name")
@@ -137,6 +146,17 @@ class Board:
         found: Document | None = await self._feed.find_one({"_id": incident_id, "version": {"$gte": 1}})
         return found
 
+    async def by_number(self, number: str) -> str | None:
+        """The incident that people call so."""
+        row = await self._feed.find_one({"number": number, "version": {"$gte": 1}}, {"_id": 1})
+        return row["_id"] if row else None
+
+    async def children(self, incident_id: str) -> list[Document]:
+        """The incidents of a family, the newest first."""
+        return list(
+            await self._feed.find({"parent": incident_id}, _ROW).sort("opened_at", -1).limit(PAGE).to_list(None)
+        )
+
     async def history(self, incident_id: str) -> list[Document]:
         """Its lines, newest first."""
         cursor = self._history.find({"incident_id": incident_id}).sort([("at", -1), ("order", -1), ("_id", -1)])
@@ -144,7 +164,9 @@ class Board:
 
     async def reports(self, incident_id: str) -> list[Document]:
         """Its reports in the order in which they came."""
-        cursor = self._reports.find({"incident_id": incident_id}).sort([("received_at", 1), ("_id", 1)])
+        cursor = self._reports.find({"incident_id": incident_id, "left": {"$ne": True}}).sort(
+            [("received_at", 1), ("_id", 1)]
+        )
         return list(await cursor.to_list(None))
 
 

@@ -1,7 +1,7 @@
 """What people read: states, times and deadlines as the county says them. Pure; every sentence is made here."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -70,6 +70,8 @@ class Names:
     units: Mapping[str, str]
     towns: Mapping[str, str]
     channels: Mapping[str, str]
+    matters: Mapping[str, str] = field(default_factory=dict)
+    villages: Mapping[str, str] = field(default_factory=dict)
 
     def unit(self, code: str | None) -> str:
         """The unit's name, or its code where the pack has changed since."""

@@ -7,12 +7,13 @@ from pymongo.errors import PyMongoError
 from starlette.requests import Request
 
 from huying.chassis.errors import Transient
+from huying.contracts.moves import MOVES
 
-from ..domain import allowed
+from ..domain import allowed, takes_part
+from ..wishes import CAREFUL, FIRST, FORMS
 from . import parts
+from .dialogs import ask
 from .frame import LOOK_S, RELOOK, Desk, desk_of, empty, frame, show_time
-
-BUTTONS = {"accept": "签收", "contact": "登记已联系", "return": "退回", "complete": "办结并反馈"}
 
 
 class IncidentPage:
@@ -23,6 +24,7 @@ class IncidentPage:
         self.desk, self.id = desk, incident_id
         self.document: dict[str, Any] | None = None
         self.state: tuple[Any, ...] | None = None
+        self.listed: list[dict[str, Any]] = []
         self.seen, self.glances = -1, 0
 
     def draw(self) -> None:
@@ -39,6 +41,7 @@ class IncidentPage:
             with ui.element("div").classes("hy-side"):
                 self.clocks = ui.html("", sanitize=False).classes("hy-card")
                 self.unit = ui.html("", sanitize=False).classes("hy-card")
+                self.beside = ui.html("", sanitize=False).classes("hy-card")
         self.history = ui.html("", sanitize=False).classes("hy-card").style("margin-top:16px")
         self.missing = ui.element("div")
 
@@ -58,19 +61,20 @@ class IncidentPage:
             document = await board.incident(self.id)
             history = await board.history(self.id) if document else []
             reports = await board.reports(self.id) if document else []
+            children = await board.children(self.id) if document else []
         except (Transient, PyMongoError):
             self.notice.text = "暂时读不到数据，正在重连；看到的是刚才的样子"
             self.notice.set_visibility(True)
             return
         self.seen = before
         self.notice.set_visibility(False)
-        if desk.own_unit is not None and document is not None and document.get("unit") != desk.own_unit:
+        if desk.own_unit is not None and document is not None and not takes_part(document, desk.own_unit):
             self._nothing("没有权限查看", "这件事不在您单位名下。需要协查请联系调度中心。")
             return
         if document is None:
             self._nothing("没有这个事件", "编号可能抄错了，或者它还没有传到这里。请回到实时页搜索。")
             return
-        self.document = document
+        self.document, self.listed = document, reports
         self.missing.clear()
         self.head.content = parts.title_line(document, now)
         self.steps.content = parts.stepper(document, now)
@@ -79,6 +83,8 @@ class IncidentPage:
         self.reports.content = f"<h2>诉求 {len(reports)} 件</h2>{listed}"
         self.clocks.content = parts.clocks(document, now)
         self.unit.content = parts.unit_card(document, now, desk.names, history)
+        self.beside.content = parts.beside(document, now, desk.names, children)
+        self.beside.set_visibility(bool(self.beside.content))
         self.history.content = parts.timeline(history, now)
         self._buttons(document)
         show_time(desk)
@@ -102,17 +108,27 @@ class IncidentPage:
             if document.get("merged_into"):
                 target = f"/incidents/{document['merged_into']}"
                 ui.button("打开并入的事件", on_click=lambda: ui.navigate.to(target)).props("unelevated")
-            if "answer_ask" in moves:
-                address = f"/triage?incident={self.id}"
-                ui.button("去研判", on_click=lambda: ui.navigate.to(address)).props("unelevated")
-            if "accept" in moves:
-                ui.button(BUTTONS["accept"], on_click=lambda: self.do({"kind": "accept"})).props("unelevated")
-            if "complete" in moves:
-                ui.button(BUTTONS["complete"], on_click=self.complete).props("unelevated")
-            if "contact" in moves:
-                ui.button(BUTTONS["contact"], on_click=self.contact).props("outline")
-            if "return" in moves:
-                ui.button(BUTTONS["return"], on_click=self.give_back).props("outline color=negative")
+            first = [kind for kind in FIRST if kind in moves]
+            for kind in first:
+                self._button(kind, first[0] == kind)
+            rest = [kind for kind in moves if kind not in FIRST]
+            if rest:
+                with ui.dropdown_button("更多操作", auto_close=True).props("outline"):
+                    for kind in rest:
+                        ui.item(MOVES[kind].word, on_click=lambda kind=kind: self.wish(kind)).props("dense")
+
+    def _button(self, kind: str, foremost: bool) -> None:
+        look = "outline color=negative" if kind in CAREFUL else "unelevated" if foremost else "outline"
+        ui.button(MOVES[kind].word, on_click=lambda: self.wish(kind)).props(look)
+
+    async def wish(self, kind: str) -> None:
+        """Do it at once, or ask first for what it needs."""
+        if kind == "answer_ask":
+            ui.navigate.to(f"/triage?incident={self.id}")
+        elif kind in FORMS:
+            ask(kind, self.desk.names, self.desk.board, self.listed, self.do)
+        else:
+            await self.do({"kind": kind})
 
     async def do(self, action: dict[str, Any]) -> None:
         """Give a command on what this person sees now."""
@@ -120,63 +136,6 @@ class IncidentPage:
         done, said = await self.desk.command(self.id, self.document["version"], action)
         ui.notify(said, type="positive" if done else "negative", position="top", timeout=6000)
         await self.look()
-
-    def contact(self) -> None:
-        """登记已联系."""
-        with ui.dialog() as dialog, ui.card().style("width:480px"):
-            ui.label("登记已联系群众").classes("text-bold")
-            note = ui.textarea("联系情况（可不填）").props("outlined maxlength=5000").classes("w-full")
-            self._end(dialog, BUTTONS["contact"], lambda: {"kind": "contact", "note": note.value or None})
-        dialog.open()
-
-    def give_back(self) -> None:
-        """退回."""
-        units = {code: name for code, name in self.desk.names.units.items() if code != self.desk.who.unit}
-        with ui.dialog() as dialog, ui.card().style("width:480px"):
-            ui.label("退回这件事").classes("text-bold")
-            reason = ui.textarea("退回理由（必填）").props("outlined maxlength=1000").classes("w-full")
-            basis = ui.input("依据（职责清单、文件）").props("outlined").classes("w-full")
-            unit = ui.select(units, label="建议主责单位", clearable=True, with_input=True)
-            unit.props("outlined").classes("w-full")
-            self._end(
-                dialog,
-                "退回",
-                lambda: {
-                    "kind": "return",
-                    "reason": reason.value.strip(),
-                    "basis": basis.value or None,
-                    "suggested_unit": unit.value,
-                },
-                lambda: bool((reason.value or "").strip()),
-                "请写明退回理由",
-            )
-        dialog.open()
-
-    def complete(self) -> None:
-        """办结并反馈."""
-        with ui.dialog() as dialog, ui.card().style("width:480px"):
-            ui.label("办结并反馈").classes("text-bold")
-            text = ui.textarea("办理结果（必填，会反馈给群众）").props("outlined maxlength=5000").classes("w-full")
-            self._end(
-                dialog,
-                BUTTONS["complete"],
-                lambda: {"kind": "complete", "text": text.value.strip()},
-                lambda: bool((text.value or "").strip()),
-                "请写明办理结果",
-            )
-        dialog.open()
-
-    def _end(self, dialog: Any, word: str, action: Any, ready: Any = lambda: True, missing: str = "") -> None:
-        async def go() -> None:
-            if not ready():
-                ui.notify(missing, type="warning", position="top")
-                return
-            dialog.close()
-            await self.do(action())
-
-        with ui.row().style("justify-content:flex-end;width:100%"):
-            ui.button("不办了", on_click=dialog.close).props("flat")
-            ui.button(word, on_click=go).props("unelevated")
 
 
 @ui.page("/incidents/{incident_id}")

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from html import escape
 from typing import Any
 
-from ..words import CLASSES, CLOCKS, STATES, Names, deadline, exact, place, span, when
+from ..words import CLASSES, CLOCKS, LEVELS, STATES, Names, deadline, exact, place, span, when
 
 STEPS = ("事件上报", "分类受理", "响应指定", "部门处置", "结果反馈")
 CLOCK_ORDER = tuple(CLOCKS)
@@ -26,6 +26,10 @@ def title_line(document: dict[str, Any], now: datetime) -> str:
         limit = f'<span class="hy-tag t-{said.tone}" title="{said.exact}">{said.text}{until}</span>'
     extended = document.get("extended") or 0
     more = f'<span class="t-held">已延期 {extended} 次</span>' if extended else ""
+    course = view.get("course") or {}
+    more += '<span class="hy-tag t-overdue">挂牌督办</span>' if course.get("supervision") else ""
+    more += '<span class="hy-tag t-held">延期待批</span>' if course.get("request") else ""
+    more += '<span class="hy-tag t-soon">汛期模式</span>' if course.get("flood") else ""
     return (
         f'<div class="hy-quiet">{escape(document["number"])} · {escape(view["classification"]["matter_name"])} · '
         f"{escape(place(view))}</div><h1>{urgent}{escape(view['title'])}</h1>"
@@ -167,3 +171,43 @@ def reasons(found: Sequence[dict[str, Any]], score: float) -> str:
         for one in found
     )
     return f'<h2>系统依据（相似度 {score:.0%}）</h2><ul class="hy-reasons">{rows}</ul>'
+
+
+def beside(document: dict[str, Any], now: datetime, names: Names, children: Sequence[Line]) -> str:
+    """What stands beside the main line: supervision, pause, extension, whistle, review, family, flood mode."""
+    course = document["view"].get("course") or {}
+    facts: dict[str, str] = {}
+    if level := course.get("level"):
+        facts["层级"] = LEVELS[level]
+    if waiting := course.get("waiting_since"):
+        facts["待裁决"] = f"自 {when(waiting, now)}"
+    if pause := course.get("suspension"):
+        facts["挂起"] = f"最晚到 {when(pause['until'], now)}：{pause['reason']}"
+    if request := course.get("request"):
+        facts["延期待批"] = f"延到 {when(request['until'], now)}：{request['reason']}"
+    if course.get("extensions"):
+        facts["已延期"] = f"{course['extensions']} 次"
+    if course.get("redone"):
+        facts["已重办"] = f"{course['redone']} 次"
+    if listed := course.get("supervision"):
+        facts["挂牌督办"] = f"{when(listed['since'], now)}：{listed['reason']}"
+    if called := course.get("whistle"):
+        there = set(called["arrived"])
+        units = "、".join(names.unit(unit) + ("（已到）" if unit in there else "（未到）") for unit in called["units"])
+        facts["吹哨"] = f"{called['meet_at']}：{units}"
+    if review := course.get("review"):
+        facts["联席会商"] = f"{review['topic']}：{'、'.join(names.unit(unit) for unit in review['units'])}"
+    if flood := course.get("flood"):
+        facts["汛期模式"] = f"到 {when(flood['until'], now)} 自动结束"
+    rows = "".join(f"<dt>{name}</dt><dd>{escape(text)}</dd>" for name, text in facts.items())
+    links = ""
+    if parent := course.get("parent"):
+        links += f'<dt>群体事件</dt><dd><a href="/incidents/{escape(parent)}">打开父事件</a></dd>'
+    if children:
+        listed_children = "<br>".join(
+            f'<a href="/incidents/{escape(one["_id"])}">{escape(one["number"])}</a> {STATES[one["state"]][0]} '
+            f'<span class="hy-quiet">{escape(one["view"]["title"])}</span>'
+            for one in children
+        )
+        links += f"<dt>子事件 {len(children)} 件</dt><dd>{listed_children}</dd>"
+    return f'<h2>办件情况</h2><dl class="hy-facts">{rows}{links}</dl>' if rows or links else ""

@@ -1,0 +1,76 @@
+"""What people fill in becomes the command that routing understands; what is missing is said."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter
+
+from huying.console.wishes import FIRST, FORMS, action_of, numbers
+from huying.contracts import commands as c
+from huying.contracts.moves import MOVES
+
+FILLED: dict[str, Any] = {
+    "text": "好",
+    "line": "村口",
+    "pictures": "https://example.org/1.jpg",
+    "unit": "U05",
+    "units": ["U05"],
+    "matter": "M02",
+    "matters": ["M20"],
+    "towns": ["130529100"],
+    "village": "130529100001",
+    "when": "2026-03-05T18:00",
+    "flag": True,
+    "reports": ["r1"],
+    "incident": "in-1",
+    "incidents": ["in-1"],
+}
+
+
+def filled(kind: str) -> dict[str, Any]:
+    return {
+        field.name: next(iter(field.options)) if field.options else FILLED[field.kind] for field in FORMS.get(kind, ())
+    }
+
+
+@pytest.mark.parametrize("kind", [kind for kind in MOVES if kind != "answer_ask"])
+def test_every_command_can_be_given_from_its_form(kind: str) -> None:
+    action = action_of(kind, filled(kind))
+    assert isinstance(action, dict), action
+    made: c.Action = TypeAdapter(c.Action).validate_python(action)
+    assert made.kind == kind
+    asked = {name for name in type(made).model_fields if name != "kind"}
+    assert set(action) - {"kind"} == {field.name for field in FORMS.get(kind, ())}
+    assert asked >= set(action) - {"kind"}
+
+
+@pytest.mark.parametrize("kind", list(FORMS))
+def test_what_is_needed_and_missing_is_named_and_the_rest_may_stay_empty(kind: str) -> None:
+    needed = [field for field in FORMS[kind] if field.needed]
+    everything = filled(kind)
+    for field in needed:
+        said = action_of(kind, everything | {field.name: " " if isinstance(everything[field.name], str) else None})
+        assert said == f"请填写：{field.label}"
+    alone = action_of(kind, {field.name: everything[field.name] for field in needed})
+    assert isinstance(alone, dict)
+
+
+def test_a_time_is_the_countys_and_pictures_are_lines() -> None:
+    action = action_of("suspend", {"reason": "等", "until": "2026-03-05T18:00"})
+    assert isinstance(action, dict)
+    assert datetime.fromisoformat(action["until"]).astimezone(UTC) == datetime(2026, 3, 5, 10, tzinfo=UTC)
+    done = action_of("complete", {"text": "好", "attachments": "https://a.example/1.jpg\n\nhttps://a.example/2.jpg"})
+    assert isinstance(done, dict)
+    assert [one["url"][-5:] for one in done["attachments"]] == ["1.jpg", "2.jpg"]
+
+
+@pytest.mark.parametrize(("kind", "wrong"), [("complete", {"text": "好", "attachments": "file:///etc/passwd"}),
+                                             ("suspend", {"reason": "等", "until": "明天"})])  # fmt: skip
+def test_what_routing_could_not_read_is_not_sent(kind: str, wrong: dict[str, Any]) -> None:
+    assert "请检查" in str(action_of(kind, wrong))
+
+
+def test_numbers_are_taken_as_people_type_them_and_buttons_name_known_commands() -> None:
+    assert numbers("260302-00001，260302-00002、 260302-00003") == ["260302-00001", "260302-00002", "260302-00003"]
+    assert set(FIRST) | set(FORMS) <= set(MOVES)
