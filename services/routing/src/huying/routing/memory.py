@@ -105,6 +105,8 @@ class Batch:
     def due(self, memory: Memory, now: datetime) -> list[Incident]:
         """Incidents that go on by themselves by `now`, in that order; the committed heap is only looked at."""
         found: dict[str, Incident] = {}
+        if not any(wakes and wakes[0][0] <= now for wakes in (memory.wakes, self.wakes)):
+            return []
         for at, name in sorted([*(wake for wake in memory.wakes if wake[0] <= now), *self.wakes]):
             incident = self.incidents.get(name)
             if at <= now and incident is not None and wakes_at(incident) == at:
