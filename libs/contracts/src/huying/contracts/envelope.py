@@ -22,7 +22,8 @@ CORE = frozenset({"id", "source", "type", "specversion", "time", "subject", "dat
 
 Headers = tuple[tuple[str, bytes], ...]
 
-_ATTRIBUTE_NAME = re.compile(r"^[a-z0-9]{1,20}$")
+_ATTRIBUTE_NAME = re.compile(r"(?!data$)[a-z0-9]+")
+"""CloudEvents 1.0.2, 2: longer than 20 is discouraged, not forbidden; `data` is no attribute."""
 
 
 class EnvelopeError(ValueError):
@@ -89,9 +90,9 @@ class CloudEvent:
             body["subject"] = self.subject
         if self.dataschema is not None:
             body["dataschema"] = self.dataschema
-        if _is_json(self.datacontenttype):
-            body["data"] = json.loads(self.data) if self.data else None
-        else:
+        if self.data and _is_json(self.datacontenttype):
+            body["data"] = json.loads(self.data)
+        elif self.data:
             body["data_base64"] = base64.b64encode(self.data).decode()
         headers = [("content-type", STRUCTURED.encode())]
         headers.extend((name, value.encode()) for name, value in self.trace.items())
@@ -106,8 +107,11 @@ def parse(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> CloudEve
     """
     read: dict[str, str] = {}
     for name, raw in headers:
+        lower = name.lower()
+        if lower in read and (lower.startswith(BINARY_PREFIX) or lower == "content-type"):
+            raise EnvelopeError(lower.removeprefix(BINARY_PREFIX), "is given twice; send each attribute once")
         try:
-            read[name.lower()] = (raw or b"").decode()
+            read[lower] = (raw or b"").decode()
         except UnicodeDecodeError as error:
             raise EnvelopeError(name, "the header is not UTF-8") from error
     trace = {name: read[name] for name in TRACE_HEADERS if name in read}
@@ -129,14 +133,6 @@ def _parse_structured(value: bytes | None, trace: Mapping[str, str]) -> CloudEve
         ) from error
     if not isinstance(body, dict):
         raise EnvelopeError("specversion", f"the value is a JSON {type(body).__name__}, not a CloudEvent object")
-    data: bytes = b""
-    if "data_base64" in body:
-        try:
-            data = base64.b64decode(body["data_base64"], validate=True)
-        except (TypeError, ValueError) as error:
-            raise EnvelopeError("data_base64", "is not base64") from error
-    elif "data" in body:
-        data = json.dumps(body["data"], ensure_ascii=False).encode("utf-8", "surrogatepass")
     attributes: dict[str, str] = {}
     for name, item in body.items():
         if name in {"data", "data_base64"} or item is None:
@@ -146,8 +142,27 @@ def _parse_structured(value: bytes | None, trace: Mapping[str, str]) -> CloudEve
         elif isinstance(item, str | int):
             attributes[name] = str(item)
         else:
-            raise EnvelopeError(name, f"must be a string, a number or a boolean, not {type(item).__name__}")
-    return _build(attributes, data, attributes.get("datacontenttype", "application/json"), trace)
+            raise EnvelopeError(name, f"must be a string, an integer or a boolean, not {type(item).__name__}")
+    content_type = attributes.get("datacontenttype", "application/json")
+    return _build(attributes, _data(body, content_type), content_type, trace)
+
+
+def _data(body: Mapping[str, Any], content_type: str) -> bytes:
+    """The data of the JSON format as the bytes that `content_type` speaks of; empty when there is none."""
+    if "data_base64" in body:
+        if "data" in body:
+            raise EnvelopeError("data_base64", "stands beside data; send one of them")
+        try:
+            return base64.b64decode(body["data_base64"], validate=True)
+        except (TypeError, ValueError) as error:
+            raise EnvelopeError("data_base64", "is not base64") from error
+    if "data" not in body:
+        return b""
+    if _is_json(content_type):
+        return json.dumps(body["data"], ensure_ascii=False).encode("utf-8", "surrogatepass")
+    if not isinstance(body["data"], str):
+        raise EnvelopeError("data", f"must be a string or data_base64 where the content is {content_type!r}")
+    return body["data"].encode("utf-8", "surrogatepass")
 
 
 def _build(attributes: Mapping[str, str], data: bytes, content_type: str, trace: Mapping[str, str]) -> CloudEvent:
@@ -158,8 +173,8 @@ def _build(attributes: Mapping[str, str], data: bytes, content_type: str, trace:
         raise EnvelopeError("specversion", f"is {attributes['specversion']!r}; this system reads 1.0")
     extensions = {name: text for name, text in attributes.items() if name not in CORE}
     for name in extensions:
-        if not _ATTRIBUTE_NAME.match(name):
-            raise EnvelopeError(name, "attribute names are 1 to 20 lower-case letters and digits")
+        if not _ATTRIBUTE_NAME.fullmatch(name):
+            raise EnvelopeError(name, "is no attribute name: those are lower-case letters and digits, and not data")
     moment = attributes.get("time")
     return CloudEvent(
         id=attributes["id"],
@@ -205,4 +220,4 @@ def parse_time(text: str) -> datetime:
 
 def _is_json(content_type: str) -> bool:
     kind = content_type.split(";", maxsplit=1)[0].strip().lower()
-    return kind == "application/json" or kind.endswith("+json")
+    return kind.endswith(("/json", "+json"))

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
 
+from .accounts import accounts
 from .errors import ProgramMissingError, StackError
-from .mqtt import accounts
 from .ports import HOST, listening
 from .procs import ServiceProcess
 
