@@ -5,6 +5,7 @@ from typing import Any
 
 from huying.contracts import incidents
 from huying.contracts.incidents import Classification, Dispatch, IncidentEvent, IncidentView, ReportRef
+from huying.contracts.orders import IncidentRestoredV1
 from huying.contracts.places import Place
 
 MONDAY = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
@@ -58,8 +59,13 @@ class Incident:
         )
         return self._step(incidents.IncidentDispatchedV1, dispatch=self.dispatch)
 
-    def joined(self, report_id: str) -> "Incident":
-        return self._step(incidents.IncidentReportJoinedV1, report=report(report_id), how="merged", score=0.9)
+    def joined(self, report_id: str, moves: int = 0) -> "Incident":
+        told = report(report_id).model_copy(update={"moves": moves})
+        return self._step(incidents.IncidentReportJoinedV1, report=told, how="merged", score=0.9)
+
+    def restored(self) -> "Incident":
+        self.state, before, self.into = "dispatched", self.into, None
+        return self._step(IncidentRestoredV1, merged_into=before, reason="不是同一件")
 
     def accepted(self) -> "Incident":
         self.state = "accepted"

@@ -119,10 +119,10 @@ def test_a_refused_line_of_a_device_is_kept_sealed_and_once(make: Make) -> None:
     assert filters[0] == filters[1]
 
 
-@given(seed=st.integers(0, 2**32))
+@given(seed=st.integers(0, 2**32), undone=st.booleans())
 @settings(max_examples=60, deadline=None)
 def test_every_interleaving_and_repetition_of_the_feed_gives_the_same_orders(
-    make: Make, arrivals: list[Arrival], seed: int
+    make: Make, arrivals: list[Arrival], seed: int, undone: bool
 ) -> None:
     """Each incident in its own order, as its key keeps it; between incidents anything goes."""
     one, two = (arrival.report_id for arrival in arrivals)
@@ -130,7 +130,10 @@ def test_every_interleaving_and_repetition_of_the_feed_gives_the_same_orders(
     first.at += timedelta(minutes=7)
     second = Incident("in-2").opened(two).accepted()
     first.merged("in-2", one)
-    second.joined(one).completed()
+    second.joined(one, moves=1)
+    if undone:
+        first.restored().joined(one, moves=2)
+    second.completed()
     third = Incident("in-3").opened("rp-of-another-door")
 
     def told(streams: list[list[IncidentEvent]]) -> dict[str, Any]:
@@ -147,8 +150,9 @@ def test_every_interleaving_and_repetition_of_the_feed_gives_the_same_orders(
         return state.orders
 
     whole = told([[*first.steps, *second.steps, *third.steps]])
-    assert whole[one]["standing"]["state"] == "completed"
-    assert whole[one]["standing"]["incident_id"] == "in-2"
+    standing = whole[one]["standing"]
+    expected = ("in-1", "dispatched") if undone else ("in-2", "completed")
+    assert (standing["incident_id"], standing["state"]) == expected
     assert told([first.steps, second.steps, third.steps]) == whole
 
 

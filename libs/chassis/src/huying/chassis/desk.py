@@ -169,6 +169,6 @@ def answer(command_id: str, decision: dict[str, Any] | None) -> JSONResponse:
         return JSONResponse({"command_id": command_id, "status": "pending"}, 202, headers)
     body = {key: value for key, value in json.loads(json.dumps(decision, default=str)).items() if key != "_id"}
     if body["status"] == "declined":
-        detail = body.pop("message", "")
-        return Problem(409, "Declined", str(detail), command_id=command_id, **body).response()
+        more = {key: value for key, value in body.items() if key not in {"status", "message"}}
+        return Problem(409, "Declined", str(body.get("message", "")), command_id=command_id, **more).response()
     return JSONResponse({"command_id": command_id, **body})

@@ -108,7 +108,9 @@ def ensure(folder: Path, pack: Path | None = None) -> Installation:
         write_private(tokens_path, json.dumps(tokens, indent=1) + "\n")
     if not made.password_file.exists():
         password = secrets.token_urlsafe(PASSWORD_BYTES)
-        write_entry(made.keys, account_entry("dispatcher", password, "dispatcher"))
+        account = account_entry("dispatcher", password, "dispatcher")
+        account["sha256"] = sha256(made.token("dispatcher").encode()).hexdigest()  # the ring has one entry a name
+        write_entry(made.keys, account)
         write_private(made.password_file, f"dispatcher {password}\n")
     return made
 

@@ -121,6 +121,9 @@ class Routing:
         """Decide one message; what ran out by then happens first."""
         if message.topic == API:
             return self.desk.fold(message.body)
+        if isinstance(message.body, ReportAcceptedV1) and message.body.jurisdiction != self.jurisdiction:
+            theirs = message.body.jurisdiction
+            raise Broken("unknown_jurisdiction", f"{theirs!r}; this routing serves {self.jurisdiction!r}")
         effects = Effects()
         while due := state.due(self.memory, now):
             self._apply(state, wake(due[0], self._scene(state, now), now), effects)
@@ -139,8 +142,6 @@ class Routing:
         return Scene(state.incidents, state.catalogue, state.refs, {}, number, tuple(state.floods))
 
     def _report(self, state: Batch, report: ReportAcceptedV1, now: datetime, effects: Effects) -> None:
-        if report.jurisdiction != self.jurisdiction:
-            raise Broken("unknown_jurisdiction", f"{report.jurisdiction!r}; this routing serves {self.jurisdiction!r}")
         if report.report_id in state.seen:
             return
         facts, screening = state.facts[report.report_id], state.screenings[report.report_id]

@@ -1,0 +1,150 @@
+"""An order's life across the services: what people command is seen by the citizen, the clocks, those who are told."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from pymongo import MongoClient
+
+from huying.chassis.testing import until
+from huying.contracts.topics import SOURCES
+from huying.devkit import logbook
+from huying.devkit.running import System
+from huying.devkit.stack import Stack, cluster
+from huying.devkit.verify import books_of, prove
+
+SERVICES = ("intake", "routing", "sla-timer", "notification", "evaluation")
+PATIENCE_S = 60.0
+
+pytestmark = [pytest.mark.system, pytest.mark.wire, pytest.mark.timeout(240)]
+
+
+@pytest.fixture
+def system(fresh_stack: Callable[..., Stack]) -> Iterator[System]:
+    with System(fresh_stack(), "orders", clock="live", services=SERVICES) as running:
+        yield running
+
+
+class People:
+    """A citizen and a dispatcher at the public doors."""
+
+    def __init__(self, system: System, client: httpx.AsyncClient) -> None:
+        self.system, self.client, self.number = system, client, 0
+
+    async def tell(self, text: str, village: str, who: str) -> str:
+        """A report; its tracking number."""
+        self.number += 1
+        body = {"jurisdiction": "130529", "channel": "citizen_app", "text": text, "village_code": village}
+        headers = {**self.system.headers("door"), "Idempotency-Key": f"report-{self.number}"}
+        url = f"{self.system.url('intake')}/v1/reports"
+        answer = await self.client.post(url, json=body | {"reporter": {"reference": who}}, headers=headers)
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["tracking_number"])
+
+    async def page(self, tracking: str) -> dict[str, Any]:
+        """What the citizen sees."""
+        answer = await self.client.get(f"{self.system.url('intake')}/v1/reports/{tracking}")
+        return dict(answer.json())
+
+    async def sees(self, tracking: str, what: str, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """Wait until the citizen sees it."""
+
+        async def seen() -> dict[str, Any] | None:
+            page = await self.page(tracking)
+            return page if condition(page) else None
+
+        found: dict[str, Any] = await until(seen, what, PATIENCE_S)
+        return found
+
+    async def wish(self, incident: str, key: str = "dispatcher", **action: Any) -> httpx.Response:
+        """A command, and routing's word."""
+        self.number += 1
+        headers = {**self.system.headers(key), "Idempotency-Key": f"wish-{self.number}"}
+        url = f"{self.system.url('routing')}/v1/incidents/{incident}/commands"
+        return await self.client.post(url, json={"action": action}, headers=headers)
+
+    async def done(self, incident: str, key: str = "dispatcher", **action: Any) -> None:
+        answer = await self.wish(incident, key, **action)
+        assert answer.status_code == 200, answer.text
+
+
+def test_what_people_command_is_seen_by_the_citizen_the_clocks_and_those_who_are_told(system: System) -> None:
+    asyncio.run(_story(system))
+
+
+async def _story(system: System) -> None:
+    books: Any = MongoClient(system.stack.mongo_url, tz_aware=True)
+    incidents, timers = books["orders_routing"]["incidents"], books["orders_sla_timer"]["timers"]
+    notices = books["orders_notification"]["notices"]
+
+    def clocks(incident: str, kind: str) -> list[dict[str, Any]]:
+        return list(timers.find({"incident_id": incident, "kind": kind}).sort("created_at", 1))
+
+    async def told(template: str) -> None:
+        await until(lambda: notices.count_documents({"template": template}) > 0, f"{template} written", PATIENCE_S)
+
+    async with httpx.AsyncClient(timeout=20) as client:
+        people = People(system, client)
+        lamp = await people.tell("村口的路灯不亮了，晚上看不见路", "130529100001", "wang")
+        water = await people.tell("自来水停了三天，一点水也没有", "130529101001", "li")
+        first = await people.sees(lamp, "dispatched", lambda page: page["unit"] is not None and page["until"])
+        second = await people.sees(water, "dispatched", lambda page: page["unit"] is not None)
+        one = incidents.find_one({"number": first["incident_number"]})["_id"]
+        other = incidents.find_one({"number": second["incident_number"]})["_id"]
+
+        await people.done(one, kind="merge", into=other, reason="其实是一件事")
+        merged = await people.sees(lamp, "the merge", lambda page: page["incident_number"] == second["incident_number"])
+        assert merged["unit"] == second["unit"]
+        await until(lambda: all(c["verdict"] == "void" for c in clocks(one, "response")), "its clocks end")
+        await told("reporter_joined")
+
+        await people.done(one, kind="undo_merge", reason="不是一件事")
+        back = await people.sees(
+            lamp, "the undoing", lambda page: page["incident_number"] == first["incident_number"] and page["until"]
+        )
+        assert back["until"] == first["until"], "the citizen's clock has not moved"
+        await told("reporter_split")
+
+        await people.done(one, "unit-U02", kind="accept")
+        pause_until = datetime.now(UTC) + timedelta(days=20)
+        await people.done(one, "unit-U02", kind="suspend", reason="等灯具到货", until=pause_until.isoformat())
+        await people.sees(lamp, "the pause", lambda page: page["paused"])
+        await told("reporter_paused")
+        await people.done(one, "unit-U02", kind="resume")
+        later = datetime.now(UTC).replace(microsecond=0) + timedelta(days=60)
+        await people.done(one, "unit-U02", kind="request_extension", reason="等灯具到货", until=later.isoformat())
+        refused = await people.wish(one, "unit-U02", kind="approve_extension")
+        assert refused.status_code == 409, (refused.status_code, refused.text)
+        assert (refused.status_code, refused.json()["reason"]) == (409, "not_allowed")
+        await people.done(one, kind="approve_extension")
+        page = await people.sees(lamp, "the extension", lambda page: page["extensions"] == 1)
+        assert datetime.fromisoformat(page["until"]) == later
+        assert not page["paused"]
+
+        for _ in range(2):
+            await people.done(other, kind="return", reason="不归我们管")
+        await people.sees(water, "the wait for a ruling", lambda page: page["state"] == "adjudicating")
+        await until(lambda: clocks(other, "adjudication"), "the ruling has a clock")
+        illegal = await people.wish(other, kind="accept")
+        assert (illegal.status_code, illegal.json()["state"]) == (409, "adjudicating")
+        assert "rule" in illegal.json()["legal"]
+        await people.done(other, kind="rule", unit="U08", basis="县政府会议纪要", scope="county")
+        ruled = await people.sees(water, "the ruling", lambda page: page["unit"] is not None)
+        assert ruled["unit"]["code"] == "U08"
+        await until(lambda: clocks(other, "adjudication")[0]["verdict"] == "on_time", "the ruling's clock ends")
+        third = await people.tell("我家也停水了，什么时候来水", "130529104201", "zhao")
+        again = await people.sees(third, "dispatched by the new catalogue", lambda page: page["unit"] is not None)
+        assert again["unit"]["code"] == "U08"
+
+    async def proved() -> bool:
+        log = await logbook.read(system.stack.bootstrap, SOURCES)
+        broker = await cluster.cluster_id(system.stack.bootstrap) or ""
+        proof = prove(log, await books_of(system.stack.mongo_url, "orders"), broker)
+        assert not proof.violations - proof.found["ledger_differs"] - proof.found["unpublished"], proof.examples
+        return proof.violations == 0
+
+    await until(proved, "quiet, and proved from the log", PATIENCE_S)
+    books.close()
