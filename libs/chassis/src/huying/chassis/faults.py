@@ -15,6 +15,10 @@ POINTS = (
     "between-publish-and-mark",
     "before-kafka-commit",
 )
+"""Where every service passes that consumes and publishes."""
+
+OF_SENDING = ("after-sending-file", "after-sending-webhook")
+"""Between handing notices to their medium and settling what became of them: notification only."""
 
 _armed: str | None = None
 _left = 0
@@ -31,8 +35,8 @@ def arm(where: str | None) -> None:
         _armed = None
         return
     point_name, _, count = where.partition(":")
-    if point_name not in POINTS:
-        raise ValueError(f"no crash point {point_name!r}; there are {', '.join(POINTS)}")
+    if point_name not in POINTS + OF_SENDING:
+        raise ValueError(f"no crash point {point_name!r}; there are {', '.join(POINTS + OF_SENDING)}")
     _armed, _left = point_name, int(count or 1)
 
 

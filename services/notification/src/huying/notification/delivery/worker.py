@@ -13,6 +13,7 @@ import httpx
 import structlog
 from pymongo.errors import PyMongoError
 
+from huying.chassis import faults
 from huying.chassis.errors import Broken, Transient
 from huying.chassis.mongo import heals
 from huying.chassis.service import Ground
@@ -112,6 +113,7 @@ class Worker:
             results = await self._append(parcels)
         else:
             results = await self._post(ground, parcels, client)
+        faults.point(f"after-sending-{medium}")
         await ground.submit(Outcomes(claim, _now(), tuple(results)), f"settle/{claim}")
 
     async def _append(self, parcels: list[Parcel]) -> list[Outcome]:
