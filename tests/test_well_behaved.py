@@ -177,8 +177,9 @@ async def test_a_repeat_changes_nothing_and_a_restart_goes_on_where_it_stood(rig
         assert await state_of(again, name) == once
 
 
-async def test_garbage_is_parked_and_foreign_types_are_skipped(rig: Rig) -> None:
+async def test_garbage_is_parked_foreign_types_are_skipped_and_neighbours_processed(rig: Rig) -> None:
     app = rig.app()
+    name = f"{rig.prefix}b"
     async with running(app) as client:
         ground = app.state.ground
         consumed = list(ground.link._topics)
@@ -188,6 +189,8 @@ async def test_garbage_is_parked_and_foreign_types_are_skipped(rig: Rig) -> None
             await rig.send(topic, f"{rig.prefix}-1", empty, headers=[("ce_specversion", b"\xff")])
             await rig.send(topic, f"{rig.prefix}-2", CloudEvent("2", "suite", future, b"{}"))
             await rig.send(topic, f"{rig.prefix}-3", CloudEvent("3", "suite", "org.example.other", b"{}"))
+            if neighbour := sample(topic, name):
+                await rig.send(topic, *neighbour)
 
         async def parked() -> bool:
             rows = await ground.mongo.collection("parked").find({"state": "parked"}).to_list(None)
@@ -196,6 +199,12 @@ async def test_garbage_is_parked_and_foreign_types_are_skipped(rig: Rig) -> None
 
         await until(parked, "garbage and future are parked")
         await until(lambda: settled(app), "everything else is processed")
+        assert bool(await state_of(app, name)) == any(sample(topic, name) for topic in consumed)
+        metrics = (await client.get("/metrics")).text
+        for topic in consumed:
+            assert f'huying_{rig.name}_skipped_total{{cause="unknown_type",topic="{topic.name}"}}' in metrics
+        for reason in {"future_version", "no_cloudevent"} if consumed else ():
+            assert f'huying_{rig.name}_parked_total{{reason="{reason}"}}' in metrics
         assert (await client.get("/readyz")).status_code == 200
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import MessageSizeTooLargeError
 from fastapi import FastAPI
 
 from huying.chassis.settings import ServiceSettings
@@ -146,6 +147,21 @@ async def test_poison_is_parked_alone_and_its_batch_mates_are_processed(bench: B
         b"g": "handler_error",
         b"h": "refused_by_database",
     }
+
+
+@pytest.mark.kafka
+async def test_a_broker_with_limits_refuses_an_oversized_record_to_its_sender(
+    kafka_stack: Stack, unique_name: str
+) -> None:
+    numbers, _ = tally.topics_of(unique_name)
+    await provisioning.create(kafka_stack.bootstrap, [(numbers.name, numbers.partitions, numbers.config())])
+    careless = AIOKafkaProducer(bootstrap_servers=kafka_stack.bootstrap, max_request_size=4_000_000)
+    usual = AIOKafkaProducer(bootstrap_servers=kafka_stack.bootstrap)
+    async with careless, usual:
+        for producer in (careless, usual):
+            with pytest.raises(MessageSizeTooLargeError):
+                await producer.send_and_wait(numbers.name, b"x" * (numbers.max_message_bytes + 1))
+        await careless.send_and_wait(numbers.name, b"x" * (numbers.max_message_bytes - 1024), key=b"a")
 
 
 async def test_a_parked_record_holds_back_its_key_only_and_its_replay_releases_the_rest_in_order(bench: Bench) -> None:

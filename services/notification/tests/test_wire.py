@@ -22,10 +22,12 @@ from huying.contracts.clocks import ClockEvent
 from huying.contracts.envelope import CloudEvent
 from huying.contracts.message import Event
 from huying.contracts.topics import CLOCKS, INCIDENTS, NOTICES, RATINGS
+from huying.devkit.dlq import Lot
 from huying.devkit.stack import Stack
 from huying.devkit.stack import topics as provisioning
 from huying.notification.delivery.file import append, file_of
 from huying.notification.delivery.outcome import Parcel
+from huying.notification.domain import Desk
 from huying.notification.main import create_app
 from huying.notification.settings import Settings
 
@@ -256,3 +258,45 @@ async def test_two_replicas_send_each_notice_once(bench: Bench, receiver: Receiv
     grid = (bench.folder / "out" / "village:130529100001:grid_worker.jsonl").read_text("utf-8").splitlines()
     ours = [told["notice_id"] for line in grid if (told := json.loads(line))["incident_id"].startswith(unique_name)]
     assert len(ours) == len(set(ours)) == 40
+
+
+async def test_a_parked_step_holds_back_its_incident_only_and_its_replay_tells_the_rest_in_order(
+    bench: Bench, unique_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sick, well = f"{unique_name}-sick", f"{unique_name}-well"
+    usual = Desk.on_incident
+
+    def faulty(self: Desk, facts: Any, event: Any) -> Any:
+        if (event.incident_id, event.incident_version) == (sick, 2):
+            raise RuntimeError("a fault of this release")
+        return usual(self, facts, event)
+
+    monkeypatch.setattr(Desk, "on_incident", faulty)
+    parked = bench.database["parked"]
+
+    def held() -> list[str]:
+        return [row["state"] for row in parked.find({"key": sick.encode()}).sort("offset", 1)]
+
+    lot = Lot(bench.stack.mongo_url, bench.prefix)
+    async with running(bench.app()) as client:
+        lives = [Life(name).opened(None).dispatched().completed() for name in (sick, well)]
+        steps = [step for pair in zip(*(life.steps for life in lives), strict=True) for step in pair]
+        await bench.publish(steps)
+        await until(lambda: held() == ["parked", "waiting"], "step 2 parked, step 3 behind it")
+        await until(lambda: bench.settled(well, 3), "the other incident's notices")
+        assert bench.states(sick) == {}
+        monkeypatch.setattr(Desk, "on_incident", usual)
+        await bench.publish([Life(sick).opened(None).dispatched().completed().joined(None, "follow_up").steps[3]])
+        await until(lambda: held() == ["parked", "waiting", "waiting"], "what comes later waits too")
+        [listed] = [row for row in await lot.list(["parked"]) if row["hold"].endswith(sick)]
+        assert (listed["service"], listed["reason"]) == ("notification", "handler_error")
+        assert await lot.replay(listed["id"]) == "notification"
+        await until(lambda: held() == ["released"] * 3, "all of it released")
+        await until(lambda: bench.settled(sick, 4), "the sick incident's notices")
+        metrics = (await client.get("/metrics")).text
+    lot.close()
+    assert sorted(bench.states(sick)["confirmed"]) == sorted([*bench.states(well)["confirmed"], "follow_up"])
+    assert 'huying_invariant_violations_total{invariant="version_gap"}' not in metrics, "in order"
+    row = bench.database["incidents"].find_one({"_id": sick})
+    assert row is not None
+    assert row["version"] == 4
