@@ -134,6 +134,9 @@ async def _story(system: System) -> None:
         await people.done(other, kind="rule", unit="U08", basis="县政府会议纪要", scope="county")
         ruled = await people.sees(water, "the ruling", lambda page: page["unit"] is not None)
         assert ruled["unit"]["code"] == "U08"
+        catalogue = await client.get(f"{system.url('routing')}/v1/catalogue", headers=system.headers("dispatcher"))
+        assert catalogue.json()["version"] == f"{catalogue.json()['listed']}+1"
+        assert catalogue.json()["rulings"][0]["basis"] == "县政府会议纪要"
         await until(lambda: clocks(other, "adjudication")[0]["verdict"] == "on_time", "the ruling's clock ends")
         third = await people.tell("我家也停水了，什么时候来水", "130529104201", "zhao")
         again = await people.sees(third, "dispatched by the new catalogue", lambda page: page["unit"] is not None)

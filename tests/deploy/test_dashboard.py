@@ -11,6 +11,7 @@ import yaml
 from huying.chassis.measures import Measures
 from huying.hotline_bridge.domain.acceptance import Keys
 from huying.hotline_bridge.handlers import Bridge
+from huying.routing.meters import Meters
 
 ROOT = Path(__file__).parents[2]
 DASHBOARDS = sorted((ROOT / "deploy/grafana/dashboards").glob("*.json"))
@@ -20,12 +21,14 @@ ANY = re.compile(r'__name__=~"huying_\.\+_([a-z_]+)"')
 
 
 def known() -> set[str]:
-    """Every metric name that the chassis declares for a service, and the bridge's own."""
+    """Every metric name that the chassis declares for a service, and the bridge's and routing's own."""
     names: set[str] = {"huying_hotline_bridge_mqtt_connected_connections"}
     for service in SERVICES:
         measures = Measures(service)
         if service == "hotline-bridge":
             Bridge(None, measures, None, {}, Keys(b"", b"", b""))  # type: ignore[arg-type]
+        if service == "routing":
+            Meters(measures)
         for metric in measures.registry.collect():
             kinds = {"counter": ["_total"], "histogram": ["_bucket", "_count", "_sum"]}.get(metric.type, [""])
             names.update(metric.name + kind for kind in kinds)

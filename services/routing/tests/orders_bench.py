@@ -8,7 +8,7 @@ from huying.contracts.commands import Action, Actor, CommandIssuedV1
 from huying.contracts.course import CatalogueRule
 from huying.contracts.incidents import IncidentEvent, ReportRef
 from huying.contracts.places import Place
-from huying.contracts.reports import ReportAcceptedV1
+from huying.contracts.reports import ReportAcceptedV1, ReporterRef
 from huying.county import load
 from huying.routing.domain import Arrival, Catalogue, Decision, Scene, obey, receive, ref_of, wake, wakes_at
 from huying.routing.incident import Cause, Incident
@@ -32,6 +32,7 @@ def report(number: int, at: datetime | None = None) -> ReportAcceptedV1:
         place=Place(town_code=TOWN),
         received_at=at,
         accepted_at=at,
+        reporter=ReporterRef(ref=f"person{number}"),
     )
 
 

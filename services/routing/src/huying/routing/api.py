@@ -58,3 +58,12 @@ async def incident(incident_id: str, who: Reader, ground: On) -> dict[str, Any]:
     shown = _shown(row)
     shown["report_details"] = [{**report, "report_id": report.pop("_id")} async for report in reports]
     return shown
+
+
+@router.get("/catalogue")
+async def catalogue(who: Reader, ground: On) -> dict[str, Any]:
+    """The duty catalogue's version now, and the rulings that made it, the latest first."""
+    del who
+    known = ground.handler.memory.catalogue
+    rulings = [rule.model_dump(mode="json", exclude_none=True) for rule in reversed(known.rulings)]
+    return {"version": known.version, "listed": known.pack.county.catalogue_version, "rulings": rulings}

@@ -29,6 +29,7 @@ from .incident import Cause, Incident
 from .judgement import Correlator, IncidentView, Judge, JudgementModel, ReportFacts, Screening, Verdict
 from .judgement.pack import bits_of
 from .memory import Batch, Memory
+from .meters import Meters
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 REGROUPING = (AnswerAsk, Merge, Split, UndoMerge, Redo)
@@ -51,12 +52,7 @@ class Routing:
         self.jurisdiction = pack.code
         self.desk = CommandDesk(ground.mongo, ground.settings.service)
         self._partition = (murmur2(pack.code.encode()) & 0x7FFFFFFF) % REPORTS.partitions
-        measures = ground.measures
-        self._outcomes = measures.counter("reports_total", "Reports by what became of them", "band")
-        self._open = measures.gauge("open_incidents", "Incidents in memory that are not finished")
-        self._merged = measures.counter("merges_total", "Reports merged into a known incident")
-        self._reversed = measures.counter("reversed_merges_total", "Reports that a person took apart again")
-        self._ratio = measures.gauge("reversed_merges_ratio", "Reversed to merged reports, since ever")
+        self._meters = Meters(ground.measures)
 
     async def reload(self) -> None:
         """Rebuild the memory from the database."""
@@ -160,7 +156,9 @@ class Routing:
         else:
             state.index.join(incident, facts, screening)
         asked = state.incidents[incident].state == "asked"
-        self._outcomes.labels("ask" if asked and decision.opened else "new" if decision.opened else "merge").inc()
+        self._meters.outcomes.labels(
+            "ask" if asked and decision.opened else "new" if decision.opened else "merge"
+        ).inc()
 
     def _command(self, state: Batch, command: CommandIssuedV1, now: datetime, effects: Effects) -> None:
         if command.command_id in state.decided:
@@ -212,10 +210,8 @@ class Routing:
         self._batch = None
         for command_id, decision in state.decisions:
             self.desk.decided(command_id, decision)
-        self._merged.inc(memory.tally.merged - before.merged)
-        self._reversed.inc(memory.tally.reversed - before.reversed)
-        self._ratio.set(memory.tally.reversed / max(1, memory.tally.merged))
-        self._open.set(len(memory.correlator))
+        self._meters.count(before, memory.tally)
+        self._meters.open.set(len(memory.correlator))
 
     def _drop(self) -> None:
         if self._batch is not None:
