@@ -1,8 +1,13 @@
 """An order's life across the services: what people command is seen by the citizen, the clocks, those who are told."""
 
 import asyncio
+import json
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -71,11 +76,31 @@ class People:
         assert answer.status_code == 200, answer.text
 
 
-def test_what_people_command_is_seen_by_the_citizen_the_clocks_and_those_who_are_told(system: System) -> None:
-    asyncio.run(_story(system))
+def test_what_people_command_is_seen_by_the_citizen_the_clocks_and_those_who_are_told(
+    system: System, tmp_path: Path
+) -> None:
+    lamp = asyncio.run(_story(system))
+    other = tmp_path / "pack"
+    shutil.copytree(system.installation.pack, other)
+    duties = other / "duties.csv"
+    duties.write_text(duties.read_text("utf-8").replace("M02,any,U02,", "M02,any,U03,"), "utf-8")
+    huying = Path(sys.executable).with_name("huying")
+    told = subprocess.run(
+        [huying, "whatif", "--pack", other, "--since", "2026-01-01", "--json", "--kafka", system.stack.bootstrap],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    answer = json.loads(told.stdout)
+    assert answer["looked_at"] == 3
+    assert [(one["incident_id"], one["old_unit"], one["new_unit"]) for one in answer["changed"]] == [
+        (lamp, "U02", "U03")
+    ]
 
 
-async def _story(system: System) -> None:
+async def _story(system: System) -> str:
+    """The whole story; the incident of the lamp."""
     books: Any = MongoClient(system.stack.mongo_url, tz_aware=True)
     incidents, timers = books["orders_routing"]["incidents"], books["orders_sla_timer"]["timers"]
     notices = books["orders_notification"]["notices"]
@@ -151,3 +176,4 @@ async def _story(system: System) -> None:
 
     await until(proved, "quiet, and proved from the log", PATIENCE_S)
     books.close()
+    return str(one)

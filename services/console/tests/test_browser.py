@@ -235,6 +235,17 @@ async def test_an_answer_goes_on_the_bus_and_routings_word_comes_back(console: C
     answer = await console.app.state.ground.handler.desk.known(command.command_id)
     assert answer["status"] == "done"
 
+    await expect(page.get_by_role("button", name="撤销上一次合并")).to_be_visible(timeout=10000)
+    consumer = AIOKafkaConsumer(COMMANDS.name, bootstrap_servers=console.stack.bootstrap, auto_offset_reset="latest")
+    await consumer.start()
+    try:
+        await page.keyboard.press("u")
+        async with asyncio.timeout(15):
+            undone = CommandIssuedV1.model_validate_json((await consumer.getone()).value)
+    finally:
+        await consumer.stop()
+    assert (undone.action.kind, undone.incident_id) == ("undo_merge", twin.name)
+
 
 async def test_a_dispatcher_gives_a_command_of_many_and_what_is_missing_is_said(console: Console) -> None:
     from aiokafka import AIOKafkaConsumer

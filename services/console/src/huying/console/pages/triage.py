@@ -23,6 +23,8 @@ class TriagePage:
         self.desk, self.chosen = desk, chosen
         self.asks: list[dict[str, Any]] = []
         self.shown: tuple[Any, ...] | None = None
+        self.merged = ""
+        """The incident that this person merged last, until it is undone."""
         self.seen, self.glances = -1, 0
 
     @property
@@ -39,9 +41,11 @@ class TriagePage:
             self.queue = ui.html("", sanitize=False).classes("hy-card hy-queue").style("padding:0")
             with ui.element("div"):
                 self.question = ui.element("div").style("display:grid;gap:16px")
+        self.undo = ui.button("撤销上一次合并", on_click=self.take_back).props("outline color=negative data-key=u")
+        self.undo.style("margin-top:12px").set_visibility(False)
         ui.html(
             '<p class="hy-quiet hy-small" style="margin-top:12px"><kbd>y</kbd> 合并　<kbd>n</kbd> 不是同一件　'
-            "<kbd>s</kbd> 先放一放</p>",
+            "<kbd>s</kbd> 先放一放　<kbd>u</kbd> 撤销上一次合并</p>",
             sanitize=False,
         )
 
@@ -133,7 +137,23 @@ class TriagePage:
         done, said = await self.desk.command(ask["_id"], ask["version"], {"kind": "answer_ask", "same": same})
         ui.notify(said, type="positive" if done else "negative", position="top", timeout=6000)
         if done:
+            if same:
+                self.merged = ask["_id"]
+                self.undo.set_visibility(True)
             self._next()
+        await self.look()
+
+    async def take_back(self) -> None:
+        """The merge was a slip: the incident lives again, with its reports and a dispatch."""
+        known = await self.desk.board.incident(self.merged) if self.merged else None
+        if known is None:
+            return
+        wish = {"kind": "undo_merge", "reason": "研判有误，撤销合并"}
+        done, said = await self.desk.command(self.merged, known["version"], wish)
+        ui.notify(said, type="positive" if done else "negative", position="top", timeout=6000)
+        if done:
+            self.merged = ""
+            self.undo.set_visibility(False)
         await self.look()
 
     async def skip(self) -> None:
