@@ -2,7 +2,7 @@
 
 import typer
 
-from .commands import bench, county, demo, dlq, keys, learned, ledger, topics, trace, up, verify, whatif
+from .commands import bench, chaos, county, demo, dlq, keys, learned, ledger, topics, trace, up, verify, whatif
 
 app = typer.Typer(
     name="huying",
@@ -16,6 +16,7 @@ app.command()(up.down)
 app.command()(demo.demo)
 app.command()(demo.replay)
 app.command()(verify.verify)
+app.command()(chaos.chaos)
 app.command()(whatif.whatif)
 app.command()(trace.trace)
 app.add_typer(bench.app, name="bench")
