@@ -16,6 +16,8 @@ from rich.table import Table
 eval_app = typer.Typer(
     name="eval", help="评测研判：合并、分类、初筛。Measure the judgement on labelled data.", no_args_is_help=True
 )
+app = typer.Typer()
+"""`learn` and `bench correlate`, which stand elsewhere in `huying`."""
 Files = Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, help="labelled files of one format")]
 Pack = Annotated[Path | None, typer.Option("--pack", help="county pack (default: the Julu pack)")]
 Model = Annotated[Path | None, typer.Option("--model", help="model file (default: the pack's live one)")]
@@ -125,6 +127,7 @@ def screen_command(files: Files, cv: Cv = None, as_json: Json = False, pack: Pac
     show(evaluate_screening(files, cv, pack, model, say), as_json, "huying eval screen")
 
 
+@app.command("learn")
 def learn_command(
     sources: Annotated[
         list[Path] | None, typer.Option("--from", help="labelled county months (repeat, or a folder)")
@@ -138,7 +141,11 @@ def learn_command(
     from .going_live import go_live, roll_back
 
     if rollback:
-        show(roll_back(pack), as_json, "rolled back")
+        try:
+            show(roll_back(pack), as_json, "rolled back")
+        except FileNotFoundError as missing:
+            _progress.print(str(missing), style="red", highlight=False)
+            raise typer.Exit(1) from missing
         return
     if not sources:
         raise typer.BadParameter("name labelled months with --from FILE (repeat it), or give --rollback")
@@ -151,6 +158,7 @@ def learn_command(
         raise typer.Exit(1)
 
 
+@app.command("correlate")
 def bench_correlate(
     incidents: Annotated[int, typer.Option(help="open incidents")] = 13_000,
     decisions: Annotated[int, typer.Option(help="decisions to time")] = 5_000,

@@ -42,25 +42,30 @@ def fitted(form: str, labelled: Sequence[LabelledReport], pack: Path | None) -> 
         bits = pack_bits(pack)
         return Judge(bits, learn(labelled, bits).model)
     if form == "messages":
-        bits = bare_pack(("any",), MESSAGES_WINDOW_DAYS)
+        bits = bare_pack(("any",), MESSAGES_WINDOW_DAYS, towns=sorted({i.facts.town for i in labelled if i.facts.town}))
         learned = learn(labelled, bits, fragments=(0.0,))
         merge = limit_for_precision(learned, MESSAGES_PRECISION)
         return Judge(limited(bits, merge, 0.5 * merge), learned.model)
     types = tuple(sorted({item.matter or "" for item in labelled}))
     bits = bare_pack(types, CASES_WINDOW_DAYS, box_of(labelled))
-    learned = learn(labelled, bits, fragments=(0.0,), blanks_every=CASES_BLANKS_EVERY, texts=False, max_iter=120)
+    learned = learn(labelled, bits, fragments=(0.0,), blanks_every=CASES_BLANKS_EVERY, texts=False)
     flagged = np.mean([item.relation == "duplicate" for item in labelled])
     merge = limit_for_share(learned, CASES_MERGED_TO_FLAGGED * float(flagged), len(labelled))
     return Judge(limited(bits, merge, 0.6 * merge), learned.model)
 
 
-def bare_pack(codes: tuple[str, ...], window_days: float, middle: tuple[float, float] | None = None) -> PackBits:
-    """A pack without places of its own; `middle` (lon, lat) anchors the plane that distances are measured in."""
+def bare_pack(
+    codes: tuple[str, ...],
+    window_days: float,
+    middle: tuple[float, float] | None = None,
+    towns: Sequence[str] = (),
+) -> PackBits:
+    """A pack with towns at most; `middle` (lon, lat) anchors the plane that distances are measured in."""
     from huying.routing.judgement import Village
 
     villages = () if middle is None else (Village("0", "", "0", *middle),)
     return PackBits(
-        gazetteer=Gazetteer({}, villages),
+        gazetteer=Gazetteer({town: town for town in towns}, villages),
         matters=tuple(Matter(code, code, "", "other") for code in codes),
         correlation=CorrelationPolicy(Limits(0.9, 0.4, window_days)),
         screening=ScreeningPolicy(),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -112,6 +113,12 @@ def read_county(path: Path) -> list[LabelledReport]:
     return [replace(item, town_code=towns.get(item.problem or "")) for item in labelled]
 
 
+def district(place: str) -> str | None:
+    """The district or county of a message's place ("A市A5区": A5区); the city alone tells nothing."""
+    found = re.search(r"[A-Z]\d+[区县市]", place)
+    return found.group(0) if found else None
+
+
 def read_messages(path: Path) -> list[LabelledReport]:
     """Petition messages in order of time; `problem` only where a person grouped them, topics left out."""
     labelled: list[LabelledReport] = []
@@ -127,7 +134,7 @@ def read_messages(path: Path) -> list[LabelledReport]:
                         received_at=datetime.fromisoformat(row["time"]).replace(tzinfo=CHINA),
                         text=row["title"] + "。" + row["detail"].strip(),
                         address=row["title"],
-                        town=row["place"] or None,
+                        town=district(row["place"]),
                         reporter=row["user"],
                     ),
                     problem=row["incident_group"] or None,

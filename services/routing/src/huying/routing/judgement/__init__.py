@@ -23,6 +23,7 @@ from .facts import (
 )
 from .judge import Judge
 from .model import JudgementModel, load_model, save_model
+from .parts import Part, parts
 
 __all__ = [
     "Candidate",
@@ -36,6 +37,7 @@ __all__ = [
     "Matter",
     "Overlay",
     "PackBits",
+    "Part",
     "PlaceGuess",
     "RankedMatter",
     "Reason",
@@ -45,5 +47,6 @@ __all__ = [
     "Verdict",
     "Village",
     "load_model",
+    "parts",
     "save_model",
 ]

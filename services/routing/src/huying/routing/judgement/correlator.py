@@ -203,8 +203,10 @@ class Correlator:
         recurrence_of: str | None = None
         if band != "new" and not is_open[best] and self._is_back(traits, screening, int(slots[best])):
             band, recurrence_of = "new", ids[best]
-        elif band == "new" and traits.recurrence >= 0.5:
-            recurrence_of = self._returned(features, [ids[place] for place, _ in standing], standing)
+        elif band == "new":
+            recurrence_of = next(
+                (ids[p] for p, _ in standing[:3] if self._returned(traits, features[:, p], is_open[p])), None
+            )
         return Verdict(
             traits.report_id,
             band,
@@ -228,14 +230,14 @@ class Correlator:
         danger = screening.emergency_confidence >= policy.screening.emergency_clock_from
         return bool(late) or danger or traits.recurrence >= 0.5
 
-    def _returned(self, features: Floats, ids: Sequence[str], standing: Sequence[tuple[int, float]]) -> str | None:
-        """The earlier incident that a report speaks of as put right and back again."""
-        gap_hours = 24 * self.engine.pack.correlation.recurrence_after_days
-        for incident_id, (place, _) in zip(ids[:3], standing, strict=False):
-            metres, village, matter, hours = features[_RETURN, place].tolist()
-            if (metres < 400 or village > 0) and matter > 0.3 and hours > gap_hours:
-                return incident_id
-        return None
+    def _returned(self, traits: Traits, features: Floats, is_open: bool) -> bool:
+        """Whether a new incident is an earlier one come back: the report says so, or it was finished on this spot."""
+        metres, village, matter, hours = features[_RETURN].tolist()
+        if hours <= 24 * self.engine.pack.correlation.recurrence_after_days:
+            return False
+        if traits.recurrence >= 0.5:
+            return bool((metres < 400 or village > 0) and matter > 0.3)
+        return bool(not is_open and metres < 200 and matter > 0.5)
 
 
 _RETURN = [F[name] for name in ("metres_best", "village_same", "matter_dot", "hours_since_first")]

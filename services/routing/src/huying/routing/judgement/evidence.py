@@ -54,7 +54,7 @@ MARGINS = {
 """How far an incident leads or trails the report's other candidates in something."""
 FEATURES = (
     *BEST, *MEANS, "text_last", *SAID, *DISTANCES, *TIMES, *SPOTS, *MATTERS, *OWN, *THEIRS,
-    "village_sure", "town_same", "channel_seen", *COUNTS, *MARGINS,
+    "village_sure", "town_same", "channel_seen",  *COUNTS, *MARGINS,
 )  # fmt: skip
 """Names of the rows, in order; the model file records them."""
 F = {name: i for i, name in enumerate(FEATURES)}

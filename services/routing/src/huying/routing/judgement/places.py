@@ -126,7 +126,8 @@ class PlaceFinder:
             landmarks |= 1 << self._noun_bit[noun]
         for hit in _SIDE.finditer(text):
             sides |= 1 << _SIDES.index(hit.group(hit.lastindex or 1))
-        return Spot(landmarks, sides, frozenset(hit.group(0).replace(" ", "") for hit in _NUMBERED.finditer(text)))
+        numbers = frozenset(hit.group(0).replace(" ", "") for hit in _NUMBERED.finditer(text))
+        return Spot(landmarks, sides, numbers)
 
     def nearest(self, x: float, y: float) -> tuple[int, float]:
         """Index of the nearest village centre and its distance in metres; (-1, inf) without centres."""

@@ -24,7 +24,7 @@ from ..screening import Reader, linear_scores, topic_vectors
 from ..traits import TOPIC, Traits
 from .labelled import LabelledReport
 from .replay import Coverage, Meeting, first_meetings, meetings
-from .texts import calibrate, document_frequencies, fit_text, matter_gaps, out_of_period
+from .texts import FOLDS, calibrate, document_frequencies, fit_text, matter_gaps, out_of_period
 from .trees import fit_trees
 
 FRAGMENT_SHARES = (0.0, 0.15)
@@ -79,7 +79,9 @@ def learn(
     gaps = matter_gaps(labelled, codes)
     blind = JudgementModel(final_text, open_gate(), no_trees(), no_trees(), gaps)
     judge = Judge(pack, blind)
-    traits = with_topics([t for _, t in judge.interpret(readings, scores)], judge, [r.ids for r in readings])
+    traits = [own for _, own in judge.interpret(readings, scores)]
+    if len({item.period for item in labelled}) < FOLDS:
+        traits = with_topics(traits, judge, [reading.ids for reading in readings])
     progress("first look")
     gate = fit_gate(judge, labelled, traits, blanks_every)
     judge = Judge(pack, dataclasses.replace(blind, gate=gate))
@@ -94,7 +96,7 @@ def learn(
 
 
 def with_topics(traits: list[Traits], judge: Judge, documents: Sequence[Any]) -> list[Traits]:
-    """Traits in the wording space of the final model (spaces of different fits cannot be compared)."""
+    """Traits in the wording space of the final model: within a period, spaces of different fits cannot be compared."""
     topics = topic_vectors(judge.model.text, linear_scores(judge.model.text, documents))
     for own, topic in zip(traits, topics, strict=True):
         own.packed[TOPIC] = topic

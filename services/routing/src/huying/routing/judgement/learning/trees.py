@@ -19,12 +19,12 @@ def fit_trees(features: Floats, truths: npt.NDArray[np.bool_], weights: Floats |
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     chosen: dict[str, Any] = {
-        "max_iter": 120,
-        "learning_rate": 0.08,
+        "max_iter": 240,
+        "learning_rate": 0.05,
         "max_leaf_nodes": 15,
-        "min_samples_leaf": 12,
+        "min_samples_leaf": 20,
         "l2_regularization": 4.0,
-        "max_features": 0.4,
+        "max_features": 0.2,
         "early_stopping": False,
         "random_state": 0,
     } | settings

@@ -1,0 +1,63 @@
+"""`huying learn`: a model goes live judged, an unfit one stays out, and the one before comes back."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from huying.devkit.cli import app
+from huying.routing.judgement import load_model
+
+ROOT = Path(__file__).parents[3]
+HISTORY = ROOT / "tests/data/county/history"
+
+
+@pytest.fixture
+def pack(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(ROOT / "deploy/county/julu", tmp_path / "julu"))
+
+
+def learn(pack: Path, *arguments: str) -> tuple[int, dict]:
+    result = CliRunner().invoke(app, ["learn", "--pack", str(pack), "--json", *arguments])
+    found = json.loads(result.stdout) if result.stdout.startswith("{") else {}
+    return result.exit_code, found
+
+
+def part_of(month: str, lines: int, tmp_path: Path) -> Path:
+    """The first lines of a month: enough to learn something from in seconds."""
+    text = (HISTORY / f"{month}.jsonl").read_text("utf-8").splitlines(keepends=True)[:lines]
+    path = tmp_path / f"{month}.jsonl"
+    path.write_text("".join(text), "utf-8")
+    return path
+
+
+def version(pack: Path) -> str:
+    return load_model(pack / "model/judgement.npz").version
+
+
+def test_learning_swaps_the_model_and_rolling_back_brings_the_old_one(pack, tmp_path):
+    shipped = version(pack)
+    files = [part_of(month, 150, tmp_path) for month in ("2025-10", "2025-11")]
+    sources = [argument for file in files for argument in ("--from", str(file))]
+    code, refused = learn(pack, *sources)
+    assert {"merge_precision", "merge_recall"} <= refused.keys()
+    assert (code, refused["live"]) in {(0, True), (1, False)}
+    if not refused["live"]:
+        assert version(pack) == shipped
+        code, _ = learn(pack, *sources, "--anyway")
+        assert code == 0
+    fresh = version(pack)
+    assert fresh != shipped
+    assert load_model(pack / "model/judgement.npz").description["judged_on"] == ["2025-10.jsonl", "2025-11.jsonl"]
+    code, back = learn(pack, "--rollback")
+    assert (code, back["version"]) == (0, shipped)
+    assert version(pack) == shipped
+    learn(pack, "--rollback")
+    assert version(pack) == fresh
+
+
+def test_there_is_nothing_to_roll_back_to_at_first(pack):
+    code, _ = learn(pack, "--rollback")
+    assert code != 0
