@@ -26,6 +26,8 @@ setup: .venv/.ready ## install everything into .venv (leaves .venv/bin/huying)
 	@test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) .venv
 	@VIRTUAL_ENV=.venv $(UV) pip sync --quiet --require-hashes requirements.lock
 	@VIRTUAL_ENV=.venv $(UV) pip install --quiet --no-deps --no-build-isolation $(patsubst %,-e %,$(MEMBERS))
+	@echo "==> judgement compiled ahead of the first report"
+	@$(BIN)/python -m huying.routing.judgement
 	@touch $@
 
 system: ## install the system packages the tests use (deploy/system-packages.txt), where root or sudo allows

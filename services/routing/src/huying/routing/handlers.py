@@ -141,7 +141,7 @@ class Routing:
         if report.report_id in state.seen:
             return
         facts, screening = state.facts[report.report_id], state.screenings[report.report_id]
-        verdict = state.index.judge(facts, screening, now)
+        verdict = state.index.judge(facts, screening)
         related = state.incidents.get(state.tracked.get(report.relates_to or "", ""))
         if related is not None:
             verdict = Verdict(report.report_id, "merge", related.id, 1.0, ())

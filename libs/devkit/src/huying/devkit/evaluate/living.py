@@ -50,6 +50,7 @@ def live(
     correlator = Correlator(judge)
     life = Life()
     problem_of: dict[str, str | None] = {}
+    held: dict[str, list[int]] = {}
     begun = perf_counter()
     for start in range(0, len(labelled), SCREENED_AT_ONCE):
         batch = labelled[start : start + SCREENED_AT_ONCE]
@@ -57,7 +58,7 @@ def live(
         life.screenings += screenings
         for item, screening in zip(batch, screenings, strict=True):
             before = perf_counter()
-            verdict = correlator.judge(item.facts, screening, item.facts.received_at)
+            verdict = correlator.judge(item.facts, screening)
             life.judged_seconds += perf_counter() - before
             chosen = verdict.incident_id if verdict.band == "merge" else None
             shown = shown_incidents(verdict, asked_candidates)
@@ -68,15 +69,20 @@ def live(
                 same = [one for one in shown if problem_of[one] == item.problem]
                 chosen = same[0] if same else chosen
                 for other in same[1:]:
-                    correlator.absorb(same[0], other)
-                    life.clusters = [same[0] if own == other else own for own in life.clusters]
+                    correlator.remove(other)
+                    for number in held.pop(other):
+                        correlator.join(same[0], labelled[number].facts, life.screenings[number])
+                        life.clusters[number] = same[0]
+                        held[same[0]].append(number)
             if chosen is None:
                 chosen = item.facts.report_id
                 view = IncidentView(chosen, (item.facts,), item.facts.received_at)
                 correlator.add_incident(view, (screening,))
                 problem_of[chosen] = item.problem
+                held[chosen] = []
             else:
                 correlator.join(chosen, item.facts, screening)
+            held[chosen].append(len(life.clusters))
             life.clusters.append(chosen)
             life.verdicts.append(verdict)
             tick(1)

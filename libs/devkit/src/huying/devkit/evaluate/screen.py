@@ -53,7 +53,7 @@ def in_context(judge: Judge, labelled: Sequence[LabelledReport]) -> tuple[list[S
         batch = labelled[start : start + SCREENED_AT_ONCE]
         screenings = judge.screen([item.facts for item in batch])
         for item, screening in zip(batch, screenings, strict=True):
-            verdict = correlator.judge(item.facts, screening, item.facts.received_at)
+            verdict = correlator.judge(item.facts, screening)
             alone.append(screening)
             revised.append(correlator.revise(screening, verdict))
             if verdict.band == "merge" and verdict.incident_id is not None:

@@ -64,8 +64,8 @@ def measure(judge: Judge, incidents: int, decisions: int, progress: Callable[[st
     screened = judge.screen(reports)
     progress(f"{decisions} decisions")
     begun = perf_counter()
-    for start in range(0, len(reports), 500):
-        correlator.judge_batch(reports[start : start + 500], screened[start : start + 500])
+    for report, screening in zip(reports, screened, strict=True):
+        correlator.judge(report, screening)
     seconds = perf_counter() - begun
     return {
         "incidents": incidents,

@@ -13,13 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from .bands import band_of, limits_for, reasons
-from .evidence import AT_ONCE, FEATURES, F, Floats, Pairs, Workbench, evidence, pairs_of
+from .compiled import compiled
+from .evidence import FEATURES, F, Workbench, evidence
 from .facts import Candidate, IncidentView, ReportFacts, Screening, Verdict
-from .index import COLUMN, IncidentIndex, Undo
+from .index import COLUMN, IncidentIndex
 from .judge import Judge
-from .retrieval import Slots, first_looks, retrieve
-from .scorer import Scorer, probability
-from .traits import EPOCH_HOURS, Traits
+from .retrieval import Slots, first_looks, open_gate, retrieve
+from .scorer import Scorer, chance_of
+from .traits import EPOCH_HOURS, Floats, Traits
 
 CANDIDATES_KEPT = 5
 """How many rivals a verdict lists for the dispatcher."""
@@ -37,9 +38,9 @@ class Correlator:
 
     def __init__(self, judge: Judge) -> None:
         self.engine = judge
-        self.index = IncidentIndex(judge.model.gap_hours)
+        self.index = IncidentIndex(judge.model.gap_hours, judge.model.text.topics)
         self._pair, self._final = Scorer(judge.model.pair), Scorer(judge.model.final)
-        self._bench = Workbench()
+        self._bench = Workbench(judge.rare)
         self._names = {m.code: m.name_zh for m in judge.pack.matters}
         policy = judge.pack.correlation
         self._windows = np.array(
@@ -82,14 +83,6 @@ class Correlator:
         """A report has joined an incident (by the engine's verdict or a person's)."""
         self.index.join(incident_id, self.traits(report, screening))
 
-    def absorb(self, incident_id: str, other_id: str) -> None:
-        """A person found two incidents to be one: the reports of `other_id` move to `incident_id`."""
-        other = self.index.records[self.index.slot(other_id)]
-        assert other is not None
-        self.index.remove(other_id)
-        for member in other.members:
-            self.index.join(incident_id, member)
-
     def close(self, incident_id: str, at: datetime) -> None:
         """An incident is finished; it still attracts recurrences until removed."""
         self.index.close(incident_id, _hours(at))
@@ -108,23 +101,18 @@ class Correlator:
             return screening.traits
         return self.engine.screen_with_traits([report])[0][1]
 
-    def judge(self, report: ReportFacts, screening: Screening, now: datetime) -> Verdict:
+    def judge(self, report: ReportFacts, screening: Screening) -> Verdict:
         """Band, incident and reasons for one report, given what is in the index."""
-        return self.judge_batch([report], [screening])[0]
-
-    def judge_batch(self, reports: Sequence[ReportFacts], screenings: Sequence[Screening]) -> list[Verdict]:
-        """Verdicts of many reports against the index as it stands: none of them is seen by the others."""
-        verdicts: list[Verdict] = []
-        for begin in range(0, len(reports), AT_ONCE):
-            part = range(begin, min(begin + AT_ONCE, len(reports)))
-            traits = [self.traits(reports[i], screenings[i]) for i in part]
-            slots = self.candidates(traits)
-            met = [i for i, own in enumerate(slots) if len(own)]
-            known = dict(
-                zip(met, self._verdicts([(traits[i], screenings[begin + i], slots[i]) for i in met]), strict=True)
-            )
-            verdicts += [known.get(i) or Verdict(own.report_id, "new", None, 0.0, ()) for i, own in enumerate(traits)]
-        return verdicts
+        traits = self.traits(report, screening)
+        slots = self.candidates(traits)
+        if not len(slots):
+            return Verdict(report.report_id, "new", None, 0.0, ())
+        features = self.evidence(traits, slots)
+        odds = self._pair.log_odds(features)
+        order, chances, final = second_look(features, odds)
+        score = chance_of(self._final.log_odds(final)[0])
+        standing = list(zip(order.tolist(), chances.tolist(), strict=True))
+        return self._verdict(traits, screening, slots, features, standing, score)
 
     def revise(self, screening: Screening, verdict: Verdict) -> Screening:
         """A screening in the light of the incident that the report looks like.
@@ -147,34 +135,17 @@ class Correlator:
             emergency = max(emergency, (1.0 - sure) * emergency + sure * theirs)
         return self.engine.revised(screening, matters.astype(np.float32), emergency)
 
-    def evidence(self, traits: Sequence[Traits], slots: Sequence[Slots]) -> tuple[Pairs, Floats]:
-        """The pairs of reports with their candidates, and the evidence of each (features, pairs)."""
-        pairs = pairs_of(traits, slots)
-        return pairs, evidence(pairs, self.index, self._bench)
+    def evidence(self, report: Traits, slots: Slots) -> Floats:
+        """The evidence of a report's candidates (slots, features)."""
+        return evidence(report, slots, self.index, self._bench)
 
-    def candidates(self, reports: Sequence[Traits]) -> list[Slots]:
-        """For each report the slots worth a full look, ascending (see `retrieval`)."""
-        return retrieve(reports, self.index, self._windows, self.engine.model.gate)
+    def candidates(self, report: Traits) -> Slots:
+        """The slots worth a full look, ascending (see `retrieval`)."""
+        return retrieve(report, self.index, self._windows, self.engine.model.gate)
 
     def first_looks(self, report: Traits) -> tuple[Slots, Floats]:
         """Slots of all near incidents with what the first look sees of them: what the gate is learned from."""
-        return first_looks([report], self.index, self._windows)[1:]
-
-    def _verdicts(self, met: Sequence[tuple[Traits, Screening, Slots]]) -> list[Verdict]:
-        if not met:
-            return []
-        pairs, features = self.evidence([own for own, _, _ in met], [slots for _, _, slots in met])
-        odds = self._pair.log_odds(features)
-        order = ranked(pairs, odds)
-        scores = probability(self._final.log_odds(final_features(pairs, features, odds, order))).tolist()
-        chances = probability(odds).tolist()
-        found = []
-        for number, (traits, screening, slots) in enumerate(met):
-            begin = int(pairs.starts[number])
-            standing = [(int(i) - begin, chances[i]) for i in order[begin : begin + len(slots)]]
-            own = features[:, begin : begin + len(slots)]
-            found.append(self._verdict(traits, screening, slots, own, standing, scores[number]))
-        return found
+        return first_looks(report, self.index, self._windows, open_gate())
 
     def _verdict(
         self,
@@ -187,38 +158,51 @@ class Correlator:
     ) -> Verdict:
         """`standing` has the candidates (place in `slots`, chance) from the likeliest down."""
         index, policy = self.index, self.engine.pack.correlation
-        ids = [r.incident_id for s in slots.tolist() if (r := index.records[s]) is not None]
-        is_open = (index.rows[slots, COLUMN["open"]] > 0).tolist()
         best, device_match = standing[0][0], False
         if traits.device is not None:
-            fresh = features[F["hours_since_last"]] <= 24 * policy.recurrence_after_days
-            same = (features[F["device_same"]] > 0) & np.array(is_open) & (fresh | traits.cleared)
-            match = next((place for place, _ in standing if same[place]), None)
+            match = self._same_device(traits, slots, features, standing)
             if match is not None:
                 best, device_match, score = match, True, max(score, 0.999)
+        told = [self._candidate(int(slots[place]), chance) for place, chance in standing[:CANDIDATES_KEPT]]
+        winner = told[0] if best == standing[0][0] else self._candidate(int(slots[best]), score)
         matter = self.engine.model.text.matter_codes[int(index.rows[slots[best], COLUMN["top"]])]
         limits = limits_for(policy, matter)
         band = band_of(score, limits, emergency=screening.emergency, device_match=device_match)
-        meanwhile = band == "new" and screening.emergency and score >= limits.ask and is_open[best]
+        meanwhile = band == "new" and screening.emergency and score >= limits.ask and winner.open
         recurrence_of: str | None = None
-        if band != "new" and not is_open[best] and self._is_back(traits, screening, int(slots[best])):
-            band, recurrence_of = "new", ids[best]
+        if band != "new" and not winner.open and self._is_back(traits, screening, int(slots[best])):
+            band, recurrence_of = "new", winner.incident_id
         elif band == "new":
-            recurrence_of = next(
-                (ids[p] for p, _ in standing[:3] if self._returned(traits, features[:, p], is_open[p])), None
-            )
+            for (place, _), one in zip(standing, told[:3], strict=False):
+                if self._returned(traits, features[place], one.open):
+                    recurrence_of = one.incident_id
+                    break
         return Verdict(
             traits.report_id,
             band,
-            ids[best] if band != "new" else None,
+            winner.incident_id if band != "new" else None,
             round(score, 4),
-            reasons(
-                traits, dict(zip(FEATURES, features[:, best].tolist(), strict=True)), self._names.get(matter, matter)
-            ),
+            reasons(traits, features[best].tolist(), self._names.get(matter, matter)),
             recurrence_of,
-            tuple(Candidate(ids[p], round(chance, 4), is_open[p]) for p, chance in standing[:CANDIDATES_KEPT]),
-            ids[best] if meanwhile else None,
+            tuple(told),
+            winner.incident_id if meanwhile else None,
         )
+
+    def _candidate(self, slot: int, chance: float) -> Candidate:
+        record = self.index.records[slot]
+        assert record is not None
+        return Candidate(record.incident_id, round(chance, 4), bool(self.index.rows[slot, COLUMN["open"]] > 0))
+
+    def _same_device(
+        self, traits: Traits, slots: Slots, features: Floats, standing: Sequence[tuple[int, float]]
+    ) -> int | None:
+        """Place of the likeliest open incident of the same alarm, unless that has been quiet for long."""
+        quiet_hours = 24 * self.engine.pack.correlation.recurrence_after_days
+        for place, _ in standing:
+            fresh = features[place, F["hours_since_last"]] <= quiet_hours or traits.cleared
+            if fresh and features[place, F["device_same"]] > 0 and self.index.rows[slots[place], COLUMN["open"]] > 0:
+                return place
+        return None
 
     def _is_back(self, traits: Traits, screening: Screening, slot: int) -> bool:
         """Whether a report on a finished incident opens a new one: it says so, it is late, or it is a danger.
@@ -241,26 +225,30 @@ class Correlator:
 
 
 _RETURN = [F[name] for name in ("metres_best", "village_same", "matter_dot", "hours_since_first")]
-_FINAL = [F[name] for name in FINAL_FEATURES[6:]]
+_FINAL = np.array([F[name] for name in FINAL_FEATURES[6:]])
 
 
-def ranked(pairs: Pairs, odds: Floats) -> npt.NDArray[np.int64]:
-    """Pairs report by report, the likeliest first, the older slot first among equals."""
-    return np.lexsort((pairs.slots, -odds, pairs.owner))
+@compiled
+def second_look(features: Floats, odds: Floats) -> tuple[npt.NDArray[np.int64], Floats, Floats]:
+    """Order, chances and the second look's features of a report's candidates.
 
-
-def final_features(pairs: Pairs, features: Floats, odds: Floats, order: npt.NDArray[np.int64]) -> Floats:
-    """Features of the second look at each report's winner (see FINAL_FEATURES), shape (features, reports)."""
-    chances = probability(odds)
-    ends = np.append(pairs.starts[1:], len(order))
-    first = order[pairs.starts]
-    second, third = (
-        np.where(pairs.starts + back < ends, chances[order[np.minimum(pairs.starts + back, ends - 1)]], 0.0)
-        for back in (1, 2)
-    )
-    best = chances[first]
-    head = [best, second, best - second, third, np.add.reduceat(chances, pairs.starts), odds[first]]
-    return np.concatenate([np.array(head, dtype=np.float32), features[_FINAL][:, first]])
+    Places of the candidates, the likeliest first (the older slot first among equals); their chances in that order;
+    FINAL_FEATURES of the first, shape (1, final features).
+    """
+    order = np.argsort(-odds, kind="mergesort")
+    chances = np.empty(len(order), dtype=np.float32)
+    for place in range(len(order)):
+        chances[place] = chance_of(odds[order[place]])
+    final = np.zeros((1, 6 + len(_FINAL)), dtype=np.float32)
+    final[0, 0] = chances[0]
+    final[0, 1] = chances[1] if len(order) > 1 else 0.0
+    final[0, 2] = final[0, 0] - final[0, 1]
+    final[0, 3] = chances[2] if len(order) > 2 else 0.0
+    final[0, 4] = chances.sum()
+    final[0, 5] = odds[order[0]]
+    for number in range(len(_FINAL)):
+        final[0, 6 + number] = features[order[0], _FINAL[number]]
+    return order, chances, final
 
 
 class Overlay:
@@ -270,8 +258,7 @@ class Overlay:
         if correlator.index.journal is not None:
             raise RuntimeError("a fork is open already; commit or discard it first (routing has one writer)")
         self._correlator = correlator
-        self._journal: list[Undo] = []
-        correlator.index.journal = self._journal
+        self._journal = correlator.index.begin()
 
     def __enter__(self) -> Correlator:
         return self._correlator
@@ -284,22 +271,20 @@ class Overlay:
 
     def commit(self) -> None:
         """Keep the changes."""
-        self._end()
-        self._correlator.index.rollback([])
+        self._own().keep()
 
     def discard(self) -> None:
         """Undo the changes."""
-        self._end()
-        self._correlator.index.rollback(self._journal)
+        self._own().undo()
 
-    def _end(self) -> None:
+    def _own(self) -> IncidentIndex:
         if self._correlator.index.journal is not self._journal:
             raise RuntimeError("this fork has been committed or discarded already")
-        self._correlator.index.journal = None
+        return self._correlator.index
 
 
 def _hours(at: datetime) -> float:
     return at.timestamp() / 3600.0 - EPOCH_HOURS
 
 
-__all__ = ["FEATURES", "FINAL_FEATURES", "Correlator", "Overlay", "final_features", "ranked"]
+__all__ = ["FEATURES", "FINAL_FEATURES", "Correlator", "Overlay", "second_look"]

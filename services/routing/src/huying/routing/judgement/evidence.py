@@ -1,26 +1,22 @@
-"""Evidence: one column of numbers for each incident that a report may belong to, for many reports at once.
+"""Evidence: one row of numbers for each incident that a report may belong to.
 
-Refuses to weigh it (the scorer does) and to look at anything but traits and the index; what stands in a column
-does not depend on the other reports of the batch. NaN means unknown: a missing point is not a far one.
+Refuses to weigh it (the scorer does) and to look at anything but traits and the index. NaN means unknown: a missing
+point is not a far one.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from .index import COLUMN, IncidentIndex, Record
-from .retrieval import FROM, KEPT, TO
+from .compiled import compiled
+from .index import COLUMN, Bits, IncidentIndex, Rows
 from .text import BUCKETS
-from .traits import HEAD, IDS, TOPIC, WEIGHTS, WORDS, H, Traits
+from .traits import IDS_AT, TOPIC_AT, WEIGHTS_AT, WORDS, Floats, H, Traits
 
-Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
-Rows = npt.NDArray[np.float64]
 
 MEANS = ("text_mean", "place_mean", "topic_mean")
 BEST = (
@@ -61,137 +57,33 @@ F = {name: i for i, name in enumerate(FEATURES)}
 
 HERE_M = 450.0
 """Two points of one problem are at most 300 m apart; with measuring error, this is "here"."""
-AT_ONCE = 32
-"""Reports in one go: their words need a table of 512 kB each."""
-
-
-def _block(first: str, names: Sequence[str]) -> slice:
-    return slice(F[first], F[first] + len(names))
-
-
-_BEST, _MEANS, _SAID = _block(BEST[0], BEST), _block(MEANS[0], MEANS), _block(SAID[0], SAID)
-_DISTANCES, _TIMES, _SPOTS = _block(DISTANCES[0], DISTANCES), _block(TIMES[0], TIMES), _block(SPOTS[0], SPOTS)
-_MATTERS, _OWN, _THEIRS = _block(MATTERS[0], MATTERS), _block(OWN[0], OWN), _block("reports", [*THEIRS])
-_COUNTS, _MARGINS = _block(COUNTS[0], COUNTS), _block("text_margin", [*MARGINS])
-_HEAD_OWN = np.array([H[name] for name in OWN])
-_COLUMN_THEIRS = np.array([COLUMN[name] for name in THEIRS.values()])
-_MARGINS_OF = np.array([F[name] for name in MARGINS.values()])
-_LAST_FIRST = np.array([COLUMN["last_at"], COLUMN["first_at"]])
-_TOPS = np.array([COLUMN["top"], COLUMN["sharp_top"]])
-_FROM, _TO = np.array([COLUMN[name] for name in FROM]), np.array([H[name] for name in TO])
-_BITS = np.array([0, 4, 6])
-_TOTALS = slice(H["landmarks"], H["concepts"] + 1)
 
 
 class Workbench:
-    """Reused lookup table for one thread of judging: where in the reports' lists each word stands, 0 for nowhere."""
+    """What reading evidence needs beside the report: how rare each word is, and where it stands in the report."""
 
-    def __init__(self) -> None:
-        self._table = np.zeros(BUCKETS + 1, dtype=np.int32)
-
-    def table(self, reports: int) -> npt.NDArray[np.int32]:
-        """Room for `reports` reports, BUCKETS + 1 each; whoever enters something clears it."""
-        if len(self._table) < reports * (BUCKETS + 1):
-            self._table = np.zeros(reports * (BUCKETS + 1), dtype=np.int32)
-        return self._table
+    def __init__(self, rare: Floats) -> None:
+        """`rare` has a weight for each word bucket."""
+        self.rare = rare
+        self.places = np.zeros(BUCKETS + 1, dtype=np.int16)
+        """Scratch, zeros between two reports: the word's place among the report's words, from 1."""
 
 
-@dataclass(slots=True)
-class Pairs:
-    """The (report, incident) pairs of a batch: report by report, slots ascending within one."""
-
-    reports: Sequence[Traits]
-    slots: Ints
-    owner: Ints
-    """Number of the report of each pair."""
-    starts: Ints
-    """First pair of each report; every report has one."""
+def evidence(report: Traits, slots: Ints, index: IncidentIndex, bench: Workbench) -> Floats:
+    """Features (slots, len(FEATURES)); the rows of one report's candidates know of each other."""
+    return _evidence(
+        report.packed, report.matters, report.bits, report.likely[0], slots, _said(report, slots, index),
+        index.members, index.pool, index.rows, index.chances, index.bits, bench.rare, bench.places,
+    )  # fmt: skip
 
 
-def pairs_of(reports: Sequence[Traits], slots: Sequence[Ints]) -> Pairs:
-    """All pairs of reports with their candidates (none without)."""
-    if len(slots) == 1:
-        zero = np.zeros(len(slots[0]), dtype=np.int64)
-        return Pairs(reports, slots[0], zero, zero[:1])
-    counts = [len(own) for own in slots]
-    owner = np.repeat(np.arange(len(counts)), counts)
-    return Pairs(reports, np.concatenate(slots), owner, np.cumsum([0, *counts[:-1]]))
-
-
-def evidence(pairs: Pairs, index: IncidentIndex, bench: Workbench) -> Floats:
-    """Features (len(FEATURES), pairs)."""
-    out = np.empty((len(FEATURES), len(pairs.slots)), dtype=np.float32)
-    slots = pairs.slots.tolist()
-    records: list[Record] = [r for s in slots if (r := index.records[s]) is not None]
-    packed = np.concatenate([r.packed for r in pairs.reports]).reshape(len(pairs.reports), -1)
-    heads = packed[:, : len(HEAD)].T[:, pairs.owner]
-    rows = index.rows[pairs.slots].T
-    _members(out, pairs, records, packed, bench)
-    _said(out, pairs, records)
-    _spots(out, pairs, heads, index)
-    _matters(out, pairs, rows, index)
-    away = rows[_FROM] - heads[_TO]
-    np.hypot(away[:4], away[4:], out=out[_DISTANCES], casting="same_kind")
-    since = heads[H["at"]] - rows[_LAST_FIRST]
-    first = _TIMES.start
-    out[first : first + 2] = since
-    out[first + 2 : first + 4] = since / rows[COLUMN["usual_gap"]]
-    out[_OWN] = heads[_HEAD_OWN]
-    out[_THEIRS] = rows[_COLUMN_THEIRS]
-    out[F["village_sure"]] = heads[H["village_sure"]] * rows[COLUMN["village_sure"]]
-    own, theirs = heads[H["town"]], rows[COLUMN["town"]]
-    out[F["town_same"]] = np.where(np.isnan(own + theirs), np.nan, own == theirs)
-    seen = rows[COLUMN["channels"]].astype(np.int64)
-    out[F["channel_seen"]] = (seen >> heads[H["channel"]].astype(np.int64)) & 1
-    _competition(out, pairs)
-    return out
-
-
-def _members(out: Floats, pairs: Pairs, records: list[Record], reports: Floats, bench: Workbench) -> None:
-    """What each report of each incident has in common with the report, best and mean."""
-    sizes = np.array([len(r.members) for r in records])
-    ends = sizes.cumsum()
-    firsts = ends - sizes
-    packed = np.concatenate([m.packed for r in records for m in r.members]).reshape(int(ends[-1]), -1)
-    ids = packed[:, IDS].astype(np.int64)
-    if len(pairs.reports) == 1:
-        entered, weights, own = pairs.reports[0].ids, pairs.reports[0].weights, reports
-    else:
-        owner = pairs.owner.repeat(sizes)
-        base = np.arange(len(reports)) * (BUCKETS + 1)
-        entered = np.concatenate([r.ids + at for r, at in zip(pairs.reports, base.tolist(), strict=True)])
-        weights = np.concatenate([pairs.reports[0].weights[:, :1], *(r.weights[:, 1:] for r in pairs.reports)], axis=1)
-        ids += base[owner][:, None]
-        own = reports[owner]
-    table = bench.table(len(reports))
-    table[entered] = np.arange(1, len(entered) + 1)
-    hits = weights[:, table[ids]]
-    table[entered] = 0
-    alike = np.empty((len(BEST), len(packed)), dtype=np.float32)
-    both = np.einsum("amw,mbw->abm", hits[:2], packed[:, WEIGHTS].reshape(-1, 2, WORDS))
-    alike[0], alike[1], alike[3], alike[4] = both[0, 0], both[1, 1], both[0, 1], both[1, 0]
-    alike[2] = (packed[:, TOPIC] * own[:, TOPIC]).sum(axis=1)
-    alike[5:8] = hits[2:].sum(axis=2)
-    alike[8] = hits[4].max(axis=1)
-    away = packed[:, :3] - own[:, :3]
-    metres = np.hypot(away[:, 0], away[:, 1])
-    metres[np.isnan(metres)] = np.inf
-    alike[9] = -metres
-    alike[10] = -np.abs(away[:, 2])
-    best = np.maximum.reduceat(alike, firsts, axis=1)
-    best[9:] *= -1
-    best[9, best[9] == np.inf] = np.nan
-    out[_BEST] = best
-    out[_MEANS] = np.add.reduceat(alike[:3], firsts, axis=1) / sizes
-    out[F["text_last"]] = alike[0, ends - 1]
-
-
-def _said(out: Floats, pairs: Pairs, records: list[Record]) -> None:
-    """Names and numbers that report and incident share."""
-    found = []
-    for owner, record in zip(pairs.owner.tolist(), records, strict=True):
-        report = pairs.reports[owner]
-        village = reporter = device = device_id = mentioned = differ = math.nan
+def _said(report: Traits, slots: Ints, index: IncidentIndex) -> Floats:
+    """Names and numbers that report and incident share, shape (slots, len(SAID))."""
+    found: list[float] = []
+    for slot in slots.tolist():
+        record = index.records[slot]
+        assert record is not None
+        village = mentioned = reporter = device = device_id = differ = math.nan
         common = 0
         if report.village >= 0 and record.villages:
             village = report.village in record.villages
@@ -204,49 +96,202 @@ def _said(out: Floats, pairs: Pairs, records: list[Record]) -> None:
         if report.numbers and record.numbers:
             common = len(report.numbers & record.numbers)
             differ = common == 0
-        found.append((village, mentioned, reporter, device, device_id, common, differ))
-    out[_SAID] = np.array(found, dtype=np.float32).T
+        found += (village, mentioned, reporter, device, device_id, common, differ)
+    return np.array(found, dtype=np.float32).reshape(-1, len(SAID))
 
 
-def _spots(out: Floats, pairs: Pairs, heads: Floats, index: IncidentIndex) -> None:
-    theirs = index.bits[pairs.slots]
-    own = pairs.reports[0].bits if len(pairs.reports) == 1 else np.array([r.bits for r in pairs.reports])[pairs.owner]
-    common = np.add.reduceat(np.bitwise_count(theirs & own), _BITS, axis=1, dtype=np.float32).T
-    first = _SPOTS.start
-    out[first : first + 3] = common
-    out[first + 3 : first + 5] = common[:2] / heads[_TOTALS]
-    out[first + 5] = np.where(theirs[:, 6] > 0, (common[2] == 0) + heads[H["sides"]], np.nan)
+_TEXT_BEST, _TEXT_MEAN, _TEXT_LAST, _SAID, _METRES_MIDDLE = (
+    F[name] for name in ("text_best", "text_mean", "text_last", SAID[0], "metres_middle")
+)
+_METRES_BEST, _VILLAGE_SAME, _MATTER_DOT = F["metres_best"], F["village_same"], F["matter_dot"]
+_SINCE, _SPOTS, _MATTERS, _OWN, _THEIRS, _VILLAGE_SURE, _TOWN_SAME, _CHANNEL_SEEN, _COUNTS, _MARGINS = (
+    F[name]
+    for name in (
+        TIMES[0], SPOTS[0], MATTERS[0], OWN[0], next(iter(THEIRS)), "village_sure", "town_same", "channel_seen",
+        COUNTS[0], next(iter(MARGINS)),
+    )
+)  # fmt: skip
+_HEAD_OWN = np.array([H[name] for name in OWN])
+_COLUMN_THEIRS = np.array([COLUMN[name] for name in THEIRS.values()])
+_MARGINS_OF = np.array([F[name] for name in MARGINS.values()])
+_X, _Y, _AT, _CENTRE_X, _CENTRE_Y, _OWN_TOWN, _OWN_CHANNEL, _OWN_SURE, _OWN_LANDMARKS, _OWN_SIDES = (
+    H[name]
+    for name in (
+        "x", "y", "at", "centre_x", "centre_y", "town", "channel", "village_sure", "landmarks", "sides",
+    )
+)  # fmt: skip
+_THEIR_X, _THEIR_Y, _THEIR_CENTRE_X, _THEIR_CENTRE_Y, _LAST_AT, _FIRST_AT, _GAP, _TOP, _SHARP_TOP = (
+    COLUMN[name] for name in ("x", "y", "centre_x", "centre_y", "last_at", "first_at", "usual_gap", "top", "sharp_top")
+)
+_THEIR_TOWN, _THEIR_CHANNELS, _THEIR_SURE = COLUMN["town"], COLUMN["channels"], COLUMN["village_sure"]
+_NAMES, _WIDTH = len(BEST), len(FEATURES)
 
 
-def _matters(out: Floats, pairs: Pairs, rows: Rows, index: IncidentIndex) -> None:
-    chances = index.chances[pairs.slots]
-    own = np.array([r.matters for r in pairs.reports])
-    at = np.arange(len(chances))
-    first = _MATTERS.start
-    out[first : first + 2] = (chances[:, :2] * own[pairs.owner, None]).sum(axis=2).T
-    out[first + 2 : first + 4] = own[pairs.owner, rows[_TOPS].astype(np.int64)]
-    out[first + 4] = chances[at, 0, np.array([r.likely[0] for r in pairs.reports])[pairs.owner]]
-
-
-def _competition(out: Floats, pairs: Pairs) -> None:
-    """How each incident stands beside the report's other candidates."""
-    metres = out[F["metres_best"]]
-    here = (metres < HERE_M) | ((out[F["village_same"]] > 0) & ~(metres > 2 * HERE_M))
-    counts = np.empty((3, len(here)), dtype=np.float32)
-    counts[0], counts[1], counts[2] = here, here & (out[F["matter_dot"]] > 0.2), 1.0
-    out[_COUNTS] = np.add.reduceat(counts, pairs.starts, axis=1)[:, pairs.owner]
-    values = out[_MARGINS_OF]
-    values[-1] *= -1
-    values[:-1] += np.float32(0.2) * here
-    out[_MARGINS] = margins(values, pairs.starts, pairs.owner)
-
-
-def margins(values: Floats, starts: Ints, owner: Ints) -> Floats:
-    """Each value minus the best of the report's others (largest is best); 0 for a single one, NaN for unknown."""
-    filled = np.full((len(values), len(starts), KEPT + 1), -np.inf, dtype=np.float32)
-    filled[:, owner, np.arange(len(owner)) - starts[owner]] = np.where(np.isnan(values), np.float32(-np.inf), values)
-    filled.sort(axis=2)
-    best, second = filled[:, owner, KEPT], filled[:, owner, KEPT - 1]
-    out = values - np.where(values == best, second, best)
-    out[np.isinf(out)] = np.nan
+@compiled
+def _evidence(
+    own: Floats,
+    matters: Floats,
+    bits: Bits,
+    likeliest: int,
+    slots: Ints,
+    said: Floats,
+    members: npt.NDArray[np.int32],
+    pool: Floats,
+    rows: Rows,
+    chances: Floats,
+    index_bits: Bits,
+    rare: Floats,
+    places: npt.NDArray[np.int16],
+) -> Floats:
+    """`said` has a row for each of `slots`; `members` the rows of `pool` of each incident; `places` is scratch."""
+    out = np.empty((len(slots), _WIDTH), dtype=np.float32)
+    for word in range(WORDS):
+        places[int(own[IDS_AT + word])] = word + 1
+    places[BUCKETS] = 0
+    for at in range(len(slots)):
+        slot, row = slots[at], out[at]
+        _members(row, own, members[slot], pool, rare, places)
+        row[_SAID : _SAID + said.shape[1]] = said[at]
+        _places_and_times(row, own, rows[slot])
+        _spots(row, own, bits, index_bits[slot])
+        _headings(row, matters, likeliest, rows[slot], chances[slot])
+        for number in range(len(_HEAD_OWN)):
+            row[_OWN + number] = own[_HEAD_OWN[number]]
+        for number in range(len(_COLUMN_THEIRS)):
+            row[_THEIRS + number] = rows[slot, _COLUMN_THEIRS[number]]
+    for word in range(WORDS):
+        places[int(own[IDS_AT + word])] = 0
+    _competition(out)
     return out
+
+
+@compiled
+def _members(
+    row: Floats, own: Floats, members: npt.NDArray[np.int32], pool: Floats, rare: Floats, places: npt.NDArray[np.int16]
+) -> None:
+    """What each report of an incident has in common with the report, best and mean."""
+    best = np.full(_NAMES, -np.inf, dtype=np.float32)
+    alike = np.empty(_NAMES, dtype=np.float32)
+    sums = np.zeros(3, dtype=np.float32)
+    count = 0
+    for member in members:
+        if member < 0:
+            break
+        theirs = pool[member]
+        alike[:] = 0.0
+        for word in range(WORDS):
+            number = int(theirs[IDS_AT + word])
+            if number == BUCKETS:
+                break
+            place = places[number]
+            if place > 0:
+                said, placed = own[WEIGHTS_AT + place - 1], own[WEIGHTS_AT + WORDS + place - 1]
+                their_said, their_place = theirs[WEIGHTS_AT + word], theirs[WEIGHTS_AT + WORDS + word]
+                alike[0] += said * their_said
+                alike[1] += placed * their_place
+                alike[3] += said * their_place
+                alike[4] += placed * their_said
+                alike[5] += said * said
+                alike[6] += placed * placed
+                alike[7] += rare[number]
+                alike[8] = max(alike[8], rare[number])
+        for topic in range(TOPIC_AT, len(own)):
+            alike[2] += own[topic] * theirs[topic]
+        metres = math.hypot(theirs[_X] - own[_X], theirs[_Y] - own[_Y])
+        alike[9] = -np.inf if np.isnan(metres) else -metres
+        alike[10] = -abs(theirs[_AT] - own[_AT])
+        for name in range(_NAMES):
+            best[name] = max(best[name], alike[name])
+        sums += alike[:3]
+        count += 1
+    best[9:] *= -1
+    if best[9] == np.inf:
+        best[9] = np.nan
+    row[_TEXT_BEST : _TEXT_BEST + _NAMES] = best
+    row[_TEXT_MEAN : _TEXT_MEAN + 3] = sums / np.float32(count)
+    row[_TEXT_LAST] = alike[0]
+
+
+@compiled
+def _places_and_times(row: Floats, own: Floats, theirs: npt.NDArray[np.float64]) -> None:
+    x, y, centre_x, centre_y = own[_X], own[_Y], own[_CENTRE_X], own[_CENTRE_Y]
+    their_x, their_y = theirs[_THEIR_X], theirs[_THEIR_Y]
+    their_centre_x, their_centre_y = theirs[_THEIR_CENTRE_X], theirs[_THEIR_CENTRE_Y]
+    row[_METRES_MIDDLE] = math.hypot(their_x - x, their_y - y)
+    row[_METRES_MIDDLE + 1] = math.hypot(their_centre_x - x, their_centre_y - y)
+    row[_METRES_MIDDLE + 2] = math.hypot(their_x - centre_x, their_y - centre_y)
+    row[_METRES_MIDDLE + 3] = math.hypot(their_centre_x - centre_x, their_centre_y - centre_y)
+    since_last, since_first = own[_AT] - theirs[_LAST_AT], own[_AT] - theirs[_FIRST_AT]
+    row[_SINCE], row[_SINCE + 1] = since_last, since_first
+    row[_SINCE + 2], row[_SINCE + 3] = since_last / theirs[_GAP], since_first / theirs[_GAP]
+    row[_VILLAGE_SURE] = own[_OWN_SURE] * theirs[_THEIR_SURE]
+    town, their_town = own[_OWN_TOWN], theirs[_THEIR_TOWN]
+    row[_TOWN_SAME] = town == their_town
+    if np.isnan(town) or np.isnan(their_town):
+        row[_TOWN_SAME] = np.nan
+    row[_CHANNEL_SEEN] = int(theirs[_THEIR_CHANNELS]) >> int(own[_OWN_CHANNEL]) & 1
+
+
+@compiled
+def _ones(word: np.uint64) -> int:
+    count = 0
+    while word:
+        word &= word - np.uint64(1)
+        count += 1
+    return count
+
+
+@compiled
+def _spots(row: Floats, own: Floats, bits: npt.NDArray[np.uint64], theirs: npt.NDArray[np.uint64]) -> None:
+    landmarks = concepts = 0
+    for word in range(4):
+        landmarks += _ones(bits[word] & theirs[word])
+    for word in range(4, 6):
+        concepts += _ones(bits[word] & theirs[word])
+    sides = _ones(bits[6] & theirs[6])
+    row[_SPOTS], row[_SPOTS + 1], row[_SPOTS + 2] = landmarks, concepts, sides
+    row[_SPOTS + 3] = landmarks / own[_OWN_LANDMARKS]
+    row[_SPOTS + 4] = concepts / own[_OWN_LANDMARKS + 1]
+    row[_SPOTS + 5] = (sides == 0) + own[_OWN_SIDES] if theirs[6] > 0 else np.nan
+
+
+@compiled
+def _headings(row: Floats, own: Floats, likeliest: int, theirs: npt.NDArray[np.float64], chances: Floats) -> None:
+    mean = agreed = np.float32(0)
+    for matter in range(len(own)):
+        mean += chances[0, matter] * own[matter]
+        agreed += chances[1, matter] * own[matter]
+    row[_MATTERS], row[_MATTERS + 1] = mean, agreed
+    row[_MATTERS + 2], row[_MATTERS + 3] = own[int(theirs[_TOP])], own[int(theirs[_SHARP_TOP])]
+    row[_MATTERS + 4] = chances[0, likeliest]
+
+
+@compiled
+def _competition(out: Floats) -> None:
+    """How each incident stands beside the report's other candidates."""
+    here = np.empty(len(out), dtype=np.float32)
+    heres = same = 0
+    for at in range(len(out)):
+        metres, village = out[at, _METRES_BEST], out[at, _VILLAGE_SAME] > 0
+        is_here = metres < HERE_M or (village and not metres > 2 * HERE_M)
+        here[at] = is_here
+        heres += is_here
+        same += is_here and out[at, _MATTER_DOT] > 0.2
+    out[:, _COUNTS], out[:, _COUNTS + 1], out[:, _COUNTS + 2] = heres, same, len(out)
+    last = len(_MARGINS_OF) - 1
+    for number in range(last):
+        out[:, _MARGINS + number] = margins(out[:, _MARGINS_OF[number]] + np.float32(0.2) * here)
+    out[:, _MARGINS + last] = margins(-out[:, _MARGINS_OF[last]])
+
+
+@compiled
+def margins(values: Floats) -> Floats:
+    """Each value minus the best of the others (largest is best); NaN for a single one and for unknown."""
+    found = np.empty(len(values), dtype=np.float32)
+    for at in range(len(values)):
+        best = np.float32(-np.inf)
+        for other in range(len(values)):
+            if other != at and values[other] > best:
+                best = values[other]
+        found[at] = values[at] - best if best > -np.inf else np.nan
+    return found

@@ -7,18 +7,19 @@ thrown away without copying anything.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from .traits import Floats, H, Traits
+from .compiled import compiled
+from .postings import NONE, Key, Postings
+from .traits import TOPIC_AT, Floats, H, Traits
 
 MEMBERS_KEPT = 10
 """Reports remembered per incident: the first four and the latest six; a flood night has hundreds."""
-WORDS_POSTED = 20
-"""Heaviest n-grams posted per report."""
 CHANCE_FLOOR = 1e-3
 """No report rules a heading out altogether."""
 CELL_M = 600.0
@@ -30,12 +31,21 @@ COLUMNS = (
 )  # fmt: skip
 """Columns of `rows`; `top` and `sure` are the likeliest heading by the mean of chances, `sharp_*` by their product."""
 COLUMN = {name: i for i, name in enumerate(COLUMNS)}
+(
+    _LAST_AT, _FIRST_AT, _REPORTS, _PEOPLE, _FOLLOW_UPS, _EMERGENCY, _VILLAGE_SURE, _SURE, _SHARP_SURE,
+    _X, _Y, _CENTRE_X, _CENTRE_Y, _POINTS, _TOWN, _TOP, _SHARP_TOP, _USUAL_GAP,
+    _CLOSED_AT, _CHANNELS, _MACHINES, _OPEN,
+) = range(len(COLUMNS))  # fmt: skip
 GLANCE = ("x", "y", "centre_x", "centre_y", "last_at", "top")
 """Columns kept a second time, close together: what the first look at very many incidents needs."""
 _GLANCE = np.array([COLUMN[name] for name in GLANCE])
 _EMPTY = np.zeros(len(COLUMNS))
 _EMPTY[[COLUMN[name] for name in ("x", "y", "centre_x", "centre_y", "town", "closed_at")]] = np.nan
-_EMPTY[COLUMN["open"]] = 1.0
+_EMPTY[_OPEN] = 1.0
+
+
+Rows = npt.NDArray[np.float64]
+Bits = npt.NDArray[np.uint64]
 
 
 @dataclass(slots=True)
@@ -43,53 +53,55 @@ class Record:
     """One incident in the index. Treated as immutable: a join makes a new record."""
 
     incident_id: str
-    members: tuple[Traits, ...]
-    reporters: frozenset[str]
-    devices: frozenset[str]
-    device_ids: frozenset[str]
-    villages: frozenset[int]
-    numbers: frozenset[str]
-    cells: frozenset[tuple[int, int]]
-    words: frozenset[int]
+    members: tuple[int, ...] = ()
+    """Rows of `IncidentIndex.pool`, in order of arrival."""
+    reporters: frozenset[str] = frozenset()
+    devices: frozenset[str] = frozenset()
+    device_ids: frozenset[str] = frozenset()
+    villages: frozenset[int] = frozenset()
+    numbers: frozenset[str] = frozenset()
+    words: frozenset[int] = frozenset()
     """Heaviest n-grams of the reports: how a report without a place finds its incident."""
-    headings: frozenset[tuple[int, int]]
-    """(likeliest heading, town) for each town named, and -1 for all: how a report without a point finds it."""
-    days: frozenset[tuple[int, int]]
-    """(heading, day of the latest report): how a wide trouble finds its first reports."""
+    cells: frozenset[tuple[int, int]] = frozenset()
+    towns: frozenset[int] = frozenset({-1})
+    """Towns named, and -1 for all."""
+    heading: int = -1
+    day: int = 0
+    """Likeliest heading and the day of the latest report: how a wide trouble finds its first reports."""
+
+    def keys(self) -> frozenset[Key]:
+        """What the incident is posted under."""
+        return self.words.union(
+            [village_key(village) for village in self.villages],
+            [cell_key(*cell) for cell in self.cells],
+            [heading_key(self.heading, town) for town in self.towns],
+            [day_key(self.heading, self.day)],
+            map(reporter_key, self.reporters),
+            map(device_key, self.device_ids),
+        )
 
 
-def keep_members(members: tuple[Traits, ...]) -> tuple[Traits, ...]:
-    """The members an incident remembers."""
-    if len(members) <= MEMBERS_KEPT:
-        return members
-    return members[:4] + members[4 - MEMBERS_KEPT :]
-
-
-def build_record(incident_id: str, members: tuple[Traits, ...], matter: int, last_at: float) -> Record:
-    """The record of an incident's first reports."""
-    record = Record(incident_id, (), *([frozenset()] * 9))
-    for member in members:
-        record = joined_record(record, member, matter, last_at)
-    return record
-
-
-def joined_record(old: Record, member: Traits, matter: int, last_at: float) -> Record:
+def joined_record(old: Record, member: Traits, row: int, heading: int, last_at: float) -> Record:
     """The record after one more report; sets only grow, so they may know members that are no longer kept."""
-    villages = old.villages | set(member.mentioned)
+    members = (*old.members, row)
+    if len(members) > MEMBERS_KEPT:
+        members = members[:4] + members[4 - MEMBERS_KEPT :]
+    villages = old.villages.union(member.mentioned)
     if member.village >= 0 and member.village_sure >= 0.3:
         villages |= {member.village}
     return Record(
         old.incident_id,
-        keep_members((*old.members, member)),
+        members,
         old.reporters | {member.reporter} if member.reporter else old.reporters,
         old.devices | {member.device} if member.device else old.devices,
         old.device_ids | {member.device_id} if member.device_id else old.device_ids,
         villages,
         old.numbers | member.numbers,
+        old.words.union(member.words),
         old.cells if math.isnan(member.x) else old.cells | {cell_of(member.x, member.y)},
-        old.words.union(member.words[:WORDS_POSTED]),
-        frozenset((matter, town) for _, town in old.headings) | {(matter, -1), (matter, member.town)},
-        frozenset([(matter, int(last_at // 24))]),
+        old.towns | {member.town},
+        heading,
+        int(last_at // 24),
     )
 
 
@@ -103,50 +115,71 @@ def cell_of(x: float, y: float) -> tuple[int, int]:
     return math.floor(x / CELL_M), math.floor(y / CELL_M)
 
 
-Undo = tuple[int, Record | None, npt.NDArray[np.float64], Floats, npt.NDArray[np.uint64]]
+def village_key(village: int) -> Key:
+    """Posting key of a village; words, the most frequent keys, stand for themselves below 2**32."""
+    return (1 << 40) + village
 
 
-NOTHING: frozenset[object] = frozenset()
+def cell_key(column: int, row: int) -> Key:
+    """Posting key of a grid cell."""
+    return (1 << 60) + (column << 28) + row
 
 
-def update_postings(table: dict[object, set[int]], keys: Iterable[object], slot: int, *, adding: bool) -> None:
-    """Enter or strike `slot` under each key; a key without slots is forgotten."""
-    for key in keys:
-        if adding:
-            table.setdefault(key, set()).add(slot)
-            continue
-        holders = table[key]
-        holders.discard(slot)
-        if not holders:
-            del table[key]
+def heading_key(matter: int, town: int) -> Key:
+    """Posting key of a heading in a town (-1: in any)."""
+    return (2 << 40) + (matter << 20) + town
+
+
+def day_key(matter: int, day: int) -> Key:
+    """Posting key of a heading on a day since 2020."""
+    return (3 << 40) + (matter << 24) + day
+
+
+def reporter_key(reference: str) -> Key:
+    """Posting key of a person."""
+    return "r" + reference
+
+
+def device_key(device: str) -> Key:
+    """Posting key of a device."""
+    return "d" + device
+
+
+Undo = tuple[int, Record | None, Rows, Floats, Bits]
 
 
 class IncidentIndex:
-    """Columns and postings over incident slots."""
+    """Columns and postings over incident slots, and a pool of what is remembered of their reports."""
 
-    def __init__(self, gap_hours: Floats, capacity: int = 256) -> None:
+    def __init__(self, gap_hours: Floats, topics: int = 0, capacity: int = 256) -> None:
         """`gap_hours` is the usual longest gap between two reports of one problem, for each heading."""
         self._gap_hours = gap_hours
         self.records: list[Record | None] = []
-        self.rows = np.full((capacity, len(COLUMNS)), np.nan)
-        self.chances = np.zeros((capacity, 3, len(gap_hours)), dtype=np.float32)
+        self.rows: Rows = np.full((capacity, len(COLUMNS)), np.nan)
+        self.chances: Floats = np.zeros((capacity, 3, len(gap_hours)), dtype=np.float32)
         """Of each heading: mean chance over the reports; what they agree on (their product, as chances that sum to
         one); mean log chance."""
-        self.glances = np.zeros((capacity, len(GLANCE)), dtype=np.float32)
-        self.votes = np.zeros(capacity, dtype=np.float32)
+        self.glances: Floats = np.zeros((capacity, len(GLANCE)), dtype=np.float32)
+        self.shares = np.zeros((capacity, len(gap_hours)), dtype=np.uint8)
+        """Mean chances in steps of 1/255, close together too."""
+        self.votes: Floats = np.zeros(capacity, dtype=np.float32)
         self.flags = np.zeros(capacity, dtype=np.int8)
         """Scratch of the search, zeros between two."""
-        self.bits = np.zeros((capacity, 7), dtype=np.uint64)
+        self.bits: Bits = np.zeros((capacity, 7), dtype=np.uint64)
         """Landmarks (4 words), concepts (2 words), sides."""
+        self.pool: Floats = np.zeros((capacity, TOPIC_AT + topics), dtype=np.float32)
+        """`Traits.packed` of the reports that incidents remember."""
+        self.members = np.full((capacity, MEMBERS_KEPT), NONE, dtype=np.int32)
+        """Rows of the pool of each incident, in order of arrival, then NONE."""
         self.slot_of: dict[str, int] = {}
-        self.free: list[int] = []
-        self.by_village: dict[int, set[int]] = {}
-        self.by_cell: dict[tuple[int, int], set[int]] = {}
-        self.by_device: dict[str, set[int]] = {}
-        self.by_reporter: dict[str, set[int]] = {}
-        self.by_word: dict[int, set[int]] = {}
-        self.by_heading: dict[tuple[int, int], set[int]] = {}
-        self.by_day: dict[tuple[int, int], set[int]] = {}
+        self.postings = Postings()
+        self._free: list[int] = []
+        self._free_members: list[int] = []
+        self._members = 0
+        self._taken: list[int] = []
+        self._left: list[int] = []
+        self._emptied: list[int] = []
+        """Rows of the pool taken and given up, and slots emptied, since the fork began."""
         self.journal: list[Undo] | None = None
 
     def __len__(self) -> int:
@@ -156,20 +189,20 @@ class IncidentIndex:
         """Slot of a known incident; KeyError names an unknown one."""
         return self.slot_of[incident_id]
 
-    def put(self, incident_id: str, members: tuple[Traits, ...], closed_at: float | None = None) -> int:
+    def put(self, incident_id: str, members: Sequence[Traits], closed_at: float | None = None) -> int:
         """Add an incident with its reports."""
         if incident_id in self.slot_of:
             raise ValueError(f"incident {incident_id!r} is in the index already; use join()")
-        slot = self.free.pop() if self.free else len(self.records)
+        slot = self._free.pop() if self._free else len(self.records)
         if slot == len(self.records):
             self.records.append(None)
             self._grow(slot + 1)
         self._note(slot)
-        for member in members:
-            self._absorb(slot, member, first=member is members[0])
-        self._rank(slot)
-        row = self.rows[slot]
-        self._set(slot, build_record(incident_id, members, int(row[COLUMN["top"]]), float(row[COLUMN["last_at"]])))
+        self.rows[slot] = _EMPTY
+        self.rows[slot, _FIRST_AT] = members[0].at
+        self.bits[slot] = 0
+        self.chances[slot] = 0.0
+        self._take_in(slot, Record(incident_id), members)
         if closed_at is not None:
             self.close(incident_id, closed_at)
         return slot
@@ -180,11 +213,25 @@ class IncidentIndex:
         self._note(slot)
         old = self.records[slot]
         assert old is not None
-        self._absorb(slot, member, first=False)
-        self._rank(slot)
-        row = self.rows[slot]
-        self._set(slot, joined_record(old, member, int(row[COLUMN["top"]]), float(row[COLUMN["last_at"]])))
+        self._take_in(slot, old, (member,))
         return slot
+
+    def _take_in(self, slot: int, record: Record, members: Sequence[Traits]) -> None:
+        row, chances, bits = self.rows[slot], self.chances[slot], self.bits[slot]
+        for member in members:
+            _absorb(
+                row, chances, bits, member.packed, member.matters, member.bits, self._gap_hours,
+                member.at, member.village >= 0, member.device is not None, member.channel,
+            )  # fmt: skip
+            heading, last_at = int(row[_TOP]), float(row[_LAST_AT])
+            record = joined_record(record, member, self._remember(member), heading, last_at)
+        self._show(slot)
+        self._set(slot, record)
+
+    def _show(self, slot: int) -> None:
+        """What the first look sees follows the columns."""
+        self.glances[slot] = self.rows[slot][_GLANCE]
+        self.shares[slot] = np.rint(self.chances[slot, 0] * 255)
 
     def confirm(self, slot: int, matter: int) -> None:
         """A person said which heading it is: the reports' own words count for little from now on."""
@@ -192,32 +239,19 @@ class IncidentIndex:
         chances[0] *= 0.1
         chances[0, matter] += 0.9
         chances[2] = np.log(chances[0] + CHANCE_FLOOR)
-        self._rank(slot)
-        self.rows[slot, COLUMN["top"]] = matter
-        self.glances[slot, GLANCE.index("top")] = matter
+        _rank(self.rows[slot], chances, self._gap_hours)
+        self.rows[slot, _TOP] = matter
+        self._show(slot)
         old = self.records[slot]
         assert old is not None
-        headings = frozenset((matter, town) for _, town in old.headings)
-        self._set(slot, replace(old, headings=headings, days=frozenset((matter, day) for _, day in old.days)))
-
-    def _rank(self, slot: int) -> None:
-        """Likeliest headings and how sure, kept beside the chances."""
-        row, c = self.rows[slot], COLUMN
-        matters, sharp, agreed = self.chances[slot]
-        np.exp(agreed - agreed.max(), out=sharp)
-        sharp /= sharp.sum()
-        top, sharp_top = int(matters.argmax()), int(sharp.argmax())
-        row[c["top"]], row[c["sure"]] = top, matters[top]
-        row[c["sharp_top"]], row[c["sharp_sure"]] = sharp_top, sharp[sharp_top]
-        row[c["usual_gap"]] = float(matters @ self._gap_hours)
-        self.glances[slot] = row[_GLANCE]
+        self._set(slot, replace(old, heading=matter))
 
     def close(self, incident_id: str, at_hours: float) -> None:
         """Mark an incident finished; it stays for recurrences until it is removed."""
         slot = self.slot_of[incident_id]
         self._note(slot)
-        self.rows[slot, COLUMN["closed_at"]] = at_hours
-        self.rows[slot, COLUMN["open"]] = 0.0
+        self.rows[slot, _CLOSED_AT] = at_hours
+        self.rows[slot, _OPEN] = 0.0
 
     def remove(self, incident_id: str) -> None:
         """Forget an incident."""
@@ -226,87 +260,139 @@ class IncidentIndex:
         self._set(slot, None)
         self.rows[slot] = np.nan
 
-    def rollback(self, journal: list[Undo]) -> None:
-        """Undo what the journal noted, latest first."""
-        for slot, record, row, chances, bits in reversed(journal):
+    def begin(self) -> list[Undo]:
+        """Note every change from now on, so that it can be undone."""
+        self.journal = []
+        return self.journal
+
+    def keep(self) -> None:
+        """The changes since `begin` stay."""
+        self.journal = None
+        self._settle(self._left)
+
+    def undo(self) -> None:
+        """The changes since `begin` never were, latest first."""
+        for slot, record, row, chances, bits in reversed(self.journal or []):
             self._set(slot, record)
             self.rows[slot], self.chances[slot], self.bits[slot] = row, chances, bits
-            self.glances[slot] = row[_GLANCE]
-        while self.records and self.records[-1] is None:
-            self.records.pop()
-        self.free = [s for s in self.free if s < len(self.records)]
-        known = set(self.free)
-        self.free += [s for s, r in enumerate(self.records) if r is None and s not in known]
+            self._show(slot)
+        self.journal = None
+        self._settle(self._taken)
+
+    def _settle(self, unused: list[int]) -> None:
+        """After a fork: slots and rows of the pool that nothing stands in are free again."""
+        self._free_members += unused
+        self._free += [slot for slot in dict.fromkeys(self._emptied) if self.records[slot] is None]
+        self._taken, self._left, self._emptied = [], [], []
 
     def _note(self, slot: int) -> None:
         if self.journal is not None:
             before = self.rows[slot].copy(), self.chances[slot].copy(), self.bits[slot].copy()
             self.journal.append((slot, self.records[slot], *before))
 
+    def _remember(self, member: Traits) -> int:
+        """Row of the pool that holds what is remembered of a report."""
+        row = self._free_members.pop() if self._free_members else self._members
+        if row == self._members:
+            self._members += 1
+            self.pool = grown(self.pool, self._members)
+        self.pool[row] = member.packed
+        if self.journal is not None:
+            self._taken.append(row)
+        return row
+
     def _set(self, slot: int, record: Record | None) -> None:
         old = self.records[slot]
+        before: frozenset[Key] = old.keys() if old else frozenset()
+        after: frozenset[Key] = record.keys() if record else frozenset()
         if old is not None:
-            self._post(slot, old, record, adding=False)
+            self.postings.strike(before - after, slot)
             del self.slot_of[old.incident_id]
+            gone = set(old.members).difference(record.members if record else ())
+            if gone:
+                (self._free_members if self.journal is None else self._left).extend(sorted(gone))
         self.records[slot] = record
         if record is not None:
             self.slot_of[record.incident_id] = slot
-            self._post(slot, record, old, adding=True)
-        elif self.journal is None:
-            self.free.append(slot)
-
-    def _post(self, slot: int, record: Record, other: Record | None, *, adding: bool) -> None:
-        """Add or drop the postings of `record` that `other` does not share."""
-        for table, keys, shared in (
-            (self.by_village, record.villages, other.villages if other else NOTHING),
-            (self.by_cell, record.cells, other.cells if other else NOTHING),
-            (self.by_device, record.device_ids, other.device_ids if other else NOTHING),
-            (self.by_reporter, record.reporters, other.reporters if other else NOTHING),
-            (self.by_word, record.words, other.words if other else NOTHING),
-            (self.by_day, record.days, other.days if other else NOTHING),
-            (self.by_heading, record.headings, other.headings if other else NOTHING),
-        ):
-            if keys != shared:
-                update_postings(table, keys - shared, slot, adding=adding)  # type: ignore[arg-type]
-
-    def _absorb(self, slot: int, member: Traits, *, first: bool) -> None:
-        row, c = self.rows[slot], COLUMN
-        chances = self.chances[slot]
-        if first:
-            row[:] = _EMPTY
-            row[c["first_at"]] = member.at
-            self.bits[slot] = 0
-            chances[:] = 0.0
-        count = row[c["reports"]]
-        chances[0] += (member.matters - chances[0]) / (count + 1)
-        chances[2] += (np.log(member.matters + CHANCE_FLOOR) - chances[2]) / (count + 1)
-        if not math.isnan(member.x):
-            count = row[c["points"]]
-            row[c["x"]] = member.x if count == 0 else (row[c["x"]] * count + member.x) / (count + 1)
-            row[c["y"]] = member.y if count == 0 else (row[c["y"]] * count + member.y) / (count + 1)
-            row[c["points"]] = count + 1
-        if member.village >= 0 and member.village_sure > row[c["village_sure"]]:
-            row[c["village_sure"]] = member.village_sure
-            row[c["centre_x"]], row[c["centre_y"]] = member.packed[H["centre_x"]], member.packed[H["centre_y"]]
-        if member.town >= 0 and math.isnan(row[c["town"]]):
-            row[c["town"]] = member.town
-        row[c["first_at"]] = min(row[c["first_at"]], member.at)
-        row[c["last_at"]] = max(row[c["last_at"]], member.at)
-        row[c["reports"]] += 1
-        row[c["people"]] += member.device is None
-        row[c["machines"]] += member.device is not None
-        row[c["follow_ups"]] += member.follow_up >= 0.5
-        row[c["emergency"]] = max(row[c["emergency"]], member.emergency)
-        row[c["channels"]] = int(row[c["channels"]]) | (1 << member.channel)
-        self.bits[slot] |= member.bits
+            self.members[slot] = record.members + (NONE,) * (MEMBERS_KEPT - len(record.members))
+            self.postings.enter(after - before, slot)
+        else:
+            (self._free if self.journal is None else self._emptied).append(slot)
 
     def _grow(self, size: int) -> None:
-        if size <= len(self.rows):
-            return
-        extra = max(size, 2 * len(self.rows)) - len(self.rows)
-        self.rows = np.vstack([self.rows, np.full((extra, len(COLUMNS)), np.nan)])
-        self.chances = np.concatenate([self.chances, np.zeros((extra, *self.chances.shape[1:]), dtype=np.float32)])
-        self.glances = np.vstack([self.glances, np.zeros((extra, len(GLANCE)), dtype=np.float32)])
-        self.votes = np.zeros(len(self.rows), dtype=np.float32)
-        self.flags = np.zeros(len(self.rows), dtype=np.int8)
-        self.bits = np.vstack([self.bits, np.zeros((extra, self.bits.shape[1]), dtype=np.uint64)])
+        if size > len(self.rows):
+            for name in ("rows", "chances", "glances", "shares", "votes", "flags", "bits", "members"):
+                setattr(self, name, grown(getattr(self, name), size))
+
+
+Column = TypeVar("Column", bound=np.generic)
+
+
+def grown(array: npt.NDArray[Column], size: int) -> npt.NDArray[Column]:
+    """The array with room for `size` rows, zeros where nothing was."""
+    if size <= len(array):
+        return array
+    more = np.zeros((max(size, 2 * len(array)), *array.shape[1:]), dtype=array.dtype)
+    more[: len(array)] = array
+    return more
+
+
+_OWN_X, _OWN_Y, _OWN_CENTRE_X, _OWN_CENTRE_Y, _OWN_SURE, _OWN_TOWN, _OWN_FOLLOW_UP, _OWN_EMERGENCY = (
+    H[name] for name in ("x", "y", "centre_x", "centre_y", "village_sure", "town", "follow_up", "emergency_report")
+)
+
+
+@compiled
+def _absorb(
+    row: Rows,
+    chances: Floats,
+    bits: Bits,
+    own: Floats,
+    matters: Floats,
+    own_bits: Bits,
+    gap_hours: Floats,
+    at: float,
+    knows_village: bool,
+    is_machine: bool,
+    channel: int,
+) -> None:
+    """One more report in the columns of an incident."""
+    count = row[_REPORTS]
+    for matter in range(len(matters)):
+        chances[0, matter] += (matters[matter] - chances[0, matter]) / np.float32(count + 1)
+        chances[2, matter] += (math.log(matters[matter] + CHANCE_FLOOR) - chances[2, matter]) / np.float32(count + 1)
+    if not np.isnan(own[_OWN_X]):
+        points = row[_POINTS]
+        row[_X] = own[_OWN_X] if points == 0 else (row[_X] * points + own[_OWN_X]) / (points + 1)
+        row[_Y] = own[_OWN_Y] if points == 0 else (row[_Y] * points + own[_OWN_Y]) / (points + 1)
+        row[_POINTS] = points + 1
+    if knows_village and own[_OWN_SURE] > row[_VILLAGE_SURE]:
+        row[_VILLAGE_SURE] = own[_OWN_SURE]
+        row[_CENTRE_X], row[_CENTRE_Y] = own[_OWN_CENTRE_X], own[_OWN_CENTRE_Y]
+    if np.isnan(row[_TOWN]):
+        row[_TOWN] = own[_OWN_TOWN]
+    row[_FIRST_AT] = min(row[_FIRST_AT], at)
+    row[_LAST_AT] = max(row[_LAST_AT], at)
+    row[_REPORTS] += 1
+    row[_PEOPLE] += not is_machine
+    row[_MACHINES] += is_machine
+    row[_FOLLOW_UPS] += own[_OWN_FOLLOW_UP] >= 0.5
+    row[_EMERGENCY] = max(row[_EMERGENCY], own[_OWN_EMERGENCY])
+    row[_CHANNELS] = int(row[_CHANNELS]) | (1 << channel)
+    for word in range(len(bits)):
+        bits[word] |= own_bits[word]
+    _rank(row, chances, gap_hours)
+
+
+@compiled
+def _rank(row: Rows, chances: Floats, gap_hours: Floats) -> None:
+    """Likeliest headings and how sure, kept beside the chances."""
+    matters, sharp, agreed = chances[0], chances[1], chances[2]
+    most = agreed.max()
+    for matter in range(len(agreed)):
+        sharp[matter] = math.exp(agreed[matter] - most)
+    sharp /= sharp.sum()
+    top, sharp_top = matters.argmax(), sharp.argmax()
+    row[_TOP], row[_SURE] = top, matters[top]
+    row[_SHARP_TOP], row[_SHARP_SURE] = sharp_top, sharp[sharp_top]
+    row[_USUAL_GAP] = (matters * gap_hours).sum()

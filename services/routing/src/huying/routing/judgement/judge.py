@@ -26,8 +26,7 @@ from .screening import (
     topic_vectors,
     wording_flags,
 )
-from .text import BUCKETS, Ints, weigh
-from .traits import EPOCH_HOURS, HEAD, IDS, SAID, TOPIC, WEIGHTS, WORDS, Traits
+from .traits import EPOCH_HOURS, HEAD, TOPIC_AT, Traits, remember_words
 
 NEAR_VILLAGE_M = 900.0
 """A point this close to a centre may mean the village: problems lie up to 0.7 km from theirs."""
@@ -59,7 +58,7 @@ class Judge:
         self.reader = Reader(pack)
         self.places = self.reader.places
         self.matters: tuple[Matter, ...] = pack.matters
-        self._rare = np.maximum(model.text.idf - np.float32(COMMON_IDF), np.float32(0))
+        self.rare: Floats = np.maximum(model.text.idf - np.float32(COMMON_IDF), np.float32(0))
         known = {m.code: m for m in pack.matters}
         self._matters_of_model = [known.get(code) for code in model.text.matter_codes]
 
@@ -94,7 +93,7 @@ class Judge:
         at = facts.received_at.timestamp() / 3600.0 - EPOCH_HOURS
         channel = channel_index(facts.channel)
         centre = self.places.centres_by_number[fix.village]
-        packed = np.empty(TOPIC.start + len(topic), dtype=np.float32)
+        packed = np.empty(TOPIC_AT + len(topic), dtype=np.float32)
         packed[: len(HEAD)] = (
             fix.x, fix.y, at, *centre, fix.sure if fix.village >= 0 else math.nan, fix.town if fix.town >= 0 else math.nan,
             spot.landmarks.bit_count() or math.nan, concepts.bit_count() or math.nan, 0.0 if spot.sides else math.nan,
@@ -102,13 +101,11 @@ class Judge:
             follow, recur, done, emergency,
             channel, len(reading.text), bool(reading.address), bool(facts.device_id), facts.alarm_state == "cleared",
         )  # fmt: skip
-        packed[TOPIC] = topic
-        ids, weights = self._words(reading, packed)
+        packed[TOPIC_AT:] = topic
+        words = remember_words(reading.words, reading.place_words, self.model.text.idf, packed)
         traits = Traits(
             report_id=facts.report_id,
             packed=packed,
-            ids=ids,
-            weights=weights,
             at=at,
             x=fix.x,
             y=fix.y,
@@ -118,7 +115,7 @@ class Judge:
             town=fix.town,
             matters=matters.astype(np.float32),
             likely=(int(likely[-1]), int(likely[-2])),
-            words=tuple(ids[np.argsort(-weights[:2, 1:].max(axis=0), kind="stable")].tolist()),
+            words=tuple(words.tolist()),
             bits=np.array((*split_bits(spot.landmarks, 4), *split_bits(concepts, 2), spot.sides), dtype=np.uint64),
             numbers=spot.numbers,
             channel=channel,
@@ -130,18 +127,18 @@ class Judge:
             recurrence=recur,
             emergency=emergency,
         )
-        words = tuple(word for _, word in reading.dangers)
+        dangers = tuple(word for _, word in reading.dangers)
         screening = Screening(
             report_id=facts.report_id,
             places=self._guesses(fix),
             circumstances=self._circumstances(reading),
             follow_up=follow >= 0.5,
             recurrence=recur >= 0.5,
-            emergency_words=words,
+            emergency_words=dangers,
             joins_two=joins > 0,
             traits=traits,
             **self._outcome(
-                matters, emergency, self.is_emergency(emergency, words), joins > 0, max(follow, recur) >= 0.5
+                matters, emergency, self.is_emergency(emergency, dangers), joins > 0, max(follow, recur) >= 0.5
             ),
         )
         return screening, traits
@@ -173,26 +170,6 @@ class Judge:
             "second_matter": second if second and second.confidence >= SECOND_MATTER_FROM else None,
             "needs_person": ranked[0].confidence < policy.confirm_below,
         }
-
-    def _words(self, reading: Reading, packed: Floats) -> tuple[Ints, Floats]:
-        """Ids and weights of the words worth remembering, entered in `packed` too."""
-        idf = self.model.text.idf
-        said, said_weights = weigh(reading.words, idf, SAID)
-        place, place_weights = weigh(reading.place_words, idf, WORDS - len(said))
-        where = {word: at for at, word in enumerate(said.tolist(), start=1)}
-        places = [where.setdefault(word, len(where) + 1) for word in place.tolist()]
-        ids = np.fromiter(where, dtype=np.int32, count=len(where))
-        weights = np.zeros((5, len(ids) + 1), dtype=np.float32)
-        weights[0, 1 : len(said) + 1] = said_weights
-        weights[1, places] = place_weights
-        weights[2:4] = np.square(weights[:2])
-        weights[4, 1:] = self._rare[ids]
-        packed[IDS] = BUCKETS
-        packed[IDS.start : IDS.start + len(ids)] = ids
-        both = packed[WEIGHTS].reshape(2, WORDS)
-        both[:] = 0.0
-        both[:, : len(ids)] = weights[:2, 1:]
-        return ids, weights
 
     def locate(self, reading: Reading) -> PlaceFix:
         """Village, town and point of a report, from what was given, said or measured, in that order."""

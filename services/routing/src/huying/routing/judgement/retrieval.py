@@ -1,20 +1,20 @@
 """Which incidents are worth a look: by device, person, cell, village, and, when no place is said, by words.
 
-Refuses to grow with the county: every list is cut, so ten times the incidents cost about the same. A first look at
-a few numbers (a logistic scorer that was learned) leaves those that are not hopeless.
+Refuses to grow with the county: lists that are too common are skipped, and a first look at a few numbers (a logistic
+scorer that was learned) leaves those that are not hopeless.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
-from .index import GLANCE, IncidentIndex, cell_of
-from .traits import H, Traits
+from .compiled import compiled
+from .index import GLANCE, IncidentIndex, cell_key, cell_of, day_key, device_key, heading_key, reporter_key, village_key
+from .postings import Key
+from .traits import Floats, H, Traits
 
 KEPT = 8
 """Candidates looked at in full at most; the right one is among them in 99 % of the county's months."""
@@ -33,14 +33,10 @@ LOOKS = (
 """What the first look sees, all cheap."""
 
 Slots = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float32]
-_NONE: frozenset[int] = frozenset()
-FROM = ("x", "centre_x", "x", "centre_x", "y", "centre_y", "y", "centre_y")
-TO = ("x", "x", "centre_x", "centre_x", "y", "y", "centre_y", "centre_y")
-"""Columns of the index and of a report between which the four distances lie."""
-_FROM, _TO = np.array([GLANCE.index(name) for name in FROM]), np.array([H[name] for name in TO])
-_SLACK = np.array([[0.0], [SPREAD_M], [SPREAD_M], [0.0]], dtype=np.float32)
-_HERE, _PERSON, _DEVICE = 1, 2, 4
+Asked = npt.NDArray[np.int64]
+"""(flag, list number): what is looked up, and what it says of the incidents found under it."""
+_PLAIN, _HERE, _PERSON, _DEVICE, _WORD, _DAY, _HEADING = 0, 1, 2, 4, 8, 16, 32
+_FOUND = 64
 
 
 def open_gate() -> Floats:
@@ -48,112 +44,205 @@ def open_gate() -> Floats:
     return np.zeros(len(LOOKS) + 1, dtype=np.float32)
 
 
-def near(report: Traits, index: IncidentIndex) -> tuple[Slots, Floats, npt.NDArray[np.int8]]:
-    """Slots that anything leads to, ascending, with votes by shared words and flags of what else is shared."""
-    votes = _votes(report, index)
-    found = set(votes)
+def asked(report: Traits, index: IncidentIndex) -> Asked:
+    """The lists that a report leads to."""
+    number_of = index.postings.number_of
     has_point = not math.isnan(report.x)
+    keys: list[tuple[int, Key]] = [(_WORD, word) for word in report.words[: WORDS_ASKED * (1 if has_point else 2)]]
     if has_point:
         column, row = cell_of(report.x, report.y)
-        cells = index.by_cell
-        for x in (column - 1, column, column + 1):
-            for y in (row - 1, row, row + 1):
-                if (x, y) in cells:
-                    found |= cells[x, y]
-    if not has_point:
-        holders = index.by_heading.get((report.likely[0], report.town), _NONE)
-        if len(holders) <= CROWD:
-            found |= holders
+        keys += [(_PLAIN, cell_key(x, y)) for x in range(column - 1, column + 2) for y in range(row - 1, row + 2)]
+    else:
+        keys.append((_HEADING, heading_key(report.likely[0], report.town)))
     day = int(report.at // 24)
     for matter in report.likely:
-        for key in ((matter, day), (matter, day - 1)):
-            holders = index.by_day.get(key, _NONE)
-            if len(holders) <= COMMON:
-                found |= holders
-    flags = index.flags
-    marked: list[list[int]] = []
-    for flag, holders in (
-        *((_HERE, index.by_village.get(village, _NONE)) for village in {report.village, *report.mentioned}),
-        (_PERSON, index.by_reporter.get(report.reporter or "", _NONE)),
-        (_DEVICE, index.by_device.get(report.device_id or "", _NONE)),
-    ):
-        if holders:
-            found |= holders
-            marked.append(list(holders))
-            flags[marked[-1]] |= flag
-    slots: Slots = np.fromiter(found, dtype=np.int64, count=len(found))
-    slots.sort()
-    voted = list(votes)
-    index.votes[voted] = list(votes.values())
-    result = slots, index.votes[slots], flags[slots]
-    index.votes[voted] = 0.0
-    for holders_marked in marked:
-        flags[holders_marked] = 0
-    return result
+        keys += ((_DAY, day_key(matter, day)), (_DAY, day_key(matter, day - 1)))
+    keys += [(_HERE, village_key(village)) for village in {report.village, *report.mentioned}]
+    if report.reporter:
+        keys.append((_PERSON, reporter_key(report.reporter)))
+    if report.device_id:
+        keys.append((_DEVICE, device_key(report.device_id)))
+    found: list[int] = []
+    for flag, key in keys:
+        number = number_of.get(key)
+        if number is not None:
+            found += (flag, number)
+    return np.array(found, dtype=np.int64).reshape(-1, 2)
 
 
-def _votes(report: Traits, index: IncidentIndex) -> dict[int, float]:
-    """Incidents that share heavy words; a word counts by how few share it."""
-    votes: dict[int, float] = {}
-    for word in report.words[: WORDS_ASKED * (2 if math.isnan(report.x) else 1)]:
-        holders = index.by_word.get(word)
-        if holders is not None and len(holders) <= COMMON:
-            share = 1.0 / (3.0 + len(holders))
-            for slot in holders:
-                votes[slot] = votes.get(slot, 0.0) + share
-    if len(votes) > 2 * KEPT:
-        ordered = sorted(zip(votes.values(), votes, strict=True))
-        votes = {slot: share for share, slot in ordered[-2 * KEPT :]}
-    return votes
+def first_looks(report: Traits, index: IncidentIndex, windows_days: Floats, gate: Floats) -> tuple[Slots, Floats]:
+    """Slots of all near incidents inside their windows that `gate` lets pass, with LOOKS of each (slots, looks).
 
-
-def first_looks(
-    reports: Sequence[Traits], index: IncidentIndex, windows_days: Floats
-) -> tuple[npt.NDArray[np.int64], Slots, Floats]:
-    """(owner, slot, LOOKS) of all near incidents still inside their windows, report by report, slots ascending.
-
-    `windows_days` gives for each heading how long after its last report an incident still attracts.
+    `windows_days` gives for each heading how long after its last report an incident still attracts; `gate` has the
+    weight of each of LOOKS and, last, of 1: what sums up to less than zero is hopeless.
     """
-    found = [near(report, index) for report in reports]
-    at, votes, flags = (np.concatenate(parts) for parts in zip(*found, strict=True)) if len(found) > 1 else found[0]
-    owner = np.repeat(np.arange(len(found)), [len(slots) for slots, _, _ in found])
-    theirs = index.glances[at].T
-    heads = np.concatenate([r.packed[: len(H)] for r in reports]).reshape(len(reports), -1)[owner].T
-    days = (heads[H["at"]] - theirs[GLANCE.index("last_at")]) * np.float32(1 / 24)
-    inside = days <= windows_days[theirs[GLANCE.index("top")].astype(np.int64)]
-    away = theirs[_FROM] - heads[_TO]
-    metres = np.fmin.reduce(np.hypot(away[:4], away[4:]) - _SLACK, axis=0)
-    unknown = np.isnan(metres)
-    mine = reports[0].matters if len(reports) == 1 else np.array([r.matters for r in reports])[owner]
-    here = (flags & _HERE) > 0
-    looks = np.empty((len(LOOKS), len(at)), dtype=np.float32)
-    looks[0] = (index.chances[at, 0] * mine).sum(axis=1)
-    looks[1] = root = np.sqrt(looks[0])
-    looks[2] = np.log1p(np.where(unknown, np.float32(0), np.maximum(metres, 0)) / np.float32(300))
-    looks[3] = unknown
-    looks[4] = unknown * root
-    looks[5] = here
-    looks[6] = here * root
-    looks[7] = np.log1p(np.maximum(days, 0))
-    looks[8] = np.minimum(votes, 0.5)
-    looks[9] = (flags & _PERSON) > 0
-    looks[10] = (flags & _DEVICE) > 0
-    return owner[inside], at[inside], looks[:, inside]
+    postings = index.postings
+    return _first_looks(
+        asked(report, index), postings.heads, postings.counts, postings.nodes, index.flags, index.votes,
+        index.glances, index.shares, report.matters, report.packed, windows_days, gate,
+    )  # fmt: skip
 
 
-def retrieve(reports: Sequence[Traits], index: IncidentIndex, windows_days: Floats, gate: Floats) -> list[Slots]:
-    """For each report the slots worth a full look, ascending, at most KEPT.
+def retrieve(report: Traits, index: IncidentIndex, windows_days: Floats, gate: Floats) -> Slots:
+    """The slots worth a full look, ascending, at most KEPT."""
+    return _likeliest(*first_looks(report, index, windows_days, gate), gate)
 
-    `gate` has the weight of each of LOOKS and, last, of 1: what sums up to less than zero is hopeless.
+
+_X, _Y, _CENTRE_X, _CENTRE_Y = (H[name] for name in ("x", "y", "centre_x", "centre_y"))
+_THEIR_X, _THEIR_Y, _THEIR_CENTRE_X, _THEIR_CENTRE_Y, _LAST_AT, _TOP = (GLANCE.index(name) for name in GLANCE)
+_AT = H["at"]
+_MOST_VOTED = 2 * KEPT
+
+
+@compiled
+def _is_common(flag: int, holders: int) -> bool:
+    return holders > (CROWD if flag == _HEADING else COMMON if flag in (_WORD, _DAY) else holders)
+
+
+@compiled
+def _first_looks(
+    asked: Asked,
+    heads: npt.NDArray[np.int32],
+    counts: npt.NDArray[np.int32],
+    nodes: npt.NDArray[np.int32],
+    flags: npt.NDArray[np.int8],
+    votes: Floats,
+    glances: Floats,
+    shares: npt.NDArray[np.uint8],
+    matters: Floats,
+    head: Floats,
+    windows_days: Floats,
+    gate: Floats,
+) -> tuple[Slots, Floats]:
+    """`flags` and `votes` are scratch over slots, zero before and after."""
+    room = 0
+    for at in range(len(asked)):
+        flag, number = asked[at]
+        if not _is_common(flag, counts[number]):
+            room += counts[number]
+    found, size = np.empty(room, dtype=np.int64), 0
+    voted, voters = np.empty(room, dtype=np.int64), 0
+    for at in range(len(asked)):
+        flag, number = asked[at]
+        if _is_common(flag, counts[number]):
+            continue
+        node = heads[number]
+        while node >= 0:
+            slot = nodes[node, 0]
+            node = nodes[node, 1]
+            if flag == _WORD:
+                if votes[slot] == 0:
+                    voted[voters] = slot
+                    voters += 1
+                votes[slot] += np.float32(1.0 / (3.0 + counts[number]))
+            else:
+                if flags[slot] == 0:
+                    found[size] = slot
+                    size += 1
+                flags[slot] |= (flag & (_HERE | _PERSON | _DEVICE)) | _FOUND
+    for slot in _most_voted(voted[:voters], votes):
+        if flags[slot] == 0:
+            found[size] = slot
+            size += 1
+            flags[slot] = _FOUND
+    slots, looks = np.empty(size, dtype=np.int64), np.empty((size, len(LOOKS)), dtype=np.float32)
+    used = 0
+    for slot in found[:size]:
+        days = (head[_AT] - glances[slot, _LAST_AT]) / np.float32(24)
+        if days <= windows_days[int(glances[slot, _TOP])]:
+            slots[used] = slot
+            used += _look(looks, used, slot, days, glances, head, shares, matters, flags[slot], votes[slot], gate)
+        flags[slot] = 0
+    for slot in voted[:voters]:
+        votes[slot] = 0
+    return slots[:used], looks[:used]
+
+
+@compiled
+def _most_voted(voted: Slots, votes: Floats) -> Slots:
+    """The slots with most votes (of equals the higher ones); the others' votes are forgotten."""
+    if len(voted) <= _MOST_VOTED:
+        return voted
+    ordered = np.sort(voted)
+    ordered = ordered[np.argsort(votes[ordered], kind="mergesort")]
+    for slot in ordered[:-_MOST_VOTED]:
+        votes[slot] = 0
+    return ordered[-_MOST_VOTED:]
+
+
+@compiled
+def _apart(x: float, y: float, other_x: float, other_y: float, slack_m: float) -> float:
+    """Metres between two points less what their inaccuracy may be; infinite when one is unknown."""
+    east, north = x - other_x, y - other_y
+    metres = math.sqrt(east * east + north * north)
+    return math.inf if np.isnan(metres) else metres - slack_m
+
+
+@compiled
+def _look(
+    looks: Floats,
+    at: int,
+    slot: int,
+    days: float,
+    glances: Floats,
+    head: Floats,
+    shares: npt.NDArray[np.uint8],
+    matters: Floats,
+    flag: int,
+    vote: float,
+    gate: Floats,
+) -> bool:
+    """Fill in a row of looks; False as soon as it is hopeless: the headings, far away in memory, are read last.
+
+    Single numbers are read out of whole arrays: a view of a row costs more than the numbers in it.
     """
-    owner, slots, looks = first_looks(reports, index, windows_days)
-    hope = (looks * gate[:-1, None]).sum(axis=0) + gate[-1]
-    kept = np.flatnonzero(hope >= 0)
-    found = []
-    ends = np.searchsorted(owner[kept], np.arange(len(reports) + 1)).tolist()
-    for begin, end in pairwise(ends):
-        own = kept[begin:end]
-        if len(own) > KEPT:
-            own = np.sort(own[np.argsort(-hope[own], kind="stable")[:KEPT]])
-        found.append(slots[own])
-    return found
+    x, y, centre_x, centre_y = head[_X], head[_Y], head[_CENTRE_X], head[_CENTRE_Y]
+    their_x, their_y = glances[slot, _THEIR_X], glances[slot, _THEIR_Y]
+    their_centre_x, their_centre_y = glances[slot, _THEIR_CENTRE_X], glances[slot, _THEIR_CENTRE_Y]
+    metres = min(
+        _apart(their_x, their_y, x, y, 0.0),
+        _apart(their_centre_x, their_centre_y, x, y, SPREAD_M),
+        _apart(their_x, their_y, centre_x, centre_y, SPREAD_M),
+        _apart(their_centre_x, their_centre_y, centre_x, centre_y, 0.0),
+    )
+    unknown = metres == math.inf
+    here = (flag & _HERE) > 0
+    far = 0.0 if unknown else math.log1p(max(metres, 0.0) / 300.0)
+    old = math.log1p(max(days, 0.0))
+    words = min(vote, 0.5)
+    person, device = (flag & _PERSON) > 0, (flag & _DEVICE) > 0
+    hope = gate[11] + far * gate[2] + unknown * gate[3] + here * gate[5] + old * gate[7]
+    hope += words * gate[8] + person * gate[9] + device * gate[10]
+    by_matter, by_root = gate[0], gate[1] + unknown * gate[4] + here * gate[6]
+    if hope + _most(by_matter, by_root) < 0:
+        return False
+    matter = np.float32(0)
+    for heading in range(len(matters)):
+        matter += shares[slot, heading] * matters[heading]
+    matter /= np.float32(255)
+    root = math.sqrt(matter)
+    looks[at, 0], looks[at, 1], looks[at, 2] = matter, root, far
+    looks[at, 3], looks[at, 4] = unknown, unknown * root
+    looks[at, 5], looks[at, 6] = here, here * root
+    looks[at, 7], looks[at, 8], looks[at, 9], looks[at, 10] = old, words, person, device
+    return bool(hope + matter * by_matter + root * by_root >= 0)
+
+
+@compiled
+def _most(by_square: float, by_root: float) -> float:
+    """Largest value of `by_square * r * r + by_root * r` for r from 0 to 1."""
+    if by_square < 0:
+        root = min(max(-by_root / (2 * by_square), 0.0), 1.0)
+        return by_square * root * root + by_root * root
+    return max(0.0, by_square + by_root)
+
+
+@compiled
+def _likeliest(slots: Slots, looks: Floats, gate: Floats) -> Slots:
+    order = np.argsort(slots)
+    if len(slots) > KEPT:
+        hopes = np.zeros(len(slots), dtype=np.float32)
+        for look in range(len(LOOKS)):
+            hopes += looks[order, look] * gate[look]
+        order = order[np.sort(np.argsort(-hopes, kind="mergesort")[:KEPT])]
+    return slots[order]

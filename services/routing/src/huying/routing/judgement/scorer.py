@@ -1,61 +1,87 @@
-"""Evaluates learned trees over many candidates at once, in numpy alone.
+"""Evaluates learned trees over a report's candidates.
 
-Refuses to learn: training lives in `learn`, and the running service never imports it. Every split of every tree is
+Refuses to learn: training lives in `learning`, and the running service never imports it. Every split of every tree is
 tested; what a failed test rules out is a bit mask over the tree's leaves, and the lowest leaf left is the answer
-(QuickScorer, Lucchese et al., SIGIR 2015). Leaf values are fixed-point, so a sum does not depend on its company.
+(QuickScorer, Lucchese et al., SIGIR 2015).
 """
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
+from .compiled import compiled
 from .model import LEAVES, Trees
 
 Floats = npt.NDArray[np.float32]
-FIXED = 1 << 20
-"""Steps of a leaf value."""
-AT_ONCE = 256
-"""Rows in one go: their tests fill the cache, not the memory."""
-_LOWEST = np.array([(m & -m).bit_length() - 1 if m else 0 for m in range(1 << LEAVES)], dtype=np.int8)
+
+
+ABREAST = 8
+"""Rows that go through a test together: one register of numbers, and as many as a report has candidates."""
 
 
 class Scorer:
     """Trees made ready for scoring."""
 
     def __init__(self, trees: Trees) -> None:
-        self._trees = trees
-        count, splits = trees.feature.shape
-        self._shape = (splits, count)
-        self._feature = (2 * trees.feature + ~trees.missing_left).T.ravel()
-        """Row of the doubled features: even ones have unknown as the smallest value, odd ones as the largest."""
-        self._threshold = trees.threshold.T.ravel()[:, None]
-        self._mask = trees.mask.T.ravel()[:, None]
-        self._base = (np.arange(count) * LEAVES)[:, None]
-        self._value = np.round(trees.value.astype(np.float64) * FIXED).astype(np.int64).ravel()
+        feature = (2 * trees.feature + ~trees.missing_left).astype(np.int32)
+        self._trees = (feature, trees.threshold, trees.mask.astype(np.int32), trees.value)
+        self._offset = trees.offset
 
     def log_odds(self, features: Floats) -> Floats:
-        """Log-odds per column of `features` (features, rows); NaN means unknown."""
-        rows = features.shape[1]
-        if not self._shape[1]:
-            return np.full(rows, self._trees.offset, dtype=np.float32)
-        parts = [self._some(features[:, at : at + AT_ONCE]) for at in range(0, rows, AT_ONCE)]
-        return np.concatenate(parts) if parts else np.zeros(0, dtype=np.float32)
-
-    def _some(self, features: Floats) -> Floats:
-        unknown = np.isnan(features)
-        both = np.empty((2 * len(features), features.shape[1]), dtype=np.float32)
-        both[0::2] = np.where(unknown, np.float32(-np.inf), features)
-        both[1::2] = np.where(unknown, np.float32(np.inf), features)
-        left = both[self._feature] <= self._threshold
-        alive = np.bitwise_and.reduce((self._mask | -left.astype(np.uint16)).reshape(*self._shape, -1), axis=0)
-        total = self._value[self._base + _LOWEST[alive]].sum(axis=0)
-        return np.asarray(total / FIXED + self._trees.offset, dtype=np.float32)
+        """Log-odds per row of `features` (rows, features); NaN means unknown. A row scores the same in any company."""
+        return _log_odds(features, *self._trees, self._offset)
 
 
-def probability(odds: Floats) -> Floats:
+@compiled
+def _log_odds(
+    features: Floats,
+    feature: npt.NDArray[np.int32],
+    threshold: Floats,
+    mask: npt.NDArray[np.int32],
+    value: Floats,
+    offset: float,
+) -> Floats:
+    """Log-odds; `feature` counts every feature twice.
+
+    Even ones have unknown as the smallest value, for splits that send it left; odd ones have it as it is, beyond every
+    limit, for splits that send it right.
+    """
+    rows, columns = features.shape
+    found = np.empty(rows, dtype=np.float32)
+    seen = np.empty((2 * columns, ABREAST), dtype=np.float32)
+    alive = np.empty(ABREAST, dtype=np.int32)
+    total = np.empty(ABREAST, dtype=np.float64)
+    for begin in range(0, rows, ABREAST):
+        count = min(ABREAST, rows - begin)
+        for column in range(columns):
+            for row in range(ABREAST):
+                known = features[begin + min(row, count - 1), column]
+                seen[2 * column + 1, row] = known
+                seen[2 * column, row] = -np.inf if np.isnan(known) else known
+        total[:] = offset
+        for tree in range(len(feature)):
+            alive[:] = 0xFFFF
+            for split in range(feature.shape[1]):
+                column, limit, rest = feature[tree, split], threshold[tree, split], mask[tree, split]
+                for row in range(ABREAST):
+                    alive[row] &= rest | -np.int32(seen[column, row] <= limit)
+            for row in range(count):
+                leaf = 0
+                while not alive[row] >> leaf & 1:
+                    leaf += 1
+                total[row] += value[tree, leaf]
+        for row in range(count):
+            found[begin + row] = total[row]
+    return found
+
+
+@compiled
+def chance_of(odds: float) -> float:
     """Logistic of log-odds."""
-    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(odds, -30.0, 30.0))), dtype=np.float32)
+    return 1.0 / (1.0 + math.exp(-odds))
 
 
 def no_trees(offset: float = -3.0) -> Trees:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import wording
+from .compiled import compiled
 from .emergency import danger_words
 from .facts import PackBits, ReportFacts
 from .model import TextModel
@@ -88,10 +89,19 @@ class Reader:
 def linear_scores(model: TextModel, documents: Sequence[Ints]) -> Floats:
     """Scores (documents, columns) of the linear text model."""
     out = np.empty((len(documents), model.weights.shape[1]), dtype=np.float32)
-    for i, ids in enumerate(documents):
-        unique, weights = weigh(ids, model.idf)
-        out[i] = weights @ model.weights[model.rows[unique]]
-    return out + model.bias
+    for row, ids in zip(out, documents, strict=True):
+        _score(ids, model.idf, model.rows, model.weights, model.bias, row)
+    return out
+
+
+@compiled
+def _score(ids: Ints, idf: Floats, rows: Ints, weights: Floats, bias: Floats, out: Floats) -> None:
+    unique, heavy = weigh(ids, idf)
+    out[:] = bias
+    for word in range(len(unique)):
+        row = weights[rows[unique[word]]]
+        for column in range(len(out)):
+            out[column] += heavy[word] * row[column]
 
 
 def matter_distribution(model: TextModel, scores: Floats, hints: Sequence[str | None]) -> Floats:

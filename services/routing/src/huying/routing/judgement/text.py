@@ -14,6 +14,9 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
+from ahocorasick_rs import AhoCorasick, MatchKind
+
+from .compiled import compiled
 
 Ints = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float32]
@@ -23,9 +26,8 @@ HASH_BITS = 17
 BUCKETS = 1 << HASH_BITS
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _DIGITS = re.compile(r"\d+(?:\.\d+)?")
-_YES = np.ones(1, dtype=bool)
-_SUBLINEAR = np.concatenate([[0.0], 1.0 + np.log(np.arange(1, 4096))]).astype(np.float32)
-"""Weight of a count; a letter that repeats a gram more often than this gains nothing."""
+EVERY = 1 << 30
+"""Keep all words."""
 
 
 def normalise(text: str) -> str:
@@ -70,21 +72,27 @@ def token_id(token: str, salt: int) -> int:
     return int(gram_ids(token, (len(token),), salt)[0])
 
 
-def weigh(ids: Ints, idf: Floats, keep: int | None = None) -> tuple[Ints, Floats]:
-    """Unique ids with length-normalised TF-IDF weights (sublinear counts); at most the `keep` heaviest."""
-    if not len(ids):
-        return ids, np.zeros(0, dtype=np.float32)
+@compiled
+def weigh(ids: Ints, idf: Floats, keep: int = EVERY) -> tuple[Ints, Floats]:
+    """Unique ids, ascending, with length-normalised TF-IDF weights (sublinear counts); at most the `keep` heaviest."""
+    unique, weights = np.empty_like(ids), np.empty(len(ids), dtype=np.float32)
+    used, count = 0, 0
     ordered = np.sort(ids)
-    first = np.flatnonzero(np.concatenate([_YES, ordered[1:] != ordered[:-1]]))
-    unique = ordered[first]
-    weights = idf[unique]
-    if len(first) < len(ids):
-        weights *= _SUBLINEAR[np.minimum(np.diff(first, append=len(ids)), len(_SUBLINEAR) - 1)]
-    if keep is not None and len(unique) > keep:
-        best = np.sort(np.argsort(-weights, kind="stable")[:keep])
+    for at in range(len(ordered)):
+        count += 1
+        if at + 1 == len(ordered) or ordered[at + 1] != ordered[at]:
+            unique[used] = ordered[at]
+            weights[used] = idf[ordered[at]] * np.float32(1.0 + math.log(count))
+            used += 1
+            count = 0
+    unique, weights = unique[:used], weights[:used]
+    if used > keep:
+        best = np.sort(np.argsort(-weights, kind="mergesort")[:keep])
         unique, weights = unique[best], weights[best]
-    norm = math.sqrt(float(np.dot(weights, weights)))
-    return unique, weights / np.float32(norm) if norm > 0 else weights
+    norm = math.sqrt((weights * weights).sum())
+    if norm > 0:
+        weights = weights / np.float32(norm)
+    return unique, weights
 
 
 def inverse_document_frequency(documents: Iterable[Ints]) -> Floats:
@@ -99,30 +107,16 @@ def inverse_document_frequency(documents: Iterable[Ints]) -> Floats:
 
 
 class Lexicon:
-    """Finds words of a fixed list in a text, longest first, without overlap: a look at two characters skips most."""
+    """Finds words of a fixed list in a text: leftmost, longest, without overlap (Aho-Corasick)."""
 
     def __init__(self, words: Iterable[str]) -> None:
-        known = sorted({w for w in words if w}, key=lambda w: (-len(w), w))
-        self._single = {word for word in known if len(word) == 1}
-        self._by_two: dict[str, tuple[str, ...]] = {}
-        for word in known:
-            if len(word) > 1:
-                self._by_two[word[:2]] = (*self._by_two.get(word[:2], ()), word)
+        self._words = sorted({word for word in words if word})
+        self._machine = AhoCorasick(self._words, matchkind=MatchKind.LeftmostLongest)
 
     def find(self, text: str) -> Iterator[tuple[int, str]]:
         """(position, word) from left to right."""
-        after = 0
-        longer, single = self._by_two, self._single
-        for position, character in enumerate(text):
-            words = longer.get(text[position : position + 2])
-            if (words is None and character not in single) or position < after:
-                continue
-            word = next((word for word in words or () if text.startswith(word, position)), None)
-            if word is None and character in single:
-                word = character
-            if word is not None:
-                yield position, word
-                after = position + len(word)
+        for number, begin, _ in self._machine.find_matches_as_indexes(text):
+            yield begin, self._words[number]
 
 
 class Synonyms:

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from .compiled import compiled
+from .text import BUCKETS, Ints, weigh
+
 Floats = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int32]
 
 CHANNELS = (
     "citizen_app", "qr_code", "grid_worker", "hotline_12345", "secretary_hotline",
@@ -22,6 +24,8 @@ WORDS = 72
 """N-grams remembered per report, text and address together: more moves no score and costs memory."""
 SAID = 56
 """Of these at most so many from the text; the address gets what it needs of the rest."""
+POSTED = 20
+"""Heaviest of them, by which a report without a place finds its incident."""
 EPOCH_HOURS = 438_288.0
 """2020-01-01 in hours since 1970: hours from here fit a 32-bit float to 15 seconds."""
 HEAD = (
@@ -31,9 +35,10 @@ HEAD = (
 )  # fmt: skip
 """First columns of `Traits.packed`; what a report does not say is NaN (so are counts of 0 and no side)."""
 H = {name: i for i, name in enumerate(HEAD)}
-IDS = slice(len(HEAD), len(HEAD) + WORDS)
-WEIGHTS = slice(IDS.stop, IDS.stop + 2 * WORDS)
-TOPIC = slice(WEIGHTS.stop, None)
+IDS_AT = len(HEAD)
+WEIGHTS_AT = IDS_AT + WORDS
+TOPIC_AT = WEIGHTS_AT + 2 * WORDS
+"""Where in `Traits.packed` the word ids, their weights and the wording space begin."""
 
 
 @dataclass(slots=True)
@@ -44,10 +49,6 @@ class Traits:
     packed: Floats
     """HEAD, then word ids (exact in a float below 2**24; unused ones are BUCKETS), their weights in the text, their
     weights in the address, then the unit vector of the learned wording space."""
-    ids: Ints
-    """The word ids in use."""
-    weights: Floats
-    """For each of them, after a column of zeros: weight in the text, in the address, both squared, and rarity."""
     at: float
     x: float
     y: float
@@ -62,7 +63,7 @@ class Traits:
     likely: tuple[int, int]
     """The two likeliest headings."""
     words: tuple[int, ...]
-    """The ids in use, heaviest first: how a report without a place finds its incident."""
+    """The POSTED heaviest word ids, heaviest first."""
     bits: npt.NDArray[np.uint64]
     """Landmarks (4 words), concepts (2 words), sides (1 word)."""
     numbers: frozenset[str]
@@ -75,3 +76,26 @@ class Traits:
     follow_up: float
     recurrence: float
     emergency: float
+
+
+@compiled
+def remember_words(said: Ints, place: Ints, idf: Floats, packed: Floats) -> Ints:
+    """Enter the words of text and address worth remembering in `packed`; the POSTED heaviest of them."""
+    own, own_weights = weigh(said, idf, SAID)
+    named, named_weights = weigh(place, idf, WORDS - len(own))
+    ids, weights = packed[IDS_AT:WEIGHTS_AT], packed[WEIGHTS_AT:TOPIC_AT]
+    ids[:] = BUCKETS
+    weights[:] = 0.0
+    used = len(own)
+    ids[:used] = own
+    weights[:used] = own_weights
+    for number in range(len(named)):
+        word = named[number]
+        at = int(np.searchsorted(own, word))
+        if at == len(own) or own[at] != word:
+            at = used
+            used += 1
+            ids[at] = word
+        weights[WORDS + at] = named_weights[number]
+    heaviest = np.argsort(-np.maximum(weights[:used], weights[WORDS : WORDS + used]), kind="mergesort")
+    return ids[heaviest[:POSTED]].astype(np.int32)

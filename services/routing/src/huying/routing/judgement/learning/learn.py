@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..correlator import FINAL_FEATURES, Correlator, final_features, ranked
-from ..evidence import FEATURES, Floats, pairs_of
+from ..correlator import FINAL_FEATURES, Correlator, second_look
+from ..evidence import FEATURES
 from ..facts import PackBits
 from ..judge import Judge
 from ..model import JudgementModel, Trees, untrained_text
 from ..retrieval import open_gate
-from ..scorer import Scorer, no_trees, probability
+from ..scorer import Scorer, chance_of, no_trees
 from ..screening import Reader, linear_scores, topic_vectors
-from ..traits import TOPIC, Traits
+from ..traits import TOPIC_AT, Floats, Traits
 from .labelled import LabelledReport
 from .replay import Coverage, Meeting, first_meetings, meetings
 from .texts import FOLDS, calibrate, document_frequencies, fit_text, matter_gaps, out_of_period
@@ -99,7 +99,7 @@ def with_topics(traits: list[Traits], judge: Judge, documents: Sequence[Any]) ->
     """Traits in the wording space of the final model: within a period, spaces of different fits cannot be compared."""
     topics = topic_vectors(judge.model.text, linear_scores(judge.model.text, documents))
     for own, topic in zip(traits, topics, strict=True):
-        own.packed[TOPIC] = topic
+        own.packed[TOPIC_AT:] = topic
     return traits
 
 
@@ -120,13 +120,13 @@ def fit_gate(judge: Judge, labelled: Sequence[LabelledReport], traits: Sequence[
         )
         seen.append(found[0])
         rights.append(found[1])
-    looks, right = np.concatenate(seen, axis=1), np.concatenate(rights)
+    looks, right = np.concatenate(seen), np.concatenate(rights)
     if not right.any() or right.all():
         return open_gate()
-    spread = np.maximum(looks.std(axis=1), 1e-3)
-    logistic = LogisticRegression(max_iter=1000).fit((looks / spread[:, None]).T, right)
+    spread = np.maximum(looks.std(axis=0), 1e-3)
+    logistic = LogisticRegression(max_iter=1000).fit(looks / spread, right)
     weights = logistic.coef_[0] / spread
-    least = np.quantile(weights @ looks[:, right], 1.0 - GATE_KEEPS)
+    least = np.quantile(looks[right] @ weights, 1.0 - GATE_KEEPS)
     limit = max(float(least), float(np.log(GATE_FROM)) - float(logistic.intercept_[0]))
     return np.append(weights, -limit).astype(np.float32)
 
@@ -169,7 +169,7 @@ def fit_scorers(
     part_of = {period: i % FINAL_PARTS for i, period in enumerate(periods)}
     parts = np.array([part_of[key] for key in keys])
     finals: list[Floats] = []
-    truths: list[npt.NDArray[np.bool_]] = []
+    truths: list[bool] = []
     known: list[npt.NDArray[np.bool_]] = []
     part_of_row: list[npt.NDArray[np.int64]] = []
     for part in range(FINAL_PARTS):
@@ -179,24 +179,23 @@ def fit_scorers(
         if not inside or not outside:
             continue
         trees = fit_pairs(inside, **settings)
-        features = np.concatenate([m.rows for m in outside]).T
-        odds = Scorer(trees).log_odds(features)
-        pairs = pairs_of((), [m.slots for m in outside])
-        order = ranked(pairs, odds)
-        finals.append(final_features(pairs, features, odds, order).T)
-        truths.append(np.concatenate([m.right for m in outside])[order[pairs.starts]])
+        scorer = Scorer(trees)
+        for meeting in outside:
+            order, _, seen = second_look(meeting.rows, scorer.log_odds(meeting.rows))
+            finals.append(seen)
+            truths.append(bool(meeting.right[order[0]]))
         known.append(np.array([labelled[m.report].problem is not None for m in outside]))
         part_of_row.append(np.full(len(outside), part))
     progress("pair scorer")
     pair = fit_pairs(met, **settings)
-    rows, right, of_part = np.concatenate(finals), np.concatenate(truths), np.concatenate(part_of_row)
+    rows, right, of_part = np.concatenate(finals), np.array(truths), np.concatenate(part_of_row)
     final = fit_trees(rows, right, **FINAL_SETTINGS)
     scores = np.zeros(len(rows), dtype=np.float32)
     for part in range(FINAL_PARTS):
         own = of_part == part
         if own.any() and not own.all():
             other = fit_trees(rows[~own], right[~own], **FINAL_SETTINGS)
-            scores[own] = probability(Scorer(other).log_odds(rows[own].T))
+            scores[own] = [chance_of(odds) for odds in Scorer(other).log_odds(rows[own])]
     looks = [scores, right.astype(np.float32), np.concatenate(known).astype(np.float32)]
     return pair, final, np.stack(looks, axis=1)
 

@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ..correlator import Correlator
-from ..evidence import F, Floats
+from ..evidence import F
 from ..index import IncidentIndex
-from ..traits import Traits
+from ..traits import Floats, Traits
 from .labelled import LabelledReport
 
 ALIKE = 0.5
@@ -57,12 +57,12 @@ def meetings(
     met: list[Meeting] = []
     for step in true_life(correlator, labelled, traits, fragments):
         own, problem = traits[step.number], labelled[step.number].problem
-        slots = correlator.candidates([own])[0]
+        slots = correlator.candidates(own)
         right = step.right(slots)
         coverage.due += step.due
         coverage.found += step.due and bool(right.any())
         if len(slots) and (problem is not None or step.number % blanks_every == 0):
-            rows = correlator.evidence([own], [slots])[1].T
+            rows = correlator.evidence(own, slots)
             sure = right | (rows[:, F["text_best"]] < ALIKE) if problem is None else np.ones(len(slots), bool)
             if sure.any():
                 met.append(Meeting(step.number, rows[sure], right[sure], slots[sure]))
@@ -72,7 +72,7 @@ def meetings(
 def first_meetings(
     correlator: Correlator, labelled: Sequence[LabelledReport], traits: Sequence[Traits], blanks_every: int = 1
 ) -> tuple[Floats, npt.NDArray[np.bool_]]:
-    """What the first look sees of all near incidents of one period (looks, rows), and which are right."""
+    """What the first look sees of all near incidents of one period (rows, looks), and which are right."""
     looks: list[Floats] = []
     rights: list[npt.NDArray[np.bool_]] = []
     for step in true_life(correlator, labelled, traits, 0.0):
@@ -80,7 +80,7 @@ def first_meetings(
             slots, seen = correlator.first_looks(traits[step.number])
             looks.append(seen)
             rights.append(step.right(slots))
-    return np.concatenate(looks, axis=1), np.concatenate(rights)
+    return np.concatenate(looks), np.concatenate(rights)
 
 
 @dataclass(slots=True)

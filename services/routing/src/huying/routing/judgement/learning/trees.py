@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..evidence import Floats
 from ..model import LEAVES, Trees
+from ..traits import Floats
 
 
 def fit_trees(features: Floats, truths: npt.NDArray[np.bool_], weights: Floats | None = None, **settings: Any) -> Trees:
