@@ -37,6 +37,7 @@ def version(pack: Path) -> str:
     return load_model(pack / "model/judgement.npz").version
 
 
+@pytest.mark.timeout(400)
 def test_learning_swaps_the_model_and_rolling_back_brings_the_old_one(pack, tmp_path):
     shipped = version(pack)
     files = [part_of(month, 150, tmp_path) for month in ("2025-10", "2025-11")]

@@ -88,13 +88,13 @@ def _said(report: Traits, slots: Ints, index: IncidentIndex) -> Floats:
         if report.village >= 0 and record.villages:
             village = report.village in record.villages
         if report.mentioned:
-            mentioned = not record.villages.isdisjoint(report.mentioned)
+            mentioned = not set(report.mentioned).isdisjoint(record.villages)
         if report.reporter is not None:
             reporter = report.reporter in record.reporters
         if report.device is not None:
             device, device_id = report.device in record.devices, report.device_id in record.device_ids
         if report.numbers and record.numbers:
-            common = len(report.numbers & record.numbers)
+            common = len(report.numbers.intersection(record.numbers))
             differ = common == 0
         found += (village, mentioned, reporter, device, device_id, common, differ)
     return np.array(found, dtype=np.float32).reshape(-1, len(SAID))

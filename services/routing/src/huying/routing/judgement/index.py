@@ -50,56 +50,66 @@ Bits = npt.NDArray[np.uint64]
 
 @dataclass(slots=True)
 class Record:
-    """One incident in the index. Treated as immutable: a join makes a new record."""
+    """One incident in the index. Treated as immutable: a join makes a new record.
+
+    What it knows of a kind is a tuple without repeats: mostly one or two, and a set of one takes 200 bytes.
+    """
 
     incident_id: str
     members: tuple[int, ...] = ()
     """Rows of `IncidentIndex.pool`, in order of arrival."""
-    reporters: frozenset[str] = frozenset()
-    devices: frozenset[str] = frozenset()
-    device_ids: frozenset[str] = frozenset()
-    villages: frozenset[int] = frozenset()
-    numbers: frozenset[str] = frozenset()
-    words: frozenset[int] = frozenset()
+    reporters: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
+    device_ids: tuple[str, ...] = ()
+    villages: tuple[int, ...] = ()
+    numbers: tuple[str, ...] = ()
+    words: tuple[int, ...] = ()
     """Heaviest n-grams of the reports: how a report without a place finds its incident."""
-    cells: frozenset[tuple[int, int]] = frozenset()
-    towns: frozenset[int] = frozenset({-1})
+    cells: tuple[tuple[int, int], ...] = ()
+    towns: tuple[int, ...] = (-1,)
     """Towns named, and -1 for all."""
     heading: int = -1
     day: int = 0
     """Likeliest heading and the day of the latest report: how a wide trouble finds its first reports."""
 
-    def keys(self) -> frozenset[Key]:
+    def keys(self) -> set[Key]:
         """What the incident is posted under."""
-        return self.words.union(
-            [village_key(village) for village in self.villages],
-            [cell_key(*cell) for cell in self.cells],
-            [heading_key(self.heading, town) for town in self.towns],
-            [day_key(self.heading, self.day)],
-            map(reporter_key, self.reporters),
-            map(device_key, self.device_ids),
-        )
+        found: set[Key] = set(self.words)
+        found.update([village_key(village) for village in self.villages])
+        found.update([cell_key(*cell) for cell in self.cells])
+        found.update([heading_key(self.heading, town) for town in self.towns])
+        found.add(day_key(self.heading, self.day))
+        found.update(map(reporter_key, self.reporters))
+        found.update(map(device_key, self.device_ids))
+        return found
+
+
+Known = TypeVar("Known")
+
+
+def more(known: tuple[Known, ...], *others: Known | None) -> tuple[Known, ...]:
+    """`known` with the others that it lacks."""
+    fresh = [other for other in others if other is not None and other not in known]
+    return (*known, *fresh) if fresh else known
 
 
 def joined_record(old: Record, member: Traits, row: int, heading: int, last_at: float) -> Record:
-    """The record after one more report; sets only grow, so they may know members that are no longer kept."""
+    """The record after one more report; what is known only grows, so it may be of members that are no longer kept."""
     members = (*old.members, row)
     if len(members) > MEMBERS_KEPT:
         members = members[:4] + members[4 - MEMBERS_KEPT :]
-    villages = old.villages.union(member.mentioned)
-    if member.village >= 0 and member.village_sure >= 0.3:
-        villages |= {member.village}
+    named = member.village if member.village >= 0 and member.village_sure >= 0.3 else None
     return Record(
         old.incident_id,
         members,
-        old.reporters | {member.reporter} if member.reporter else old.reporters,
-        old.devices | {member.device} if member.device else old.devices,
-        old.device_ids | {member.device_id} if member.device_id else old.device_ids,
-        villages,
-        old.numbers | member.numbers,
-        old.words.union(member.words),
-        old.cells if math.isnan(member.x) else old.cells | {cell_of(member.x, member.y)},
-        old.towns | {member.town},
+        more(old.reporters, member.reporter),
+        more(old.devices, member.device),
+        more(old.device_ids, member.device_id),
+        more(more(old.villages, *member.mentioned), named),
+        more(old.numbers, *sorted(member.numbers)),
+        (*old.words, *set(member.words).difference(old.words)) if old.words else member.words,
+        old.cells if math.isnan(member.x) else more(old.cells, cell_of(member.x, member.y)),
+        more(old.towns, member.town),
         heading,
         int(last_at // 24),
     )
@@ -303,8 +313,7 @@ class IncidentIndex:
 
     def _set(self, slot: int, record: Record | None) -> None:
         old = self.records[slot]
-        before: frozenset[Key] = old.keys() if old else frozenset()
-        after: frozenset[Key] = record.keys() if record else frozenset()
+        before, after = old.keys() if old else set(), record.keys() if record else set()
         if old is not None:
             self.postings.strike(before - after, slot)
             del self.slot_of[old.incident_id]

@@ -131,7 +131,7 @@ class Judge:
         screening = Screening(
             report_id=facts.report_id,
             places=self._guesses(fix),
-            circumstances=self._circumstances(reading),
+            circumstances=self.reader.circumstances(reading.text),
             follow_up=follow >= 0.5,
             recurrence=recur >= 0.5,
             emergency_words=dangers,
@@ -243,7 +243,3 @@ class Judge:
             code = self.places.town_codes[fix.town]
             guesses.append(PlaceGuess(None, code, self.pack.gazetteer.towns[code], 0.9, "town"))
         return tuple(guesses)
-
-    def _circumstances(self, reading: Reading) -> tuple[str, ...]:
-        found = [code for code, patterns in self.reader.circumstances if any(word in reading.text for word in patterns)]
-        return tuple(found)

@@ -75,6 +75,7 @@ class PlaceFinder:
                 self._names.setdefault(name, []).append(i)
         self._lexicon = Lexicon(self._names)
         self._towns = {name: self.town_index[code] for code, name in gazetteer.towns.items()}
+        self._town_names = Lexicon(self._towns)
         self._towns |= {code: self.town_index[code] for code in gazetteer.towns}
         self._noun_bit = {noun: i % 256 for i, noun in enumerate(gazetteer.landmark_nouns)}
         self._nouns = Lexicon(gazetteer.landmark_nouns)
@@ -99,7 +100,7 @@ class PlaceFinder:
 
     def towns_in(self, text: str) -> list[int]:
         """Towns whose full name occurs in `text`."""
-        return [index for name, index in self._towns.items() if not name.isdigit() and name in text]
+        return sorted({self._towns[name] for _, name in self._town_names.find(text)})
 
     @staticmethod
     def _is_town(text: str, position: int, length: int) -> bool:
@@ -110,13 +111,12 @@ class PlaceFinder:
         pieces: list[str] = []
         position = 0
         for mention in mentions:
-            pieces += [text[position : mention.start], "某村"]
+            pieces += (text[position : mention.start], "某村")
             position = mention.start + len(mention.name)
         pieces.append(text[position:])
         masked = "".join(pieces)
-        for name in self._towns:
-            if not name.isdigit() and name in masked:
-                masked = masked.replace(name, "某镇")
+        for position, name in reversed(self._town_names.find(masked)):
+            masked = f"{masked[:position]}某镇{masked[position + len(name) :]}"
         return masked
 
     def spot(self, text: str) -> Spot:

@@ -1,4 +1,4 @@
-"""Which slots stand under a key (a word, a village, a cell ...): linked lists in arrays, walked in machine code.
+"""Which slots stand under a key (a word, a village, a cell ...): chains of small blocks, walked in machine code.
 
 Refuses to know what a key means; equal keys are one list, and a list without slots is forgotten.
 """
@@ -15,7 +15,10 @@ from .compiled import compiled
 Key = int | str
 Ints = npt.NDArray[np.int32]
 NONE = -1
-"""End of a list; no node, no slot, no row."""
+"""End of a chain; no block, no slot, no row."""
+NEXT, USED, FIRST, WIDTH = 0, 1, 2, 16
+"""A block: the next one, how many slots it holds, and from FIRST on those slots. It fills a cache line; all blocks of a
+chain but the first are full."""
 
 
 class Postings:
@@ -27,19 +30,18 @@ class Postings:
         self._spare: list[int] = []
         self.heads: Ints = np.full(1024, NONE, dtype=np.int32)
         self.counts: Ints = np.zeros(1024, dtype=np.int32)
-        self.nodes: Ints = np.empty((4096, 2), dtype=np.int32)
-        """Slot, and the number of the next node."""
+        self.blocks: Ints = np.empty((1024, WIDTH), dtype=np.int32)
         self._room = np.array([NONE, 0], dtype=np.int64)
-        """First node that was given back, and the first that was never used."""
+        """First block that was given back, and the first that was never used."""
 
     def enter(self, keys: Iterable[Key], slot: int) -> None:
         """Put `slot` under each key, where it must not stand already."""
         numbers = [self.number_of[key] if key in self.number_of else self._new(key) for key in keys]
         if not numbers:
             return
-        while self._room[1] + len(numbers) > len(self.nodes):
-            self.nodes = np.concatenate([self.nodes, np.empty_like(self.nodes)])
-        _enter(np.array(numbers, dtype=np.int32), slot, self.heads, self.counts, self.nodes, self._room)
+        while self._room[1] + len(numbers) > len(self.blocks):
+            self.blocks = np.concatenate([self.blocks, np.empty_like(self.blocks)])
+        _enter(np.array(numbers, dtype=np.int32), slot, self.heads, self.counts, self.blocks, self._room)
 
     def strike(self, keys: Iterable[Key], slot: int) -> None:
         """Take `slot` away from each key, where it must stand."""
@@ -47,7 +49,7 @@ class Postings:
         if not known:
             return
         numbers = np.array([self.number_of[key] for key in known], dtype=np.int32)
-        _strike(numbers, slot, self.heads, self.counts, self.nodes, self._room)
+        _strike(numbers, slot, self.heads, self.counts, self.blocks, self._room)
         for place in np.flatnonzero(self.counts[numbers] == 0).tolist():
             self._spare.append(self.number_of.pop(known[place]))
 
@@ -61,32 +63,38 @@ class Postings:
 
 
 @compiled
-def _enter(numbers: Ints, slot: int, heads: Ints, counts: Ints, nodes: Ints, room: npt.NDArray[np.int64]) -> None:
+def _enter(numbers: Ints, slot: int, heads: Ints, counts: Ints, blocks: Ints, room: npt.NDArray[np.int64]) -> None:
     for number in numbers:
-        node = room[0]
-        if node >= 0:
-            room[0] = nodes[node, 1]
-        else:
-            node = room[1]
-            room[1] += 1
-        nodes[node, 0] = slot
-        nodes[node, 1] = heads[number]
-        heads[number] = node
+        head = heads[number]
+        if head < 0 or blocks[head, USED] == WIDTH - FIRST:
+            fresh = room[0]
+            if fresh >= 0:
+                room[0] = blocks[fresh, NEXT]
+            else:
+                fresh = room[1]
+                room[1] += 1
+            blocks[fresh, NEXT], blocks[fresh, USED] = head, 0
+            heads[number] = head = fresh
+        blocks[head, FIRST + blocks[head, USED]] = slot
+        blocks[head, USED] += 1
         counts[number] += 1
 
 
 @compiled
-def _strike(numbers: Ints, slot: int, heads: Ints, counts: Ints, nodes: Ints, room: npt.NDArray[np.int64]) -> None:
+def _strike(numbers: Ints, slot: int, heads: Ints, counts: Ints, blocks: Ints, room: npt.NDArray[np.int64]) -> None:
     for number in numbers:
-        before, node = -1, heads[number]
-        while node >= 0 and nodes[node, 0] != slot:
-            before, node = node, nodes[node, 1]
-        if node < 0:
-            raise KeyError("the slot does not stand under the key")
-        if before < 0:
-            heads[number] = nodes[node, 1]
-        else:
-            nodes[before, 1] = nodes[node, 1]
-        nodes[node, 1] = room[0]
-        room[0] = node
+        head = heads[number]
+        block, place = head, FIRST
+        while blocks[block, place] != slot:
+            place += 1
+            if place == FIRST + blocks[block, USED]:
+                block, place = blocks[block, NEXT], FIRST
+                if block < 0:
+                    raise KeyError("the slot does not stand under the key")
+        blocks[head, USED] -= 1
+        blocks[block, place] = blocks[head, FIRST + blocks[head, USED]]
+        if blocks[head, USED] == 0:
+            heads[number] = blocks[head, NEXT]
+            blocks[head, NEXT] = room[0]
+            room[0] = head
         counts[number] -= 1

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from .compiled import compiled
 from .index import GLANCE, IncidentIndex, cell_key, cell_of, day_key, device_key, heading_key, reporter_key, village_key
-from .postings import Key
+from .postings import FIRST, NEXT, USED, Key
 from .traits import Floats, H, Traits
 
 KEPT = 8
@@ -78,7 +78,7 @@ def first_looks(report: Traits, index: IncidentIndex, windows_days: Floats, gate
     """
     postings = index.postings
     return _first_looks(
-        asked(report, index), postings.heads, postings.counts, postings.nodes, index.flags, index.votes,
+        asked(report, index), postings.heads, postings.counts, postings.blocks, index.flags, index.votes,
         index.glances, index.shares, report.matters, report.packed, windows_days, gate,
     )  # fmt: skip
 
@@ -104,7 +104,7 @@ def _first_looks(
     asked: Asked,
     heads: npt.NDArray[np.int32],
     counts: npt.NDArray[np.int32],
-    nodes: npt.NDArray[np.int32],
+    blocks: npt.NDArray[np.int32],
     flags: npt.NDArray[np.int8],
     votes: Floats,
     glances: Floats,
@@ -126,20 +126,21 @@ def _first_looks(
         flag, number = asked[at]
         if _is_common(flag, counts[number]):
             continue
-        node = heads[number]
-        while node >= 0:
-            slot = nodes[node, 0]
-            node = nodes[node, 1]
-            if flag == _WORD:
-                if votes[slot] == 0:
-                    voted[voters] = slot
-                    voters += 1
-                votes[slot] += np.float32(1.0 / (3.0 + counts[number]))
-            else:
-                if flags[slot] == 0:
-                    found[size] = slot
-                    size += 1
-                flags[slot] |= (flag & (_HERE | _PERSON | _DEVICE)) | _FOUND
+        block = heads[number]
+        while block >= 0:
+            for place in range(FIRST, FIRST + blocks[block, USED]):
+                slot = blocks[block, place]
+                if flag == _WORD:
+                    if votes[slot] == 0:
+                        voted[voters] = slot
+                        voters += 1
+                    votes[slot] += np.float32(1.0 / (3.0 + counts[number]))
+                else:
+                    if flags[slot] == 0:
+                        found[size] = slot
+                        size += 1
+                    flags[slot] |= (flag & (_HERE | _PERSON | _DEVICE)) | _FOUND
+            block = blocks[block, NEXT]
     for slot in _most_voted(voted[:voters], votes):
         if flags[slot] == 0:
             found[size] = slot

@@ -18,7 +18,7 @@ from .emergency import danger_words
 from .facts import PackBits, ReportFacts
 from .model import TextModel
 from .places import Mention, PlaceFinder
-from .text import Ints, Synonyms, grams_of, normalise, token_id, weigh, without_numbers
+from .text import Ints, Lexicon, Synonyms, grams_of, normalise, token_id, weigh, without_numbers
 from .traits import CHANNELS
 
 Floats = npt.NDArray[np.float32]
@@ -53,9 +53,17 @@ class Reader:
         self.synonyms = Synonyms(pack.synonyms)
         self.more_danger = re.compile("|".join(f"(?:{p})" for p in pack.screening.emergency_patterns) or r"(?!)")
         self.calm = tuple(normalise(word) for word in pack.screening.calm_words)
-        self.circumstances = tuple(
-            (code, tuple(normalise(word) for word in words)) for code, words in pack.screening.circumstances.items()
-        )
+        self._circumstances: dict[str, list[str]] = {}
+        for code, words in pack.screening.circumstances.items():
+            for word in words:
+                self._circumstances.setdefault(normalise(word), []).append(code)
+        self._circumstance_words = Lexicon(self._circumstances, overlapping=True)
+
+    def circumstances(self, text: str) -> tuple[str, ...]:
+        """Codes of the circumstances that a normalised text gives away, in the pack's order."""
+        words = {word for _, word in self._circumstance_words.find(text)}
+        found = {code for word in words for code in self._circumstances[word]}
+        return tuple(code for code in self.pack.screening.circumstances if code in found)
 
     def read(self, reports: Sequence[ReportFacts]) -> list[Reading]:
         """Reports normalised, masked and hashed; a report reads the same in any batch."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -107,16 +107,19 @@ def inverse_document_frequency(documents: Iterable[Ints]) -> Floats:
 
 
 class Lexicon:
-    """Finds words of a fixed list in a text: leftmost, longest, without overlap (Aho-Corasick)."""
+    """Finds words of a fixed list in a text, all at once (Aho-Corasick)."""
 
-    def __init__(self, words: Iterable[str]) -> None:
+    def __init__(self, words: Iterable[str], *, overlapping: bool = False) -> None:
+        """Leftmost and longest words without overlap, or each and every one."""
         self._words = sorted({word for word in words if word})
-        self._machine = AhoCorasick(self._words, matchkind=MatchKind.LeftmostLongest)
+        self._overlapping = overlapping
+        kind = MatchKind.Standard if overlapping else MatchKind.LeftmostLongest
+        self._machine = AhoCorasick(self._words, matchkind=kind)
 
-    def find(self, text: str) -> Iterator[tuple[int, str]]:
+    def find(self, text: str) -> list[tuple[int, str]]:
         """(position, word) from left to right."""
-        for number, begin, _ in self._machine.find_matches_as_indexes(text):
-            yield begin, self._words[number]
+        found = self._machine.find_matches_as_indexes(text, self._overlapping)
+        return [(begin, self._words[number]) for number, begin, _ in found]
 
 
 class Synonyms:
