@@ -18,10 +18,10 @@ import numpy.typing as npt
 
 from .text import BUCKETS
 
-FORMAT = 2
+FORMAT = 3
 """Raised when the meaning of an array changes; a file of another format is refused."""
-LEAVES = 16
-"""A tree's leaves fit one 16-bit mask."""
+LEAF = -1
+TREE_PARTS = ("feature", "limit", "missing_left", "left", "right")
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int32]
 
@@ -56,18 +56,17 @@ class TextModel:
 
 @dataclass(frozen=True)
 class Trees:
-    """Gradient-boosted trees of at most LEAVES leaves, shape (trees, LEAVES - 1) for splits, (trees, LEAVES) for leaves.
+    """Gradient-boosted trees, arrays of shape (trees, nodes), the root first; the output is a log-odds.
 
-    A value up to `threshold` goes left, an unknown one where `missing_left` says; `mask` has a bit for each leaf
-    (from the left) that stays possible when a split sends right. Splits that a tree lacks send everything left.
-    Output is a log-odds.
+    A value up to the node's `limit` goes `left`, an unknown one where `missing_left` says; a node whose `feature` is
+    LEAF answers with its `limit`.
     """
 
-    feature: Ints
-    threshold: Floats
+    feature: npt.NDArray[np.int16]
+    limit: Floats
     missing_left: npt.NDArray[np.bool_]
-    mask: npt.NDArray[np.uint16]
-    value: Floats
+    left: npt.NDArray[np.uint8]
+    right: npt.NDArray[np.uint8]
     offset: float
 
 
@@ -102,13 +101,7 @@ def save_model(model: JudgementModel, path: Path) -> str:
         "gate": model.gate,
     }
     for name, trees in (("pair", model.pair), ("final", model.final)):
-        arrays |= {
-            f"{name}_feature": trees.feature.astype(np.int16),
-            f"{name}_threshold": trees.threshold,
-            f"{name}_missing_left": trees.missing_left,
-            f"{name}_mask": trees.mask,
-            f"{name}_value": trees.value,
-        }
+        arrays |= {f"{name}_{part}": getattr(trees, part) for part in TREE_PARTS}
     digest = hashlib.sha256()
     for name in sorted(arrays):
         digest.update(name.encode() + np.ascontiguousarray(arrays[name]).tobytes())
@@ -159,11 +152,7 @@ def load_model(path: Path) -> JudgementModel:
     )
     trees = [
         Trees(
-            feature=arrays[f"{name}_feature"].astype(np.int32),
-            threshold=arrays[f"{name}_threshold"].astype(np.float32),
-            missing_left=arrays[f"{name}_missing_left"],
-            mask=arrays[f"{name}_mask"],
-            value=arrays[f"{name}_value"].astype(np.float32),
+            **{part: arrays[f"{name}_{part}"] for part in TREE_PARTS},
             offset=float(description["offsets"][i]),
         )
         for i, name in enumerate(("pair", "final"))

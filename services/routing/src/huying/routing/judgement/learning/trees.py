@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..model import LEAVES, Trees
+from ..model import LEAF, Trees
 from ..traits import Floats
 
 
@@ -38,31 +38,21 @@ def fit_trees(features: Floats, truths: npt.NDArray[np.bool_], weights: Floats |
 def flatten(machine: Any) -> Trees:
     """The trees of a fitted HistGradientBoostingClassifier (binary) as arrays."""
     nodes = [predictors[0].nodes for predictors in machine._predictors]
-    shape = (len(nodes), LEAVES - 1)
-    feature = np.zeros(shape, dtype=np.int32)
-    threshold = np.full(shape, np.inf, dtype=np.float32)
-    missing = np.ones(shape, dtype=bool)
-    mask = np.full(shape, (1 << LEAVES) - 1, dtype=np.uint16)
-    value = np.zeros((len(nodes), LEAVES), dtype=np.float32)
+    shape = (len(nodes), max(map(len, nodes)))
+    feature, limit = np.full(shape, LEAF, dtype=np.int16), np.zeros(shape, dtype=np.float32)
+    missing_left = np.zeros(shape, dtype=bool)
+    left, right = np.zeros(shape, dtype=np.uint8), np.zeros(shape, dtype=np.uint8)
     for number, tree in enumerate(nodes):
-        leaves = splits = 0
+        own = (number, slice(len(tree)))
+        leaf = tree["is_leaf"].astype(bool)
+        feature[own] = np.where(leaf, LEAF, tree["feature_idx"])
+        limit[own] = np.where(leaf, tree["value"], rounded_down(tree["num_threshold"]))
+        missing_left[own] = tree["missing_go_to_left"] & ~leaf
+        left[own], right[own] = tree["left"], tree["right"]
+    return Trees(feature, limit, missing_left, left, right, float(np.ravel(machine._baseline_prediction)[0]))
 
-        def walk(node: int, number: int = number, tree: Any = tree) -> None:
-            nonlocal leaves, splits
-            if tree["is_leaf"][node]:
-                value[number, leaves] = tree["value"][node]
-                leaves += 1
-                return
-            own, splits = splits, splits + 1
-            limit = tree["num_threshold"][node]
-            rounded = np.float32(limit)
-            feature[number, own] = tree["feature_idx"][node]
-            threshold[number, own] = np.nextafter(rounded, np.float32(-np.inf)) if rounded > limit else rounded
-            missing[number, own] = tree["missing_go_to_left"][node]
-            before = leaves
-            walk(tree["left"][node])
-            mask[number, own] &= ~np.uint16((1 << leaves) - (1 << before))
-            walk(tree["right"][node])
 
-        walk(0)
-    return Trees(feature, threshold, missing, mask, value, float(np.ravel(machine._baseline_prediction)[0]))
+def rounded_down(limits: npt.NDArray[np.float64]) -> Floats:
+    """Limits as the next 32-bit number that is not above: 32-bit features then fall on the same side."""
+    rounded = limits.astype(np.float32)
+    return np.where(rounded > limits, np.nextafter(rounded, np.float32(-np.inf)), rounded)
