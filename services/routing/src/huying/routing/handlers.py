@@ -142,6 +142,7 @@ class Routing:
             return
         facts, screening = state.facts[report.report_id], state.screenings[report.report_id]
         verdict = state.index.judge(facts, screening)
+        screening = state.index.revise(screening, verdict)
         related = state.incidents.get(state.tracked.get(report.relates_to or "", ""))
         if related is not None:
             verdict = Verdict(report.report_id, "merge", related.id, 1.0, ())
@@ -150,7 +151,7 @@ class Routing:
         state.refs[report.report_id] = ref_of(report)
         self._apply(state, decision, effects)
         [(_, incident)] = decision.joins
-        effects.write("reports", store.report_row(report, facts, verdict, incident, now))
+        effects.write("reports", store.report_row(report, facts, screening, verdict, incident, now))
         if decision.opened:
             state.index.add_incident(IncidentView(incident, (facts,), now), [screening])
         else:

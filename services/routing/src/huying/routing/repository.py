@@ -33,7 +33,7 @@ from huying.contracts.topics import INCIDENTS
 
 from .domain import Decision, ref_of
 from .incident import PLAIN, Ask, Incident
-from .judgement import ReportFacts, Verdict
+from .judgement import ReportFacts, Screening, Verdict
 
 INDEXES = {
     "incidents": [
@@ -189,9 +189,10 @@ def _decided(command_id: str, decision: dict[str, Any] | None) -> UpdateOne:
 
 
 def report_row(
-    report: ReportAcceptedV1, facts: ReportFacts, verdict: Verdict, incident: str, at: datetime
+    report: ReportAcceptedV1, facts: ReportFacts, screening: Screening, verdict: Verdict, incident: str, at: datetime
 ) -> InsertOne[dict[str, Any]]:
-    """A report with the incident that it is in and why."""
+    """A report with what it was taken for, the incident that it is in and why."""
+    top = screening.matters[0]
     return InsertOne(
         {
             "_id": report.report_id,
@@ -200,6 +201,11 @@ def report_row(
             "origin_id": report.origin_id,
             "ref": ref_of(report).model_dump(),
             "facts": {name: getattr(facts, name) for name in FACTS},
+            "screening": {
+                "matter": top.code,
+                "confidence": round(top.confidence, 3),
+                "emergency": screening.emergency,
+            },
             "decision": {"band": verdict.band, "score": verdict.score, "candidate": verdict.incident_id},
             "decided_at": at,
         }

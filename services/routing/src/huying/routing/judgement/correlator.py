@@ -24,6 +24,8 @@ from .traits import EPOCH_HOURS, Floats, Traits
 
 CANDIDATES_KEPT = 5
 """How many rivals a verdict lists for the dispatcher."""
+ALIKE_FROM = 0.05
+"""An incident less likely than this says nothing about a report."""
 FINAL_FEATURES = (
     "best", "second", "gap", "third", "sum", "odds", "candidates", "here", "here_same_matter", "length",
     "follow_up", "recurrence", "matter_sure_report", "place_unknown", "is_machine", "channel",
@@ -123,16 +125,16 @@ class Correlator:
         own = screening.traits
         if own is None or not verdict.candidates:
             return screening
-        matters = own.matters.astype(np.float64)
+        nearest = verdict.candidates[0]
+        sure = max(verdict.score, nearest.score) if verdict.band != "new" else verdict.score
+        if sure < ALIKE_FROM:
+            return screening
+        slot = self.index.slot_of[nearest.incident_id]
+        both = own.matters * self.index.chances[slot, 1]
+        matters = (1.0 - sure) * own.matters + sure * both / both.sum()
         emergency = screening.emergency_confidence
-        sure = max(verdict.score, verdict.candidates[0].score) if verdict.band != "new" else verdict.score
-        for candidate in verdict.candidates[:1]:
-            slot = self.index.slot_of[candidate.incident_id]
-            both = matters * self.index.chances[slot, 1].astype(np.float64)
-            both /= both.sum()
-            matters = (1.0 - sure) * matters + sure * both
-            theirs = float(self.index.rows[slot, COLUMN["emergency"]])
-            emergency = max(emergency, (1.0 - sure) * emergency + sure * theirs)
+        theirs = float(self.index.rows[slot, COLUMN["emergency"]])
+        emergency = max(emergency, (1.0 - sure) * emergency + sure * theirs)
         return self.engine.revised(screening, matters.astype(np.float32), emergency)
 
     def evidence(self, report: Traits, slots: Slots) -> Floats:
