@@ -20,7 +20,7 @@ from pymongo.errors import PyMongoError
 
 from huying.contracts.topics import Topic
 
-from . import faults, parking, relay, ticks
+from . import collector, faults, parking, relay, ticks
 from .clock import Clock, LiveClock, ReplayClock
 from .decoding import Decoder
 from .errors import ConfigurationError, Transient
@@ -178,6 +178,8 @@ async def _live(
     ground.handler = await wire(ground)
     await ground.handler.reload()
     await ground.parking.read()
+    if ground.own_process:
+        collector.spare()
     ground.batch = MicroBatch(
         service=ground.settings.service,
         handler=ground.handler,

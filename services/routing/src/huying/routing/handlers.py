@@ -6,7 +6,7 @@ A second replica's write is noticed by the fence, and memory is rebuilt.
 
 from collections import ChainMap
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -130,7 +130,7 @@ class Routing:
         if effects.writes or effects.events:
             if not state.fenced:
                 effects.guards.append(self.repository.advance(self.memory.epoch, state.fence))
-            state.fence["$set"] = {"epoch": self.memory.epoch + 1, **asdict(state.tally)}
+            state.fence["$set"] = {"epoch": self.memory.epoch + 1, **state.tally.document()}
         return effects
 
     def _scene(self, state: Batch, now: datetime) -> Scene:

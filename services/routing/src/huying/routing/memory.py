@@ -3,7 +3,7 @@
 import heapq
 from collections import ChainMap
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -95,11 +95,10 @@ class Batch:
         self.refs.update(decision.moved)
         if decision.rule is not None:
             self.catalogue = self.catalogue.ruled(decision.rule)
-        self.tally = replace(
-            self.tally,
-            opened=self.tally.opened + len(decision.opened),
-            merged=self.tally.merged + decision.merges,
-            reversed=self.tally.reversed + decision.reversals,
+        self.tally = Tally(
+            self.tally.opened + len(decision.opened),
+            self.tally.merged + decision.merges,
+            self.tally.reversed + decision.reversals,
         )
 
     def due(self, memory: Memory, now: datetime) -> list[Incident]:

@@ -6,7 +6,7 @@ became of each), `fence` (one document a jurisdiction: whoever writes without ha
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -225,6 +225,10 @@ class Tally:
     merged: int = 0
     reversed: int = 0
 
+    def document(self) -> dict[str, int]:
+        """As it stands in the fence."""
+        return {"opened": self.opened, "merged": self.merged, "reversed": self.reversed}
+
 
 class Repository:
     """Reads of routing's own database."""
@@ -237,7 +241,7 @@ class Repository:
     async def fence(self) -> tuple[int, Tally]:
         """Epoch and tally so far; made when absent."""
         fences = self._mongo.collection("fence")
-        start = {"$setOnInsert": {"epoch": 0, **asdict(Tally())}}
+        start = {"$setOnInsert": {"epoch": 0, **Tally().document()}}
         await fences.update_one({"_id": self._jurisdiction}, start, upsert=True)
         row = await fences.find_one({"_id": self._jurisdiction})
         return row["epoch"], Tally(row["opened"], row.get("merged", 0), row.get("reversed", 0))
