@@ -30,6 +30,8 @@ from .ticks import Follower
 EMBEDDED_WAIT_MS = 40
 """tansu answers a waiting fetch only at the end of the wait, so the wait is the latency (guide: measured)."""
 KAFKA_WAIT_MS = 250
+IDLE_MS = 40
+"""FastStream sleeps as long as it has waited in vain, deaf to what arrives: so this is latency, too."""
 SESSION_MS = 6000
 """Above the worst pause seen of a process (2 s of imports), below the patience of a dispatcher."""
 REQUEST_BYTES = DLQ_MESSAGE_BYTES + 64 * 1024
@@ -102,7 +104,7 @@ class Link:
             "group_id": self._settings.group,
             "batch": True,
             "max_records": self._settings.batch_records,
-            "batch_timeout_ms": 200,
+            "batch_timeout_ms": IDLE_MS,
             "fetch_max_wait_ms": EMBEDDED_WAIT_MS if embedded else KAFKA_WAIT_MS,
             "fetch_max_bytes": self._settings.batch_bytes,
             "auto_offset_reset": "earliest",

@@ -78,11 +78,11 @@ class Relay:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE_S)
                 continue
-            if not published:
+            if published < ROWS:  # the outbox is empty, or has what a commit after the look woke us for
                 await self._wait()
 
     async def _to_the_end(self, producer: AIOKafkaProducer, cluster: str) -> int:
-        """A round that a graceful stop does not cut between publishing and marking."""
+        """A round that a graceful stop does not cut between publishing and marking; how many rows it found."""
         going = asyncio.ensure_future(self._round(producer, cluster))
         try:
             return await asyncio.shield(going)
