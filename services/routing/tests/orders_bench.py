@@ -19,7 +19,7 @@ START = datetime(2026, 3, 2, tzinfo=UTC)
 TOWN = PACK.towns[0].code
 
 
-def report(number: int, at: datetime | None = None) -> ReportAcceptedV1:
+def report(number: int, at: datetime | None = None, text: str = "路灯不亮", **more: Any) -> ReportAcceptedV1:
     at = at or START + timedelta(minutes=number)
     return ReportAcceptedV1(
         report_id=f"r{number}",
@@ -28,11 +28,12 @@ def report(number: int, at: datetime | None = None) -> ReportAcceptedV1:
         source="test",
         origin_id=str(number),
         channel="citizen_app",
-        text="路灯不亮",
+        text=text,
         place=Place(town_code=TOWN),
         received_at=at,
         accepted_at=at,
         reporter=ReporterRef(ref=f"person{number}"),
+        **more,
     )
 
 
@@ -83,11 +84,17 @@ class County:
         return decision
 
     def arrives(
-        self, band: str = "new", target: str | None = None, emergency: bool = False, matter: str = "M02"
+        self,
+        band: str = "new",
+        target: str | None = None,
+        emergency: bool = False,
+        matter: str = "M02",
+        at: datetime | None = None,
+        **more: Any,
     ) -> str:
-        """A report; the id of its incident."""
+        """A report, received `at` or now; the id of its incident."""
         number = len(self.reports)
-        coming = report(number, self.now)
+        coming = report(number, at or self.now, **more)
         verdict = Verdict(f"r{number}", band, target, 0.7, ())  # type: ignore[arg-type]
         arrival = Arrival(coming, screening(number, emergency, matter), verdict)
         scene = self.scene()

@@ -9,7 +9,7 @@ from orders_bench import PACK, County
 
 from huying.contracts import commands as c
 from huying.contracts.incidents import IncidentOpenedV1, IncidentReportJoinedV1
-from huying.contracts.moves import ACTIVE, MOVES, legal
+from huying.contracts.moves import ACTIVE, MOVES, OPEN, legal
 from huying.contracts.orders import IncidentRuledV1
 from huying.routing.domain.regrouping import since_of
 
@@ -38,11 +38,25 @@ class OrdersLife(RuleBasedStateMachine):
         band=st.sampled_from(["merge", "ask", "new"]),
         emergency=st.booleans(),
         matter=st.sampled_from(["M02", "M04", "M20", "M23"]),
+        text=st.sampled_from(["路灯不亮", "路灯还是不亮", "感谢，修好了"]),
         data=st.data(),
     )
-    def a_report_arrives(self, band: str, emergency: bool, matter: str, data: st.DataObject) -> None:
+    def a_report_arrives(self, band: str, emergency: bool, matter: str, text: str, data: st.DataObject) -> None:
         target = self.some(data) if self.county.incidents else None
-        self.county.arrives(band if target else "new", target, emergency, matter)
+        joined = self.county[self.county.arrives(band if target else "new", target, emergency, matter, text=text)]
+        assert joined.state in OPEN or "感谢" in text or joined.completed_at == self.county.now
+
+    @rule(contact=st.booleans(), emergency=st.booleans(), data=st.data())
+    def a_result_is_doubted(self, contact: bool, emergency: bool, data: st.DataObject) -> None:
+        finished = sorted(name for name, one in self.county.incidents.items() if one.state == "completed")
+        if finished:
+            self.county.passes(timedelta(minutes=5))
+            name = data.draw(st.sampled_from(finished))
+            joined = self.county[self.county.arrives("merge", name, emergency, text="路灯还是不亮")]
+            assert joined.state in OPEN - {"asked"}
+            if contact and joined.state == "dispatched":
+                self.county.wishes(joined.id, c.Accept(), "unit", joined.unit)
+                self.county.wishes(joined.id, c.Complete(text="好"), "unit", joined.unit)
 
     @rule(kind=st.sampled_from(sorted(MOVES)), role=ROLES, data=st.data())
     def somebody_commands(self, kind: str, role: str, data: st.DataObject) -> None:

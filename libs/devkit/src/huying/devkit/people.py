@@ -122,7 +122,9 @@ class People:
 
         seen = event.at if urgent else _in_office(event.at)
         accepted = seen + timedelta(minutes=dice.uniform(1, 8) if urgent else min(dice.lognormvariate(3.0, 0.8), 600))
-        if event.incident.returns == 0 and dice.random() < RETURN_SHARE:
+        course = event.incident.course
+        known = event.incident.returns > 0 or (course is not None and course.redone > 0)
+        if not known and dice.random() < RETURN_SHARE:
             plan(accepted, "return", reason="不属于本单位职责范围，请重新分派。")
             self._plans[event.incident_id] = deeds
             return

@@ -155,6 +155,8 @@ class Routing:
         if decision.opened:
             state.index.add_incident(IncidentView(incident, (facts,), now), [screening])
         else:
+            if incident in decision.regrouped:
+                state.index.reopen(incident)
             state.index.join(incident, facts, screening)
         asked = state.incidents[incident].state == "asked"
         self._meters.outcomes.labels(

@@ -14,6 +14,7 @@ from huying.county import Pack
 from .. import steps
 from ..incident import Ask, Cause, Incident
 from ..judgement import ReportFacts, Screening, Verdict
+from .afterwards import host, successor
 from .families import settle
 from .turn import Decision, Scene, Turn
 
@@ -103,20 +104,28 @@ class Arrival:
 
 
 def receive(arrival: Arrival, scene: Scene, cause: Cause) -> Decision:
-    """A report joins an incident, opens one, or opens one that waits for an answer."""
+    """A report joins an incident, opens one, or opens one that waits for an answer.
+
+    On a finished incident it is heard first (`afterwards`).
+    """
     turn, verdict, pack = Turn(scene, cause), arrival.verdict, scene.catalogue.pack
     decision, report = turn.decision, arrival.report
     ref, reasons = ref_of(report), reasons_of(verdict)
-    target = turn.surviving(verdict.incident_id)
+    target, screening, back_of = turn.surviving(verdict.incident_id), arrival.screening, verdict.recurrence_of
+    if verdict.band == "merge" and target is not None and target.state == "completed":
+        cleared = report.device is not None and report.device.state == "cleared"
+        finished = target
+        target = host(turn, finished, ref, cleared=cleared, emergency=screening.emergency)
+        if target is None:
+            back_of = (successor(turn, finished) or finished).id
     if verdict.band == "merge" and target is not None:
         how: steps.How = "device" if report.device else "merged"
-        if arrival.screening.follow_up:
+        if screening.follow_up:
             how = "follow_up"
         joined = turn.take(steps.joined(target, cause, ref, how, verdict.score, reasons))
         decision.joins.append((ref.report_id, joined.id))
         decision.merges += 1
         return decision
-    screening = arrival.screening
     fresh = Incident(
         id=incident_id(ref.report_id),
         version=0,
@@ -130,7 +139,7 @@ def receive(arrival: Arrival, scene: Scene, cause: Cause) -> Decision:
         last_at=cause.at,
         reports=(ref.report_id,),
         channels=(ref.channel,),
-        recurrence_of=verdict.recurrence_of,
+        recurrence_of=back_of,
         origin_due_at=report.origin_due_at,
     )
     current = turn.take(steps.opened(fresh, cause, ref, reasons))

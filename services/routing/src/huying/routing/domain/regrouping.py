@@ -15,6 +15,7 @@ from huying.contracts.moves import ACTIVE, OPEN
 
 from .. import steps
 from ..incident import PLAIN, Incident
+from .afterwards import answered_host
 from .arriving import classify, locate, place_of
 from .families import leave, place, settle, tied
 from .turn import Refusal, Turn, impossible
@@ -30,6 +31,8 @@ def answer(turn: Turn, incident: Incident, same: bool) -> None:
         return
     current = turn.take(steps.answered(incident, turn.cause, "same"))
     leaving = _reports(turn, current)
+    if target.state == "completed":
+        target = answered_host(turn, target, leaving)
     turn.take(steps.merged(current, turn.cause, target.id, None, ()))
     since = min(since_of(current), since_of(target))
     _bring(turn, target, leaving, "answered", since if since != since_of(target) else None, ask.score)

@@ -185,8 +185,13 @@ def redo(turn: Turn, incident: Incident, action: Redo) -> Refusal | None:
     actor = turn.cause.actor
     if actor is not None and actor.role == "system" and incident.course.redone >= limit:
         return Refusal("limit_reached", f"已重办 {incident.course.redone} 次：转人工复核")
-    before = steps.current(incident)
-    current = turn.take(steps.reopened(incident, turn.cause, action.reason))
-    place(turn, current, _other(turn, current, before.unit, f"重办：{action.reason}", before.assisting))
-    turn.decision.regrouped.add(incident.id)
+    done_again(turn, incident, action.reason)
     return None
+
+
+def done_again(turn: Turn, incident: Incident, reason: str) -> Incident:
+    """The result does not stand: the same unit has it again, on a clock of its own."""
+    before = steps.current(incident)
+    current = turn.take(steps.reopened(incident, turn.cause, reason))
+    turn.decision.regrouped.add(incident.id)
+    return place(turn, current, _other(turn, current, before.unit, f"重办：{reason}", before.assisting))

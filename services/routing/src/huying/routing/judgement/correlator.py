@@ -89,6 +89,13 @@ class Correlator:
         """An incident is finished; it still attracts recurrences until removed."""
         self.index.close(incident_id, _hours(at))
 
+    def reopen(self, incident_id: str) -> None:
+        """A finished incident lives again, with the reports that it has."""
+        known = self.index.records[self.index.slot(incident_id)]
+        assert known is not None
+        self.index.remove(incident_id)
+        self.index.put(incident_id, known.members)
+
     def remove(self, incident_id: str) -> None:
         """Forget an incident."""
         self.index.remove(incident_id)
@@ -209,12 +216,13 @@ class Correlator:
     def _is_back(self, traits: Traits, screening: Screening, slot: int) -> bool:
         """Whether a report on a finished incident opens a new one: it says so, it is late, or it is a danger.
 
-        Otherwise it is one more voice on the same problem: the incident's file and result answer it.
+        Otherwise it is one more voice on the same problem, and the domain says whether the result stands. An
+        all-clear opens nothing.
         """
         policy = self.engine.pack
         late = traits.at - self.index.rows[slot, COLUMN["closed_at"]] > 24 * policy.correlation.recurrence_after_days
         danger = screening.emergency_confidence >= policy.screening.emergency_clock_from
-        return bool(late) or danger or traits.recurrence >= 0.5
+        return not traits.cleared and (bool(late) or danger or traits.recurrence >= 0.5)
 
     def _returned(self, traits: Traits, features: Floats, is_open: bool) -> bool:
         """Whether a new incident is an earlier one come back: the report says so, or it was finished on this spot."""
