@@ -15,7 +15,8 @@ import pytest
 from pymongo import MongoClient
 
 from huying.chassis.testing import until
-from huying.contracts.topics import SOURCES
+from huying.contracts.ratings import RatingInvitedV1, ReviewDueV1
+from huying.contracts.topics import RATINGS, SOURCES
 from huying.devkit import logbook
 from huying.devkit.running import System
 from huying.devkit.stack import Stack, cluster
@@ -74,6 +75,15 @@ class People:
     async def done(self, incident: str, key: str = "dispatcher", **action: Any) -> None:
         answer = await self.wish(incident, key, **action)
         assert answer.status_code == 200, answer.text
+
+
+async def proved(system: System) -> bool:
+    """Whether all is quiet and the log proves it; a violation fails at once."""
+    log = await logbook.read(system.stack.bootstrap, SOURCES)
+    broker = await cluster.cluster_id(system.stack.bootstrap) or ""
+    proof = prove(log, await books_of(system.stack.mongo_url, "orders"), broker)
+    assert not proof.violations - proof.found["ledger_differs"] - proof.found["unpublished"], proof.examples
+    return proof.violations == 0
 
 
 def test_what_people_command_is_seen_by_the_citizen_the_clocks_and_those_who_are_told(
@@ -167,13 +177,67 @@ async def _story(system: System) -> str:
         again = await people.sees(third, "dispatched by the new catalogue", lambda page: page["unit"] is not None)
         assert again["unit"]["code"] == "U08"
 
-    async def proved() -> bool:
-        log = await logbook.read(system.stack.bootstrap, SOURCES)
-        broker = await cluster.cluster_id(system.stack.bootstrap) or ""
-        proof = prove(log, await books_of(system.stack.mongo_url, "orders"), broker)
-        assert not proof.violations - proof.found["ledger_differs"] - proof.found["unpublished"], proof.examples
-        return proof.violations == 0
-
-    await until(proved, "quiet, and proved from the log", PATIENCE_S)
+    await until(lambda: proved(system), "quiet, and proved from the log", PATIENCE_S)
     books.close()
     return str(one)
+
+
+async def told(system: System, kind: Any) -> list[Any]:
+    """What evaluation told of this kind, in order."""
+    log = await logbook.read(system.stack.bootstrap, (RATINGS,))
+    events = [record.event for record in log[RATINGS.name] if record.event and record.event.type == kind.TYPE]
+    return [kind.model_validate_json(event.data) for event in events]
+
+
+def test_dissatisfied_once_is_done_again_and_dissatisfied_twice_is_reviewed(system: System) -> None:
+    asyncio.run(_unhappy(system))
+
+
+async def _unhappy(system: System) -> None:
+    books: Any = MongoClient(system.stack.mongo_url, tz_aware=True)
+    incidents, notices = books["orders_routing"]["incidents"], books["orders_notification"]["notices"]
+    async with httpx.AsyncClient(timeout=30, trust_env=False) as client:
+        people = People(system, client)
+
+        async def finish(incident: str) -> None:
+            unit = f"unit-{incidents.find_one({'_id': incident})['dispatch']['unit']}"
+            await people.done(incident, unit, kind="accept")
+            await people.done(incident, unit, kind="complete", text="已更换灯泡")
+
+        async def rate(number: int) -> None:
+            """The citizen's mail box has its `number`th link; not satisfied, twice on the button."""
+
+            async def invited() -> Any:
+                return (await told(system, RatingInvitedV1))[number - 1 : number]
+
+            [link] = await until(invited, "a link", PATIENCE_S)
+            url = system.url("evaluation") + link.path
+            answer = await client.post(url, json={"grade": "dissatisfied", "comment": "灯还是不亮"})
+            assert answer.status_code == 200, answer.text
+            assert (await client.post(url, json={"grade": "dissatisfied"})).status_code == 409
+
+        tracking = await people.tell("村口路灯不亮", "130529104201", "wang")
+        page = await people.sees(tracking, "dispatched", lambda page: page["unit"] is not None)
+        incident = incidents.find_one({"number": page["incident_number"]})["_id"]
+        unit = page["unit"]
+        await finish(incident)
+        await rate(1)
+        page = await people.sees(tracking, "done again", lambda page: page["state"] == "dispatched")
+        assert (page["unit"], page["result"]) == (unit, None)
+        redone = incidents.find_one({"_id": incident})
+        assert redone["course"]["redone"] == 1
+        await finish(incident)
+        await rate(2)
+
+        async def reviewed() -> Any:
+            return notices.find_one({"template": "review_due"})
+
+        await until(reviewed, "the supervisors are told", PATIENCE_S)
+        [due] = await told(system, ReviewDueV1)
+        assert (due.incident_id, due.redone, due.because) == (incident, 1, "dissatisfied_again")
+        assert incidents.find_one({"_id": incident})["state"] == "completed"
+        await people.done(incident, "supervisor", kind="redo", reason="督办重办")
+        await finish(incident)
+
+    await until(lambda: proved(system), "quiet, and proved from the log", PATIENCE_S)
+    books.close()

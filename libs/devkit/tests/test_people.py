@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from huying.contracts.course import Course
 from huying.contracts.envelope import CloudEvent
 from huying.contracts.incidents import Classification, Dispatch, IncidentDispatchedV1, IncidentView
 from huying.contracts.places import Place
@@ -14,10 +15,10 @@ START = datetime(2026, 3, 2, 2, tzinfo=UTC)  # a Monday, 10:00 in Julu
 NEVER = START + timedelta(days=365)
 
 
-def dispatched(number: int, clock: str = "other", returns: int = 0) -> CloudEvent:
+def dispatched(number: int, clock: str = "other", returns: int = 0, redone: int = 0) -> CloudEvent:
     incident, at = f"in-{number}", START + timedelta(minutes=number)
     dispatch = Dispatch(
-        dispatch_id=f"dp-{number}-{returns}", unit="U02", unit_name="城管局", catalogue="c", dispatched_at=at
+        dispatch_id=f"dp-{number}-{returns}-{redone}", unit="U02", unit_name="城管局", catalogue="c", dispatched_at=at
     )
     view = IncidentView(
         incident_id=incident,
@@ -32,10 +33,11 @@ def dispatched(number: int, clock: str = "other", returns: int = 0) -> CloudEven
         channels=("iot",),
         dispatch=dispatch,
         returns=returns,
+        course=Course(redone=redone) if redone else None,
     )
     event = IncidentDispatchedV1(
         incident_id=incident,
-        incident_version=2 + 2 * returns,
+        incident_version=2 + 2 * returns + 5 * redone,
         jurisdiction="130529",
         at=at,
         pack_hash="h",
@@ -132,3 +134,15 @@ def test_who_was_sent_back_once_is_not_sent_back_again() -> None:
     people = People(7)
     people.hear(dispatched(n, returns=1) for n in range(500))
     assert all(dict(deed.body)["kind"] != "return" for deed in life(people))
+
+
+def test_what_is_done_again_is_accepted_and_completed_again_by_new_deeds() -> None:
+    people = People(7)
+    people.hear(dispatched(n) for n in range(200))
+    first = life(people)
+    people.hear(dispatched(n, redone=1) for n in range(200))
+    again = life(people)
+    kinds = [dict(deed.body)["kind"] for deed in again]
+    assert (kinds.count("return"), kinds.count("accept")) == (0, 200)
+    assert kinds.count("complete") > 180
+    assert {deed.key for deed in first}.isdisjoint({deed.key for deed in again})

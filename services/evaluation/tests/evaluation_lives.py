@@ -5,7 +5,7 @@ from typing import Any
 
 from huying.contracts import clocks, incidents
 from huying.contracts.incidents import Classification, Dispatch, IncidentView, ReportRef
-from huying.contracts.orders import IncidentSplitV1
+from huying.contracts.orders import IncidentRedoneV1, IncidentSplitV1
 from huying.contracts.places import Place
 from huying.contracts.reports import ReporterRef
 
@@ -37,6 +37,7 @@ class Life:
         self.completed_at: datetime | None = None
         self.merged_into: str | None = None
         self.opened_at = start
+        self.times = 0
 
     def _common(self, hours: float) -> dict[str, Any]:
         self.at += timedelta(hours=hours)
@@ -109,6 +110,13 @@ class Life:
             incidents.IncidentCompletedV1(dispatch=self.dispatch, text="<b>已修好</b>", **self._common(hours))
         )
         return self
+
+    def redone(self, hours: float = 1) -> "Life":
+        """It is done again, and dispatched."""
+        self.state, self.completed_at, self.times = "dispatched", None, self.times + 1
+        facts = {"reason": "群众评价不满意", "count": self.times}
+        self.steps.append(IncidentRedoneV1(**facts, **self._common(hours)))
+        return self.dispatched()
 
     def parted(self, name: str, into: str, hours: float = 1) -> "Life":
         facts = {"into": into, "into_number": f"PA-{into}", "reports": (report(name),), "reason": "另一件事"}

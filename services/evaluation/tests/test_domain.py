@@ -5,7 +5,19 @@ from datetime import timedelta
 import pytest
 from evaluation_lives import MONDAY, Life, clock
 
-from huying.evaluation.domain import Case, Decision, Rules, decide_clock, decide_rating, decide_silence, decide_step
+from huying.contracts.incidents import CommandDeclinedV1
+from huying.evaluation.domain import (
+    Case,
+    Decision,
+    Rules,
+    decide_clock,
+    decide_declined,
+    decide_rating,
+    decide_silence,
+    decide_step,
+    redo_id,
+)
+from huying.evaluation.rates import marks
 
 RULES = Rules(timedelta(days=15), timedelta(days=3))
 
@@ -137,3 +149,109 @@ def test_a_clock_told_again_changes_nothing_and_a_breach_stays():
     assert decisions == [Decision()] * len(events)
     assert cases["A"].clocks["c1"].breached
     assert cases["A"] == Case(incident_id="A", jurisdiction="130529", clocks=cases["A"].clocks)
+
+
+def rate(cases, invitation, grade="dissatisfied", hours=1):
+    """The verdict's decision; the case goes on with it."""
+    decision = decide_rating(cases["A"], invitation.rating_id, grade, "差", invitation.at + timedelta(hours=hours))
+    assert decision.refusal is None
+    cases["A"] = decision.cases[-1]
+    return decision
+
+
+def reopened(life, cases):
+    """It was done again and completed; who is invited now."""
+    known = len(life.steps)
+    return invited(live(*life.redone().accepted().completed().steps[known:], cases=cases)[1])
+
+
+def declined(reason, command=None):
+    return CommandDeclinedV1(
+        command_id=command or redo_id("A"),
+        incident_id="A",
+        jurisdiction="130529",
+        at=MONDAY,
+        reason=reason,
+        message="不能",
+    )
+
+
+def test_the_first_dissatisfied_verdict_has_it_done_again_and_others_on_the_same_result_add_nothing():
+    cases, decisions = live(*Life("A").opened().joined("r2").joined("r3").completed().steps)
+    one, two, three = invited(decisions)
+    assert [len(rate(cases, each, grade).redos) for each, grade in ((one, "satisfied"), (two, "dissatisfied"))] == [
+        0,
+        1,
+    ]
+    again = rate(cases, three, hours=2)
+    assert (again.redos, again.reviews) == ((), ())
+    assert "review" not in marks(cases["A"])
+
+
+def test_the_new_result_has_new_links_for_all_and_ends_those_that_nobody_used():
+    life = Life("A").opened().joined("r2").completed()
+    cases, decisions = live(*life.steps)
+    used, unused = invited(decisions)
+    rate(cases, used)
+    fresh = reopened(life, cases)
+    assert sorted(one.report_id for one in fresh) == ["A-r1", "r2"]
+    assert {one.rating_id for one in fresh}.isdisjoint({used.rating_id, unused.rating_id})
+    late = decide_rating(cases["A"], unused.rating_id, "satisfied", None, fresh[0].at)
+    assert late.refusal == "expired"
+    assert cases["A"].callback_due_at == fresh[0].at + RULES.callback_after
+    assert {"redone", "completed_once"} <= set(marks(cases["A"]))
+    known = dict(cases)
+    assert invited(live(*life.steps, cases=cases)[1]) == []
+    assert cases == known
+
+
+def test_dissatisfied_with_the_new_result_is_one_review_and_no_redo():
+    life = Life("A").opened().joined("r2").completed()
+    cases, decisions = live(*life.steps)
+    rate(cases, invited(decisions)[0])
+    first, second = reopened(life, cases)
+    again = rate(cases, first)
+    assert again.redos == ()
+    [(case, given, because)] = again.reviews
+    assert (case.redone, given.rating_id, because) == (1, first.rating_id, "dissatisfied_again")
+    assert "review" in marks(cases["A"])
+    assert rate(cases, second).reviews == ()
+    reopened(life, cases)
+    assert "review" not in marks(cases["A"]), "a supervisor had it done again"
+
+
+def test_a_verdict_while_it_is_being_done_again_asks_for_nothing():
+    life = Life("A").opened().completed()
+    cases, decisions = live(*life.steps)
+    live(*life.redone().steps[-2:], cases=cases)
+    decision = rate(cases, invited(decisions)[0])
+    assert (decision.redos, decision.reviews) == ((), ())
+
+
+def test_silence_about_the_new_result_makes_a_callback_of_its_own_and_none_while_it_is_done_again():
+    life = Life("A").opened().completed()
+    cases, _ = live(*life.steps)
+    live(*life.redone().steps[-2:], cases=cases)
+    assert cases["A"].callback_due_at is None
+    [fresh] = invited(live(*life.accepted().completed().steps[-2:], cases=cases)[1])
+    [(_, asked)] = decide_silence(cases["A"], fresh.at + RULES.callback_after).callbacks
+    assert asked == fresh
+
+
+@pytest.mark.parametrize(
+    ("event", "reviews"),
+    [
+        (declined("limit_reached"), 1),
+        (declined("illegal_move"), 0),
+        (declined("limit_reached", command="of-somebody-else"), 0),
+    ],
+)
+def test_what_is_not_done_again_by_itself_is_reviewed_once(event, reviews):
+    cases, decisions = live(*Life("A").opened().completed().steps)
+    assert decide_declined(cases["A"], event) == Decision(), "nothing was asked yet"
+    rate(cases, invited(decisions)[0])
+    decision = decide_declined(cases["A"], event)
+    assert [because for _, _, because in decision.reviews] == ["redo_declined"] * reviews
+    for case in decision.cases:
+        assert decide_declined(case, event) == Decision()
+    assert decide_declined(None, event) == Decision()

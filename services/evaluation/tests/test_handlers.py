@@ -10,12 +10,15 @@ from evaluation_lives import Life, clock
 from huying.chassis.measures import Measures
 from huying.chassis.message import API, Message
 from huying.contracts.clocks import ClockEvent
+from huying.contracts.orders import IncidentRedoneV1
+from huying.contracts.ratings import IncidentRatedV1
 from huying.contracts.topics import CLOCKS, INCIDENTS
 from huying.evaluation.domain import Rules
 from huying.evaluation.handlers import Cases, Evaluation, Verdict
 from huying.evaluation.repository import read
 from huying.evaluation.tickets import Ticket, Tickets
 
+SEEN = {IncidentRatedV1.TYPE}
 RULES = Rules(timedelta(days=15), timedelta(days=3))
 TICKETS = Tickets(b"k" * 32)
 
@@ -36,6 +39,7 @@ LANES = [
     Life("C").opened().returned().dispatched("U05").accepted().completed().steps,
     [*clock("c1", "acceptance", "on_time"), *clock("c2", "response", "extended", "breached", "late")],
     clock("c3", "resolution", "on_time", incident="C"),
+    Life("E").opened().joined("e2").accepted().completed().redone().accepted().completed().steps,
 ]
 
 
@@ -69,7 +73,7 @@ def run(events: list[Any]) -> tuple[dict[str, Any], dict[str, bytes]]:
 
 def test_every_interleaving_and_repetition_gives_the_same_cases_and_invitations() -> None:
     expected, told = run([event for lane in LANES for event in lane])
-    assert len(told) == 4
+    assert len(told) == 4 + 2 * 2
     for seed in range(60):
         cases, again = run(shuffled(seed))
         assert cases == expected
@@ -90,6 +94,28 @@ def test_a_verdict_in_the_same_batch_as_its_result_is_taken_and_the_second_refus
     assert (first.answer, second.answer) == ("rated", "used")
     assert [type(out.event).__name__ for out in first.events] == ["IncidentRatedV1"]
     assert second.writes == []
+
+
+def test_dissatisfied_twice_is_one_command_and_one_review_under_fixed_names() -> None:
+    def told() -> list[tuple[str, str, str]]:
+        state, subject = Cases(), handler()
+        rating, out = "", []
+        for event in [*LANES[5], None]:
+            if event is None or isinstance(event, IncidentRedoneV1):
+                at = LANES[5][-1].at
+                effects = subject.fold(state, Message(API, "v", Verdict(rating_id=rating, grade="dissatisfied")), at)
+                out += [(o.topic.name, o.key, o.id) for o in effects.events if o.event.TYPE not in SEEN]
+            if event is not None:
+                for sent in subject.fold(state, message(event), event.at).events:
+                    rating = sent.event.rating_id  # type: ignore[attr-defined]
+        subject.committed(state)
+        assert (state.redos, state.reviews) == (1, 1)
+        return out
+
+    first, second = told()
+    assert (first[0], first[1]) == ("huying.commands.v1", "130529")
+    assert (second[0], second[1]) == ("huying.ratings.v1", "E")
+    assert told() == [first, second]
 
 
 def test_each_write_succeeds_only_from_the_revision_before() -> None:

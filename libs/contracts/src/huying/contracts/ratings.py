@@ -46,6 +46,17 @@ class CallbackDueV1(RatingEvent):
     unit: Code
 
 
+class ReviewDueV1(RatingEvent):
+    """A supervisor reviews it (复核): dissatisfied after it was done again, or it is not done again by itself."""
+
+    TYPE: ClassVar[str] = "cn.huying.review.due.v1"
+    rating_id: Identifier
+    unit: Code
+    redone: int
+    """How often it was done again before."""
+    because: Literal["dissatisfied_again", "redo_declined"]
+
+
 class ListPublishedV1(Event):
     """A red or black list of a period."""
 

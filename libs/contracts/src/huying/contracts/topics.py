@@ -76,7 +76,7 @@ REPORTS = Topic(
 COMMANDS = Topic(
     "huying.commands.v1",
     "jurisdiction",
-    ("console", "routing", "hotline-bridge"),
+    ("console", "routing", "hotline-bridge", "evaluation"),
     (commands.CommandIssuedV1,),
     "What people and systems wish to happen to an incident.",
 )
@@ -130,10 +130,11 @@ RATINGS = Topic(
         ratings.RatingInvitedV1,
         ratings.IncidentRatedV1,
         ratings.CallbackDueV1,
+        ratings.ReviewDueV1,
         ratings.ListPublishedV1,
         ratings.SupervisionPushedV1,
     ),
-    "Ratings, call-backs, lists and supervision.",
+    "Ratings, call-backs, reviews, lists and supervision.",
 )
 TICKS = Topic(
     "huying.ticks.v1",

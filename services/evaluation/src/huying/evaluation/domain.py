@@ -1,11 +1,12 @@
 """A case as evaluation sees it: who answered, in time or not, and what the citizens say. No I/O, no clock.
 
 Feed and clocks come in no common order, so each writes its own part of a case and the result is the same for every
-interleaving. It never counts a silent citizen as a satisfied one, and never invites anybody twice.
+interleaving. It never counts a silent citizen as a satisfied one, and invites nobody twice to the same result. A dissatisfied one has
+the order done again once, then it is a supervisor's.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -14,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from huying.contracts.clocks import ClockBreachedV1, ClockEvent, ClockExtendedV1, ClockKind, ClockStoppedV1
 from huying.contracts.identity import deterministic_id
 from huying.contracts.incidents import (
+    CommandDeclinedV1,
     IncidentCompletedV1,
     IncidentDispatchedV1,
     IncidentEvent,
@@ -27,6 +29,7 @@ from huying.contracts.ratings import Grade
 
 Verdict = Literal["on_time", "late", "void"]
 Refusal = Literal["unknown", "used", "expired"]
+Because = Literal["dissatisfied_again", "redo_declined"]
 
 
 class _Part(BaseModel):
@@ -63,9 +66,10 @@ class CaseClock(_Part):
 
 
 class Invitation(_Part):
-    """One citizen's one chance to say how well it went."""
+    """One citizen's one chance to say how well it went. `round`: how often it was done again before this result."""
 
     rating_id: str
+    round: int = 0
     report_id: str
     reporter: str
     unit: str
@@ -108,6 +112,10 @@ class Case(_Part):
     invitations: tuple[Invitation, ...] = ()
     callback_due_at: datetime | None = None
     callback_at: datetime | None = None
+    redo_asked_at: datetime | None = None
+    review_at: datetime | None = None
+    review_round: int | None = None
+    """The result that a supervisor reviews, by how often it was done again before."""
 
     def invitation(self, rating_id: str) -> Invitation | None:
         """The invitation with this id."""
@@ -122,6 +130,8 @@ class Decision:
     invited: tuple[tuple[Case, Invitation], ...] = ()
     rated: tuple[tuple[Case, Invitation], ...] = ()
     callbacks: tuple[tuple[Case, Invitation], ...] = ()
+    redos: tuple[tuple[Case, Invitation], ...] = ()
+    reviews: tuple[tuple[Case, Invitation, Because], ...] = ()
     refusal: Refusal | None = None
     gap: bool = False
 
@@ -136,6 +146,8 @@ def decide_step(cases: Mapping[str, Case], event: IncidentEvent, rules: Rules) -
         return Decision()
     gap = event.incident_version > known.seen_version + 1
     case = _after(known, event)
+    if case.redone > known.redone:
+        case = case.model_copy(update={"callback_due_at": None})
     if isinstance(event, IncidentMergedV1 | IncidentSplitV1):
         gone = event.reports if isinstance(event, IncidentMergedV1) else [one.report_id for one in event.reports]
         staying = {name: report for name, report in case.reports.items() if name not in gone}
@@ -183,15 +195,51 @@ def decide_rating(case: Case | None, rating_id: str, grade: Grade, comment: str 
     )
     invitations = tuple(given if one.rating_id == rating_id else one for one in case.invitations)
     case = case.model_copy(update={"invitations": invitations, "callback_due_at": None})
-    return Decision((case,), rated=((case, given),), callbacks=before.callbacks)
+    decision = Decision((case,), rated=((case, given),), callbacks=before.callbacks)
+    return _dissatisfied(decision, case, given) if grade == "dissatisfied" else decision
+
+
+def _dissatisfied(decision: Decision, case: Case, given: Invitation) -> Decision:
+    """Once it is done again; the result of that is reviewed. What is being done again already needs neither."""
+    if case.state != "completed":
+        return decision
+    if case.redone == 0:
+        if case.redo_asked_at is not None:
+            return decision
+        case = case.model_copy(update={"redo_asked_at": given.rated_at})
+        return replace(decision, cases=(case,), redos=((case, given),))
+    if case.review_round == case.redone:
+        return decision
+    case = case.model_copy(update={"review_at": given.rated_at, "review_round": case.redone})
+    return replace(decision, cases=(case,), reviews=((case, given, "dissatisfied_again"),))
+
+
+def decide_declined(case: Case | None, event: CommandDeclinedV1) -> Decision:
+    """Routing has it not done again by itself any more: a supervisor looks at it.
+
+    Any other refusal means that somebody was faster: it is being done again.
+    """
+    ours = case is not None and case.redo_asked_at is not None and event.command_id == redo_id(case.incident_id)
+    if case is None or not ours or event.reason != "limit_reached" or case.review_round is not None:
+        return Decision()
+    case = case.model_copy(update={"review_at": _milliseconds(event.at), "review_round": case.redone})
+    unhappy = [one for one in case.invitations if one.grade == "dissatisfied" and one.rated_at is not None]
+    first = min(unhappy, key=lambda one: (one.rated_at, one.rating_id))
+    return Decision((case,), reviews=((case, first, "redo_declined"),))
+
+
+def redo_id(incident_id: str) -> str:
+    """The one command by which a case is done again after a dissatisfied verdict."""
+    return deterministic_id("cm", "redo", incident_id)
 
 
 def decide_silence(case: Case, now: datetime) -> Decision:
-    """Nobody rated by the due time: one call-back for the case, to whoever was invited first."""
+    """Nobody rated by the due time: one call-back for the result, to whoever was invited first."""
     if case.callback_due_at is None or case.callback_due_at > now:
         return Decision()
     due = case.callback_due_at
-    first = min(case.invitations, key=lambda one: (one.at, one.rating_id))
+    last = max(one.round for one in case.invitations)
+    first = min((one for one in case.invitations if one.round == last), key=lambda one: (one.at, one.rating_id))
     case = case.model_copy(update={"callback_due_at": None, "callback_at": due})
     return Decision((case,), callbacks=((case, first),))
 
@@ -233,10 +281,11 @@ def _after(case: Case, event: IncidentEvent) -> Case:
 
 
 def _invite(case: Case, rules: Rules) -> tuple[Case, tuple[tuple[Case, Invitation], ...]]:
-    """Invite every reporter of a completed case who was not invited yet."""
+    """Invite every reporter of a completed case who was not invited to this result yet; older links end."""
     if case.state != "completed" or case.completed_at is None or case.unit is None:
         return case, ()
-    asked = {one.report_id for one in case.invitations}
+    again = case.redone
+    asked = {one.report_id for one in case.invitations if one.round == again}
     new = []
     for report_id, report in case.reports.items():
         if report.reporter is None or report_id in asked:
@@ -244,7 +293,8 @@ def _invite(case: Case, rules: Rules) -> tuple[Case, tuple[tuple[Case, Invitatio
         at = _milliseconds(max(case.completed_at, report.since))
         new.append(
             Invitation(
-                rating_id=deterministic_id("rt", case.incident_id, report_id),
+                rating_id=deterministic_id("rt", case.incident_id, report_id, *([again] if again else [])),
+                round=again,
                 report_id=report_id,
                 reporter=report.reporter,
                 unit=case.unit,
@@ -254,11 +304,20 @@ def _invite(case: Case, rules: Rules) -> tuple[Case, tuple[tuple[Case, Invitatio
         )
     if not new:
         return case, ()
-    changes: dict[str, object] = {"invitations": (*case.invitations, *new)}
-    if not case.invitations:
-        changes["callback_due_at"] = min(one.at for one in new) + rules.callback_after
+    since = min(one.at for one in new)
+    older = tuple(_ended(one, since) if one.round < again else one for one in case.invitations)
+    changes: dict[str, object] = {"invitations": (*older, *new)}
+    if not asked:
+        changes["callback_due_at"] = since + rules.callback_after
     case = case.model_copy(update=changes)
     return case, tuple((case, one) for one in new)
+
+
+def _ended(invitation: Invitation, at: datetime) -> Invitation:
+    """The link to a result that does not stand: whoever did not use it gets one to the new result."""
+    if invitation.grade is not None or invitation.expires_at <= at:
+        return invitation
+    return invitation.model_copy(update={"expires_at": at})
 
 
 def _milliseconds(moment: datetime) -> datetime:

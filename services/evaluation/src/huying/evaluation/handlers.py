@@ -9,12 +9,21 @@ from huying.chassis.measures import Measures
 from huying.chassis.message import API, TIMER, Effects, Message, Stateless
 from huying.chassis.mongo import Mongo
 from huying.contracts.clocks import ClockEvent
-from huying.contracts.incidents import IncidentEvent
+from huying.contracts.incidents import CommandDeclinedV1, IncidentEvent
 from huying.contracts.message import Instant, Text, Value
 from huying.contracts.ratings import Grade
 
 from . import repository
-from .domain import Case, Decision, Rules, decide_clock, decide_rating, decide_silence, decide_step
+from .domain import (
+    Case,
+    Decision,
+    Rules,
+    decide_clock,
+    decide_declined,
+    decide_rating,
+    decide_silence,
+    decide_step,
+)
 from .repository import CASES
 from .tickets import Tickets
 
@@ -39,18 +48,22 @@ class Cases:
     by_rating: dict[str, str] = field(default_factory=dict)
     invited: int = 0
     callbacks: int = 0
+    redos: int = 0
+    reviews: int = 0
     gaps: int = 0
     grades: list[Grade] = field(default_factory=list)
 
 
 class Evaluation(Stateless):
-    """Keeps cases; invites, takes verdicts, and asks for a call-back where nobody gave one."""
+    """Keeps cases; invites, takes verdicts, has done again what dissatisfied, and asks for a call-back or a review."""
 
     def __init__(self, mongo: Mongo, measures: Measures, rules: Rules, tickets: Tickets) -> None:
         """One a service."""
         self._mongo, self._rules, self._tickets, self._measures = mongo, rules, tickets, measures
         self._invitations = measures.counter("invitations_total", "Citizens invited to rate")
         self._callbacks = measures.counter("callbacks_total", "Cases that nobody rated in time")
+        self._redos = measures.counter("redos_total", "Cases done again because a citizen was dissatisfied")
+        self._reviews = measures.counter("reviews_total", "Cases that a supervisor has to review")
         self._ratings = measures.counter("ratings_total", "Verdicts of citizens", "grade")
 
     async def load(self, messages: Sequence[Message]) -> Cases:
@@ -78,6 +91,8 @@ class Evaluation(Stateless):
             decision = decide_silence(state.cases[body], now)
         elif isinstance(body, IncidentEvent):
             decision = decide_step(state.cases, body, self._rules)
+        elif isinstance(body, CommandDeclinedV1):
+            decision = decide_declined(state.cases.get(body.incident_id), body)
         elif isinstance(body, ClockEvent):
             decision = decide_clock(state.cases, body)
         else:
@@ -89,6 +104,8 @@ class Evaluation(Stateless):
         effects.publish(*(repository.callback(*pair) for pair in decision.callbacks))
         effects.publish(*(repository.invited(*pair, self._tickets) for pair in decision.invited))
         effects.publish(*(repository.rated(*pair) for pair in decision.rated))
+        effects.publish(*(repository.redo(*pair) for pair in decision.redos))
+        effects.publish(*(repository.review(*due) for due in decision.reviews))
         written = [repository.write(case) for case in decision.cases]
         for case, operation in written:
             effects.write(CASES, operation)
@@ -96,6 +113,8 @@ class Evaluation(Stateless):
             state.by_rating |= {one.rating_id: case.incident_id for one in case.invitations}
         state.invited += len(decision.invited)
         state.callbacks += len(decision.callbacks)
+        state.redos += len(decision.redos)
+        state.reviews += len(decision.reviews)
         state.gaps += decision.gap
         state.grades += [one.grade for _, one in decision.rated if one.grade]
         return effects
@@ -104,6 +123,8 @@ class Evaluation(Stateless):
         """Count what is in the database now."""
         self._invitations.inc(state.invited)
         self._callbacks.inc(state.callbacks)
+        self._redos.inc(state.redos)
+        self._reviews.inc(state.reviews)
         for grade in state.grades:
             self._ratings.labels(grade).inc()
         for _ in range(state.gaps):

@@ -30,7 +30,9 @@ FIGURES: Mapping[str, tuple[str, str]] = {
 }
 """Figure: its name, and the mark of the cases it is a share of."""
 
-MARKS = frozenset({*FIGURES, *(base for _, base in FIGURES.values()), "returned", "rated", "unrated", "invited"})
+MARKS = frozenset(
+    {*FIGURES, *(base for _, base in FIGURES.values()), "returned", "rated", "unrated", "invited", "review"}
+)
 """What the drill-down can list."""
 
 FINAL: frozenset[ClockKind] = frozenset({"resolution", "response"})
@@ -97,6 +99,7 @@ def marks(case: Case) -> list[str]:
         "redone": case.redone > 0,
         "overdue": final is False,
         "extended": any(clock.extended for clock in case.clocks.values()),
+        "review": case.review_round is not None and case.review_round == case.redone,
         "invited": bool(case.invitations),
         "rated": rated > 0,
         "unrated": rated < len(case.invitations),

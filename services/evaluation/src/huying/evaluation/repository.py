@@ -6,14 +6,18 @@ from pymongo import ReplaceOne
 
 from huying.chassis.message import Document, Outgoing
 from huying.contracts import topics
+from huying.contracts.commands import Actor, CommandIssuedV1, Redo
 from huying.contracts.identity import deterministic_id
-from huying.contracts.ratings import CallbackDueV1, IncidentRatedV1, RatingInvitedV1
+from huying.contracts.ratings import CallbackDueV1, IncidentRatedV1, RatingInvitedV1, ReviewDueV1
 
-from .domain import Case, Invitation
+from .domain import Because, Case, Invitation, redo_id
 from .rates import grades, marks
 from .tickets import Ticket, Tickets
 
 CASES = "cases"
+EVALUATION = Actor(id="evaluation", role="system")
+UNSATISFIED = "群众评价不满意"
+"""Why it is done again. Every reporter reads it, so it quotes nobody's comment."""
 
 
 def read(document: Document) -> Case:
@@ -75,5 +79,35 @@ def callback(case: Case, invitation: Invitation) -> Outgoing:
         rating_id=invitation.rating_id,
         unit=invitation.unit,
     )
-    identity = deterministic_id("cb", case.incident_id)
+    identity = deterministic_id("cb", case.incident_id, *([invitation.round] if invitation.round else []))
     return Outgoing(topics.RATINGS, case.incident_id, identity, event, case.callback_at)
+
+
+def redo(case: Case, invitation: Invitation) -> Outgoing:
+    """The command that has it done again; its name makes it happen once."""
+    assert invitation.rated_at is not None
+    command = CommandIssuedV1(
+        command_id=redo_id(case.incident_id),
+        jurisdiction=case.jurisdiction,
+        incident_id=case.incident_id,
+        actor=EVALUATION,
+        action=Redo(reason=UNSATISFIED),
+        issued_at=invitation.rated_at,
+    )
+    return Outgoing(topics.COMMANDS, case.jurisdiction, command.command_id, command, invitation.rated_at)
+
+
+def review(case: Case, invitation: Invitation, because: Because) -> Outgoing:
+    """The event that a supervisor has to review it."""
+    assert case.review_at is not None
+    event = ReviewDueV1(
+        incident_id=case.incident_id,
+        jurisdiction=case.jurisdiction,
+        at=case.review_at,
+        rating_id=invitation.rating_id,
+        unit=invitation.unit,
+        redone=case.redone,
+        because=because,
+    )
+    identity = deterministic_id("rv", case.incident_id, case.redone)
+    return Outgoing(topics.RATINGS, case.incident_id, identity, event, case.review_at)

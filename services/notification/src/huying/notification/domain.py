@@ -15,7 +15,7 @@ from huying.contracts.clocks import ClockBreachedV1, ClockEvent, ClockWarnedV1
 from huying.contracts.identity import deterministic_id
 from huying.contracts.incidents import IncidentEvent, IncidentView
 from huying.contracts.places import Place
-from huying.contracts.ratings import RatingInvitedV1
+from huying.contracts.ratings import RatingInvitedV1, ReviewDueV1
 from huying.county import Pack
 
 from .audience import Audience, Recipient
@@ -109,8 +109,13 @@ class Desk:
         people = self._audience.of(roles, event.unit, facts.village)
         return _once(self._notice(facts, event_id, event.at, person, template, fields) for person in people)
 
-    def on_rating(self, facts: Facts, event: RatingInvitedV1) -> list[Notice]:
-        """The reporter is asked for a verdict."""
+    def on_rating(self, facts: Facts, event: RatingInvitedV1 | ReviewDueV1) -> list[Notice]:
+        """The reporter is asked for a verdict, or the supervisors to review what dissatisfied."""
+        if isinstance(event, ReviewDueV1):
+            told = self._opening_fields(facts) | {"unit": self._unit(event.unit), "redone": event.redone}
+            people = self._audience.holders("supervisor", event.unit, facts.village)
+            occasion = f"review/{event.redone}"
+            return _once(self._notice(facts, occasion, event.at, person, "review_due", told) for person in people)
         fields = self._opening_fields(facts) | {
             "unit": self._unit(event.unit),
             "link": f"{self._public_url}{event.path}",

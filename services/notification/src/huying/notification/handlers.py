@@ -9,14 +9,14 @@ from huying.chassis.measures import Measures
 from huying.chassis.message import Document, Effects, Message, Stateless
 from huying.contracts.clocks import ClockBreachedV1, ClockEvent, ClockWarnedV1
 from huying.contracts.incidents import IncidentEvent
-from huying.contracts.ratings import RatingInvitedV1
+from huying.contracts.ratings import RatingInvitedV1, ReviewDueV1
 
 from . import repository as store
 from .delivery.outcome import Outcomes
 from .domain import Desk, Facts, Notice
 from .repository import Known, Repository
 
-_LATER = (ClockWarnedV1, ClockBreachedV1, RatingInvitedV1)
+_LATER = (ClockWarnedV1, ClockBreachedV1, RatingInvitedV1, ReviewDueV1)
 """Events that need an incident's facts and may come before them."""
 
 

@@ -26,6 +26,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "clock_reminded": ("kind", "percent", "due", "late"),
     "clock_breached": ("kind", "due", "late"),
     "rating_invited": ("link",),
+    "review_due": ("redone",),
     "withdrawn": ("reason",),
     "covered": ("by",),
     "whistled": ("meet_at", "main_unit", "reason"),
