@@ -7,13 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from huying.contracts import clocks, incidents, notices, ratings, topics
+from huying.contracts import clocks, incidents, notices, orders, ratings, topics
 
 from .logbook import Record
 from .verify import Proof
 
 AUTOMATIC = frozenset({"merged", "follow_up", "device"})
 """Joins that the machine decided by itself; an answered ask is a person's."""
+
+REDONE_BY = {"routing": "reported_again", "evaluation": "dissatisfied"}
+"""Why an order was done again, by the service that wished it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,8 @@ def read(log: Mapping[str, Sequence[Record]]) -> Month:
         channel[data["report_id"]] = data["channel"]
     place: dict[str, str] = {}
     how: Counter[str] = Counter()
+    redone: Counter[str] = Counter()
+    came_back = 0
     asked: set[str] = set()
     answers: Counter[str] = Counter()
     units: dict[str, str] = {}
@@ -48,10 +53,13 @@ def read(log: Mapping[str, Sequence[Record]]) -> Month:
             latest[incident] = max(latest.get(incident, (0, "")), (data["incident_version"], data["incident"]["state"]))
         if kind == incidents.IncidentOpenedV1.TYPE:
             place.setdefault(data["report"]["report_id"], incident)
+            came_back += data["incident"].get("recurrence_of") is not None
         elif kind == incidents.IncidentReportJoinedV1.TYPE:
             how[data["how"]] += 1
             if data["how"] in AUTOMATIC:
                 place[data["report"]["report_id"]] = incident
+        elif kind == orders.IncidentRedoneV1.TYPE:
+            redone[REDONE_BY.get((data["actor"] or {}).get("id", ""), "person")] += 1
         elif kind == incidents.IncidentAskedV1.TYPE:
             asked.add(incident)
         elif kind == incidents.IncidentAskAnsweredV1.TYPE:
@@ -72,6 +80,8 @@ def read(log: Mapping[str, Sequence[Record]]) -> Month:
         "new": len(set(latest) - asked),
         "dispatched": len(units),
         "dispatched_by_unit": dict(Counter(units.values()).most_common()),
+        "redone": dict(sorted(redone.items())),
+        "came_back": came_back,
         "states": dict(state),
         "clocks": _clocks(events.get(topics.CLOCKS.name, ())),
         "notices": _notices(events.get(topics.NOTICES.name, ())),
@@ -130,6 +140,7 @@ def _ratings(facts: Facts) -> dict[str, Any]:
         "grades": dict(grades),
         "satisfied_share": round(good / rated, 4) if rated else None,
         "callbacks_due": kinds[ratings.CallbackDueV1.TYPE],
+        "reviews_due": kinds[ratings.ReviewDueV1.TYPE],
     }
 
 

@@ -30,6 +30,10 @@ def show(summary: dict[str, Any]) -> None:
     rows = [
         ("上报 reports", f"{summary['reports']}（{channels}）"),
         ("事件 incidents", f"{summary['incidents']}（{_pairs(summary['states'])}）"),
+        (
+            "重办 redone",
+            f"{_pairs(summary['redone'])}；另立关联 {summary['came_back']}，待复核 {summary['ratings']['reviews_due']}",
+        ),
         ("自动合并 merged", f"{summary['merged']}（{_pairs(summary['merged_how'])}）"),
         ("询问 asked", f"{summary['asked']}（{_pairs(summary['asks'])}）"),
         ("新事件 new", str(summary["new"])),

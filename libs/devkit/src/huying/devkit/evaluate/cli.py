@@ -5,6 +5,7 @@ Refuses to print figures and progress on one stream: `--json` goes to stdout, pr
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,6 +24,8 @@ Pack = Annotated[Path | None, typer.Option("--pack", help="county pack (default:
 Model = Annotated[Path | None, typer.Option("--model", help="model file (default: the pack's live one)")]
 Json = Annotated[bool, typer.Option("--json", help="figures as JSON on stdout")]
 Cv = Annotated[str | None, typer.Option("--cv", help="months | towns | number of parts; without it nothing is fitted")]
+FEED = Path("feed")
+"""In place of a file: the corrections in the log of a running system."""
 
 _progress = Console(stderr=True)
 _out = Console()
@@ -130,15 +133,21 @@ def screen_command(files: Files, cv: Cv = None, as_json: Json = False, pack: Pac
 @app.command("learn")
 def learn_command(
     sources: Annotated[
-        list[Path] | None, typer.Option("--from", help="labelled county months (repeat, or a folder)")
+        list[Path] | None,
+        typer.Option(
+            "--from", help="labelled county months (repeat, or a folder); `feed`: a running system's corrections"
+        ),
     ] = None,
     pack: Pack = None,
     rollback: Annotated[bool, typer.Option("--rollback", help="bring back the model before the live one")] = False,
     anyway: Annotated[bool, typer.Option("--anyway", help="go live even if it is worse than the live one")] = False,
+    kafka: Annotated[str, typer.Option("--kafka", envvar="HUYING_KAFKA", help="broker of the feed")] = "127.0.0.1:9092",
     as_json: Json = False,
 ) -> None:
-    """Learn a model from labelled months, evaluate it, and let it go live; or roll back."""
-    from .going_live import go_live, roll_back
+    """Learn a model from labelled months and people's corrections, evaluate it, and let it go live; or roll back."""
+    from ..commands.screen import refusals
+    from .corrections import corrections_at
+    from .going_live import go_live, months_of, roll_back
 
     if rollback:
         try:
@@ -148,9 +157,20 @@ def learn_command(
             raise typer.Exit(1) from missing
         return
     if not sources:
-        raise typer.BadParameter("name labelled months with --from FILE (repeat it), or give --rollback")
-    files = [file for source in sources for file in (sorted(source.glob("*.jsonl")) if source.is_dir() else [source])]
-    found = go_live(files, pack, anyway, say)
+        raise typer.BadParameter(
+            "name labelled months with --from FILE (repeat it), or --from feed, or give --rollback"
+        )
+    folders = [source for source in sources if source != FEED]
+    files = [file for source in folders for file in (sorted(source.glob("*.jsonl")) if source.is_dir() else [source])]
+    for file in files:
+        if not file.is_file():
+            raise typer.BadParameter(f"no file {str(file)!r}: give a labelled month, a folder of them, or `feed`")
+    with refusals():
+        corrected = []
+        if FEED in sources:
+            corrected = asyncio.run(corrections_at(kafka))
+            say(f"{len(corrected)} reports that people have corrected, from the feed at {kafka}")
+        found = go_live(months_of(files, corrected), pack, anyway, say)
     show(found, as_json, "huying learn")
     if not as_json:
         _out.print(found["verdict"], highlight=False)

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from huying.routing.judgement import Judge, load_model, save_model
 from huying.routing.judgement.learning import learn
+from huying.routing.judgement.learning.labelled import LabelledReport
 
+from .corrections import NothingToLearnError
 from .correlate import judged, mean_of, stream_figures
 from .shipped import model_path, pack_bits
 from .sources import read_county
@@ -23,34 +26,68 @@ SWING = {"merge_precision": 0.02, "merge_recall": 0.05}
 """Nor may it stand further than this below the figures that the live one went live on: other months differ so much."""
 JUDGED_ON = 3
 """Files held out in turn: a single month's precision swings by three points with one wrong chain."""
+LEAST = 100
+"""Labelled reports that a model needs: below it some parts of a model have no example to learn from."""
 PREVIOUS = ".previous.npz"
 
 
-def go_live(files: Sequence[Path], pack: Path | None, anyway: bool, progress: Callable[[str], None]) -> dict[str, Any]:
-    """Learn from all files; what goes live is judged by twins, each without one of the last files.
+@dataclass(frozen=True)
+class Month:
+    """Labelled reports to learn from. `whole`: every report has its answer, so that a model can be judged on it."""
+
+    name: str
+    labelled: list[LabelledReport]
+    whole: bool = True
+
+
+def months_of(files: Sequence[Path], corrected: Sequence[LabelledReport] = ()) -> list[Month]:
+    """The files, and the corrections of a running system by month."""
+    periods = sorted({item.period for item in corrected})
+    feed = [Month(period, [item for item in corrected if item.period == period], False) for period in periods]
+    return [Month(path.name, read_county(path)) for path in files] + feed
+
+
+def go_live(
+    months: Sequence[Month], pack: Path | None, anyway: bool, progress: Callable[[str], None]
+) -> dict[str, Any]:
+    """Learn from all months; what goes live is judged by twins, each without one of the last whole months.
 
     Returns figures with `live` and a `verdict` in words.
+
+    Raises:
+        NothingToLearnError: there are fewer reports than a model can be made of.
     """
-    months = [read_county(path) for path in files]
+    reports = sum(len(month.labelled) for month in months)
+    if reports < LEAST:
+        raise NothingToLearnError(
+            f"{reports} labelled reports are too few for a model (at least {LEAST}): "
+            "add labelled months with --from FILE beside them"
+        )
     bits = pack_bits(pack)
-    figures: dict[str, Any] = {"files": len(files), "reports": sum(map(len, months))}
-    judged_on = range(max(len(months) - JUDGED_ON, 0), len(months)) if len(months) > 1 else range(0)
+    corrected = sum(len(month.labelled) for month in months if not month.whole)
+    figures: dict[str, Any] = {"files": sum(month.whole for month in months), "reports": reports}
+    figures |= {"corrected": corrected} if corrected else {}
+    whole = [number for number, month in enumerate(months) if month.whole] or list(range(len(months)))
+    judged_on = whole[-JUDGED_ON:] if len(whole) > 1 else []
     rows = []
     for held in judged_on:
-        progress(f"learning without {files[held].name}, to judge on it")
-        twin = learn([item for i, month in enumerate(months) if i != held for item in month], bits, progress)
-        stream = judged(files[held].stem, Judge(bits, twin.model), months[held])
+        progress(f"learning without {months[held].name}, to judge on it")
+        rest = [item for i, month in enumerate(months) if i != held for item in month.labelled]
+        stream = judged(months[held].name, Judge(bits, learn(rest, bits, progress).model), months[held].labelled)
         rows.append(stream_figures(stream, stream.alone.clusters, stream.helped))
-    names = [files[held].name for held in judged_on]
+    names = [months[held].name for held in judged_on]
     if rows:
-        figures |= mean_of(rows) | {"reports": sum(map(len, months))}
+        figures |= mean_of(rows) | {"reports": reports}
+    elif not anyway:
+        verdict = "not live: nothing to judge it on; learn from two labelled months at least, or overrule with --anyway"
+        return figures | {"live": False, "verdict": verdict}
     live = model_path(pack)
     wanted = wanted_figures(live) if rows else {}
     short = [f"{key} {figures[key]:.3f} (wanted {limit:.3f})" for key, limit in wanted.items() if figures[key] < limit]
     if short and not anyway:
         return figures | {"live": False, "verdict": f"not live: {', '.join(short)} on {names}; --anyway overrules"}
-    progress("learning from all files")
-    learned = learn([item for month in months for item in month], bits, progress)
+    progress("learning from all")
+    learned = learn([item for month in months for item in month.labelled], bits, progress)
     kept = {key: value for key, value in figures.items() if isinstance(value, int | float)}
     description = dict(learned.model.description) | {"judged_on": names, "figures": kept}
     fresh = live.with_suffix(".fresh.npz")
