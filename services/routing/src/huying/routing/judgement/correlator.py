@@ -91,10 +91,7 @@ class Correlator:
 
     def reopen(self, incident_id: str) -> None:
         """A finished incident lives again, with the reports that it has."""
-        known = self.index.records[self.index.slot(incident_id)]
-        assert known is not None
-        self.index.remove(incident_id)
-        self.index.put(incident_id, known.members)
+        self.index.reopen(incident_id)
 
     def remove(self, incident_id: str) -> None:
         """Forget an incident."""

@@ -263,6 +263,13 @@ class IncidentIndex:
         self.rows[slot, _CLOSED_AT] = at_hours
         self.rows[slot, _OPEN] = 0.0
 
+    def reopen(self, incident_id: str) -> None:
+        """A finished incident is open again, with the reports that it has."""
+        slot = self.slot_of[incident_id]
+        self._note(slot)
+        self.rows[slot, _CLOSED_AT] = np.nan
+        self.rows[slot, _OPEN] = 1.0
+
     def remove(self, incident_id: str) -> None:
         """Forget an incident."""
         slot = self.slot_of[incident_id]
