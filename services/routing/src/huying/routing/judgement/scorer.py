@@ -46,7 +46,7 @@ class Scorer:
         unknown = np.isnan(features)
         both = np.empty((2 * len(features), features.shape[1]), dtype=np.float32)
         both[0::2] = np.where(unknown, np.float32(-np.inf), features)
-        both[1::2] = np.where(unknown, np.float32(np.inf), features)
+        both[1::2] = features  # unknown is beyond every limit, an infinite one too: such a split asks "unknown?"
         left = both[self._feature] <= self._threshold
         alive = np.bitwise_and.reduce((self._mask | -left.astype(np.uint16)).reshape(*self._shape, -1), axis=0)
         total = self._value[self._base + _LOWEST[alive]].sum(axis=0)
