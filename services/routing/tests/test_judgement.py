@@ -14,6 +14,7 @@ from huying.county import load, to_wgs84
 from huying.routing.judgement import Correlator, IncidentView, Judge, ReportFacts, Screening, Verdict, load_model
 from huying.routing.judgement.bands import band_of, limits_for
 from huying.routing.judgement.evidence import margins
+from huying.routing.judgement.index import COLUMN
 from huying.routing.judgement.model import ModelUnreadableError
 from huying.routing.judgement.pack import bits_of
 from huying.routing.judgement.scorer import Scorer
@@ -207,3 +208,11 @@ def test_a_file_that_is_no_model_is_refused_with_what_to_do(tmp_path):
     path.write_bytes(b"no model")
     with pytest.raises(ModelUnreadableError, match="huying learn"):
         load_model(path)
+
+
+def test_reports_of_years_gone_by_are_judged_like_those_of_today() -> None:
+    correlator = Correlator(JUDGE)
+    first = replace(REPORTS[0], received_at=REPORTS[0].received_at.replace(year=2011))
+    correlator.add_incident(IncidentView(first.report_id, (first,), first.received_at))
+    row = correlator.index.rows[correlator.index.slot(first.report_id)]
+    assert row[COLUMN["last_at"]] == row[COLUMN["first_at"]] < 0

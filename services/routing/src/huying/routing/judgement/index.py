@@ -274,7 +274,7 @@ class IncidentIndex:
         chances = self.chances[slot]
         if first:
             row[:] = _EMPTY
-            row[c["first_at"]] = member.at
+            row[c["first_at"]] = row[c["last_at"]] = member.at
             self.bits[slot] = 0
             chances[:] = 0.0
         count = row[c["reports"]]
