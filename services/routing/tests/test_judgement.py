@@ -13,12 +13,17 @@ from hypothesis import strategies as st
 from huying.county import load, to_wgs84
 from huying.routing.judgement import Correlator, IncidentView, Judge, ReportFacts, Screening, Verdict, load_model
 from huying.routing.judgement.bands import band_of, limits_for
-from huying.routing.judgement.evidence import margins
-from huying.routing.judgement.model import ModelUnreadableError
+from huying.routing.judgement.evidence import FEATURES, F, margins
+from huying.routing.judgement.index import COLUMN
+from huying.routing.judgement.learning.learn import fit_pairs
+from huying.routing.judgement.learning.replay import Meeting
+from huying.routing.judgement.learning.texts import with_sketch
+from huying.routing.judgement.model import ModelUnreadableError, untrained_text
 from huying.routing.judgement.pack import bits_of
 from huying.routing.judgement.postings import FIRST, NEXT, NONE, USED, Postings
 from huying.routing.judgement.scorer import Scorer
-from huying.routing.judgement.text import grams_of
+from huying.routing.judgement.screening import linear_scores, topic_vectors
+from huying.routing.judgement.text import BUCKETS, grams_of, weigh
 
 ROOT = Path(__file__).parents[3]
 JULU = ROOT / "deploy/county/julu"
@@ -221,3 +226,35 @@ def test_a_file_that_is_no_model_is_refused_with_what_to_do(tmp_path):
     path.write_bytes(b"no model")
     with pytest.raises(ModelUnreadableError, match="huying learn"):
         load_model(path)
+
+
+def test_reports_of_years_gone_by_are_judged_like_those_of_today() -> None:
+    correlator = Correlator(JUDGE)
+    first = replace(REPORTS[0], received_at=REPORTS[0].received_at.replace(year=2011))
+    correlator.add_incident(IncidentView(first.report_id, (first,), first.received_at))
+    row = correlator.index.rows[correlator.index.slot(first.report_id)]
+    assert row[COLUMN["last_at"]] == row[COLUMN["first_at"]] < 0
+
+
+def test_a_sketch_of_a_letter_tells_how_alike_two_letters_are_even_in_words_never_learned() -> None:
+    model = with_sketch(untrained_text(("any",)), 512)
+    letters = ["兰亭湾畔小区违规开餐厅，油烟扰民", "兰亭湾畔小区违规开餐饮，没有人管", "东六路下穿高速何时通车"]
+    documents = grams_of(letters, (1, 2))
+    one, near, far = topic_vectors(model, linear_scores(model, documents))
+    dense = np.zeros((3, BUCKETS))
+    for row, ids in enumerate(documents):
+        unique, weights = weigh(ids, model.idf)
+        dense[row, unique] = weights
+    assert one @ near == pytest.approx(dense[0] @ dense[1], abs=0.15)
+    assert one @ far == pytest.approx(dense[0] @ dense[2], abs=0.15)
+
+
+def test_a_copied_letter_about_another_town_is_learned_as_another_problem() -> None:
+    rows = np.full((80, len(FEATURES)), np.nan, dtype=np.float32)
+    right = np.arange(80) % 2 == 0
+    rows[:, F["text_best"]], rows[:, F["town_same"]] = np.where(right, 0.9, 0.1), 1.0
+    met = [Meeting(0, rows, right, np.arange(80))]
+    copy = rows[:1].copy()
+    copy[:, F["town_same"]] = 0.0
+    plain, warned = (Scorer(fit_pairs(met, copied=copied)).log_odds(copy)[0] for copied in (False, True))
+    assert plain > 0 > warned

@@ -209,7 +209,7 @@ class IncidentIndex:
             self._grow(slot + 1)
         self._note(slot)
         self.rows[slot] = _EMPTY
-        self.rows[slot, _FIRST_AT] = members[0].at
+        self.rows[slot, _LAST_AT] = self.rows[slot, _FIRST_AT] = members[0].at
         self.bits[slot] = 0
         self.chances[slot] = 0.0
         self._take_in(slot, Record(incident_id), members)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..correlator import FINAL_FEATURES, Correlator, second_look
-from ..evidence import FEATURES
+from ..evidence import FEATURES, F
 from ..facts import PackBits
 from ..judge import Judge
 from ..model import JudgementModel, Trees, untrained_text
@@ -24,7 +24,16 @@ from ..screening import Reader, linear_scores, topic_vectors
 from ..traits import TOPIC_AT, Floats, Traits
 from .labelled import LabelledReport
 from .replay import Coverage, Meeting, first_meetings, meetings
-from .texts import FOLDS, calibrate, document_frequencies, fit_text, matter_gaps, out_of_period
+from .texts import (
+    FOLDS,
+    TOPICS,
+    calibrate,
+    document_frequencies,
+    fit_text,
+    matter_gaps,
+    out_of_period,
+    with_sketch,
+)
 from .trees import fit_trees
 
 FRAGMENT_SHARES = (0.0, 0.15)
@@ -57,12 +66,14 @@ def learn(
     fragments: Sequence[float] = FRAGMENT_SHARES,
     blanks_every: int = 1,
     texts: bool = True,
+    sketch: int = 0,
+    copied: bool = False,
     **settings: Any,
 ) -> Learned:
     """Learn a model from labelled reports.
 
-    `fragments` and `blanks_every` see `replay.meetings`; `texts=False` is for sources without words;
-    `settings` go to the boosted trees.
+    `fragments` and `blanks_every` see `replay.meetings`; `texts=False` is for sources without words, `sketch` (its
+    dimensions, see `texts.with_sketch`) and `copied` (see `fit_pairs`) for letters; `settings` go to the boosted trees.
     """
     reader = Reader(pack)
     readings = reader.read([item.facts for item in labelled])
@@ -73,6 +84,9 @@ def learn(
         final_text = fit_text(readings, labelled, codes, idf)
         scores = out_of_period(readings, labelled, codes, idf)
         final_text = calibrate(final_text, scores, labelled)
+        if sketch:
+            final_text = with_sketch(final_text, sketch)
+            scores = np.pad(scores[:, :-TOPICS], ((0, 0), (0, sketch)))
     else:
         final_text = untrained_text(codes)
         scores = linear_scores(final_text, [reading.ids for reading in readings])
@@ -88,7 +102,7 @@ def learn(
     progress("pairs")
     coverage = Coverage()
     met = live_again(judge, labelled, traits, coverage, fragments, blanks_every)
-    pair, final, second_looks = fit_scorers(met, labelled, progress, **settings)
+    pair, final, second_looks = fit_scorers(met, labelled, progress, copied=copied, **settings)
     description = {"reports": len(labelled), "periods": sorted({i.period for i in labelled}),
                    "features": list(FEATURES), "final_features": list(FINAL_FEATURES)}  # fmt: skip
     model = JudgementModel(final_text, gate, pair, final, gaps, description)
@@ -200,6 +214,15 @@ def fit_scorers(
     return pair, final, np.stack(looks, axis=1)
 
 
-def fit_pairs(met: Sequence[Meeting], **settings: Any) -> Trees:
-    """Pair scorer over the rows of the meetings."""
-    return fit_trees(np.concatenate([m.rows for m in met]), np.concatenate([m.right for m in met]), **settings)
+def fit_pairs(met: Sequence[Meeting], copied: bool = False, **settings: Any) -> Trees:
+    """Pair scorer over the rows of the meetings.
+
+    With `copied`, every right pair of one town is shown again as a wrong one of two towns: people copy letters and put
+    in another estate, and a few hundred labels hold too few such copies to learn from.
+    """
+    rows, right = np.concatenate([m.rows for m in met]), np.concatenate([m.right for m in met])
+    if copied:
+        moved = rows[right & (rows[:, F["town_same"]] == 1)]
+        moved[:, F["town_same"]] = 0
+        rows, right = np.concatenate([rows, moved]), np.append(right, np.zeros(len(moved), dtype=bool))
+    return fit_trees(rows, right, **settings)

@@ -7,6 +7,7 @@ learned from other periods, which is what the pair scorer must learn from.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -30,6 +31,8 @@ DIRECTIONS = 96
 SCATTER_FLOOR = 0.3
 """Share of the mean scatter added to every direction: little data must not look certain."""
 FLAGS = 3
+SKETCH_ROWS = 4096
+"""Random directions that n-grams share in a sketch: two grams of two letters fall together once in so many pairs."""
 
 
 def sparse(documents: Sequence[Ints], idf: Floats) -> Any:
@@ -126,6 +129,28 @@ def _fit_topics(matrix: Any, labelled: Sequence[LabelledReport], weights: Floats
     white = vectors / np.sqrt(values)
     _, axes = np.linalg.eigh(np.cov((points @ white).T))
     weights[1:, first:] = svd.components_.T @ white @ axes[:, ::-1][:, :TOPICS]
+
+
+def with_sketch(model: TextModel, dimensions: int) -> TextModel:
+    """The model with a sketch of all words in place of its wording space: for letters with too few labels to learn one.
+
+    Every n-gram, seen in learning or not, has a fixed direction, so that a dot product of two sketches is the cosine of
+    the whole TF-IDF vectors up to about 1 / sqrt(dimensions) (random projection, Achlioptas 2003). The few n-grams that
+    traits remember are enough for a note on the telephone, not for a letter of 300 characters.
+    """
+    signs = np.random.default_rng(0).choice(np.array([-1.0, 1.0], dtype=np.float32), (SKETCH_ROWS, dimensions))
+    signs /= np.sqrt(np.float32(dimensions))
+    learned = model.matters + FLAGS
+    seen, unseen = np.flatnonzero(model.rows), np.flatnonzero(model.rows == 0)
+    known = len(model.weights)
+    weights = np.zeros((known + SKETCH_ROWS, learned + dimensions), dtype=np.float32)
+    weights[:known, :learned] = model.weights[:, :learned]
+    weights[model.rows[seen], learned:] = signs[seen % SKETCH_ROWS]
+    weights[known:, learned:] = signs
+    rows = model.rows.copy()
+    rows[unseen] = known + unseen % SKETCH_ROWS
+    bias = np.concatenate([model.bias[:learned], np.zeros(dimensions, dtype=np.float32)])
+    return replace(model, rows=rows, weights=weights, bias=bias, topics=dimensions)
 
 
 def calibrate(model: TextModel, scores: Floats, labelled: Sequence[LabelledReport]) -> TextModel:
