@@ -34,11 +34,12 @@ SPOTS = ("landmarks_common", "concepts_common", "sides_common", "landmarks_share
 MATTERS = ("matter_dot", "matter_agreed", "matter_ours", "matter_agreed_top", "matter_theirs")
 OWN = (
     "follow_up", "recurrence", "done", "emergency_report", "channel", "length", "has_address", "is_machine", "cleared",
-    "place_unknown", "matter_sure_report",
+    "place_unknown", "matter_sure_report", "two_problems",
 )  # fmt: skip
 THEIRS = {
     "reports": "reports", "people": "people", "incident_follow_ups": "follow_ups", "emergency_incident": "emergency",
     "matter_sure_incident": "sure", "matter_agreed_sure": "sharp_sure", "machines": "machines",
+    "two_problems_incident": "two_problems",
 }  # fmt: skip
 """Columns of the index as they are."""
 COUNTS = ("here", "here_same_matter", "candidates")

@@ -27,14 +27,14 @@ CELL_M = 600.0
 COLUMNS = (
     "last_at", "first_at", "reports", "people", "follow_ups", "emergency", "village_sure", "sure", "sharp_sure",
     "x", "y", "centre_x", "centre_y", "points", "town", "top", "sharp_top", "usual_gap",
-    "closed_at", "channels", "machines", "open",
+    "closed_at", "channels", "machines", "open", "two_problems",
 )  # fmt: skip
 """Columns of `rows`; `top` and `sure` are the likeliest heading by the mean of chances, `sharp_*` by their product."""
 COLUMN = {name: i for i, name in enumerate(COLUMNS)}
 (
     _LAST_AT, _FIRST_AT, _REPORTS, _PEOPLE, _FOLLOW_UPS, _EMERGENCY, _VILLAGE_SURE, _SURE, _SHARP_SURE,
     _X, _Y, _CENTRE_X, _CENTRE_Y, _POINTS, _TOWN, _TOP, _SHARP_TOP, _USUAL_GAP,
-    _CLOSED_AT, _CHANNELS, _MACHINES, _OPEN,
+    _CLOSED_AT, _CHANNELS, _MACHINES, _OPEN, _TWO_PROBLEMS,
 ) = range(len(COLUMNS))  # fmt: skip
 GLANCE = ("x", "y", "centre_x", "centre_y", "last_at", "top")
 """Columns kept a second time, close together: what the first look at very many incidents needs."""
@@ -353,9 +353,12 @@ def grown(array: npt.NDArray[Column], size: int) -> npt.NDArray[Column]:
     return more
 
 
-_OWN_X, _OWN_Y, _OWN_CENTRE_X, _OWN_CENTRE_Y, _OWN_SURE, _OWN_TOWN, _OWN_FOLLOW_UP, _OWN_EMERGENCY = (
-    H[name] for name in ("x", "y", "centre_x", "centre_y", "village_sure", "town", "follow_up", "emergency_report")
-)
+_OWN_X, _OWN_Y, _OWN_CENTRE_X, _OWN_CENTRE_Y, _OWN_SURE, _OWN_TOWN, _OWN_FOLLOW_UP, _OWN_EMERGENCY, _OWN_TWO = (
+    H[name]
+    for name in (
+        "x", "y", "centre_x", "centre_y", "village_sure", "town", "follow_up", "emergency_report", "two_problems",
+    )
+)  # fmt: skip
 
 
 @compiled
@@ -389,6 +392,7 @@ def _absorb(
         row[_TOWN] = own[_OWN_TOWN]
     row[_FIRST_AT] = min(row[_FIRST_AT], at)
     row[_LAST_AT] = max(row[_LAST_AT], at)
+    row[_TWO_PROBLEMS] += (own[_OWN_TWO] - row[_TWO_PROBLEMS]) / (count + 1)
     row[_REPORTS] += 1
     row[_PEOPLE] += not is_machine
     row[_MACHINES] += is_machine

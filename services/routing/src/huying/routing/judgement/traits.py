@@ -32,6 +32,7 @@ HEAD = (
     "x", "y", "at", "centre_x", "centre_y", "village_sure", "town",
     "landmarks", "concepts", "sides", "place_unknown", "matter_sure_report",
     "follow_up", "recurrence", "done", "emergency_report", "channel", "length", "has_address", "is_machine", "cleared",
+    "two_problems",
 )  # fmt: skip
 """First columns of `Traits.packed`; what a report does not say is NaN (so are counts of 0 and no side)."""
 H = {name: i for i, name in enumerate(HEAD)}
