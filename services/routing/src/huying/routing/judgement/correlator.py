@@ -31,7 +31,7 @@ FINAL_FEATURES = (
     "follow_up", "recurrence", "matter_sure_report", "place_unknown", "is_machine", "channel",
     "reports", "hours_since_last", "metres_best", "village_same", "text_best", "said_place_known",
     "matter_dot", "metres_margin", "reporter_same", "text_known", "place_best", "emergency_report",
-    "two_problems", "two_problems_incident",
+    "two_problems", "two_problems_incident", "busy", "spread",
 )  # fmt: skip
 """What the second look sees: the winner's score beside its rivals' and the facts that make scores misleading."""
 

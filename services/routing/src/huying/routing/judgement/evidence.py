@@ -39,7 +39,7 @@ OWN = (
 THEIRS = {
     "reports": "reports", "people": "people", "incident_follow_ups": "follow_ups", "emergency_incident": "emergency",
     "matter_sure_incident": "sure", "matter_agreed_sure": "sharp_sure", "machines": "machines",
-    "two_problems_incident": "two_problems",
+    "two_problems_incident": "two_problems", "spread": "spread",
 }  # fmt: skip
 """Columns of the index as they are."""
 COUNTS = ("here", "here_same_matter", "candidates")
@@ -51,7 +51,7 @@ MARGINS = {
 """How far an incident leads or trails the report's other candidates in something."""
 FEATURES = (
     *BEST, *MEANS, "text_last", *SAID, *DISTANCES, *TIMES, *SPOTS, *MATTERS, *OWN, *THEIRS,
-    "village_sure", "town_same", "channel_seen",  *COUNTS, *MARGINS,
+    "village_sure", "town_same", "channel_seen", "busy", *COUNTS, *MARGINS,
 )  # fmt: skip
 """Names of the rows, in order; the model file records them."""
 F = {name: i for i, name in enumerate(FEATURES)}
@@ -72,10 +72,13 @@ class Workbench:
 
 def evidence(report: Traits, slots: Ints, index: IncidentIndex, bench: Workbench) -> Floats:
     """Features (slots, len(FEATURES)); the rows of one report's candidates know of each other."""
-    return _evidence(
+    found = _evidence(
         report.packed, report.matters, report.bits, report.likely[0], slots, _said(report, slots, index),
         index.members, index.pool, index.rows, index.chances, index.bits, bench.rare, bench.places,
     )  # fmt: skip
+    day = int(report.at // 24)
+    found[:, F["busy"]] = index.heard_of(report.likely[0], day - 1) + index.heard_of(report.likely[0], day)
+    return found
 
 
 def _said(report: Traits, slots: Ints, index: IncidentIndex) -> Floats:
