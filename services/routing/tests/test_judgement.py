@@ -18,7 +18,8 @@ from huying.routing.judgement.model import ModelUnreadableError
 from huying.routing.judgement.pack import bits_of
 from huying.routing.judgement.postings import FIRST, NEXT, NONE, USED, Postings
 from huying.routing.judgement.scorer import Scorer
-from huying.routing.judgement.text import grams_of
+from huying.routing.judgement.text import BUCKETS, grams_of
+from huying.routing.judgement.traits import IDS_AT, LATE_AT, TOPIC_AT, WEIGHTS_AT, remember_words
 
 ROOT = Path(__file__).parents[3]
 JULU = ROOT / "deploy/county/julu"
@@ -221,3 +222,16 @@ def test_a_file_that_is_no_model_is_refused_with_what_to_do(tmp_path):
     path.write_bytes(b"no model")
     with pytest.raises(ModelUnreadableError, match="huying learn"):
         load_model(path)
+
+
+@given(st.text(alphabet="甲乙丙丁", min_size=1, max_size=30))
+def test_a_word_stands_where_it_is_first_read(text):
+    packed = np.empty(TOPIC_AT, dtype=np.float32)
+    [grams] = grams_of([text], (1, 2, 3))
+    remember_words(grams, grams[:0], len(text), np.ones(BUCKETS, dtype=np.float32), packed)
+    late = dict(zip(packed[IDS_AT:WEIGHTS_AT].tolist(), packed[LATE_AT:TOPIC_AT].tolist(), strict=True))
+    for size in (1, 2, 3):
+        for at in range(len(text) - size + 1):
+            [[gram]] = grams_of([text[at : at + size]], (size,))
+            if gram in late:
+                assert round(late[gram] * len(text)) == text.find(text[at : at + size])

@@ -32,6 +32,7 @@ FINAL_FEATURES = (
     "reports", "hours_since_last", "metres_best", "village_same", "text_best", "said_place_known",
     "matter_dot", "metres_margin", "reporter_same", "text_known", "place_best", "emergency_report",
     "two_problems", "two_problems_incident", "busy", "spread",
+    "late_in_ours", "late_in_theirs",
 )  # fmt: skip
 """What the second look sees: the winner's score beside its rivals' and the facts that make scores misleading."""
 

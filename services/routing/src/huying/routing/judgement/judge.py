@@ -103,7 +103,7 @@ class Judge:
             chances[3],
         )  # fmt: skip
         packed[TOPIC_AT:] = topic
-        words = remember_words(reading.words, reading.place_words, self.model.text.idf, packed)
+        words = remember_words(reading.words, reading.place_words, len(reading.masked), self.model.text.idf, packed)
         traits = Traits(
             report_id=facts.report_id,
             packed=packed,
