@@ -11,8 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from huying.county import load, to_wgs84
-from huying.routing.judgement import Correlator, IncidentView, Judge, ReportFacts, Screening, Verdict, load_model
+from huying.routing.judgement import (
+    Candidate,
+    Correlator,
+    IncidentView,
+    Judge,
+    ReportFacts,
+    Screening,
+    Verdict,
+    load_model,
+)
 from huying.routing.judgement.bands import band_of, limits_for
+from huying.routing.judgement.emergency import danger_words
 from huying.routing.judgement.evidence import margins
 from huying.routing.judgement.model import ModelUnreadableError
 from huying.routing.judgement.pack import bits_of
@@ -159,6 +169,33 @@ def test_an_emergency_never_waits_for_an_answer():
 def test_danger_words_alone_raise_the_alarm(text):
     report = replace(LAMP, report_id="danger", text=text)
     assert JUDGE.screen([report])[0].emergency
+
+
+@pytest.mark.parametrize(
+    ("text", "danger"),
+    [
+        ("来电人询问低保何时发放", False),
+        ("戏台跟前那根灯杆电人", True),
+        ("老人着了急，问几时修好", False),
+        ("六楼阳台着了，窗帘呼呼的", True),
+        ("村东干线光缆被挖断，网络不通", False),
+    ],
+)
+def test_a_danger_word_is_not_seen_inside_an_everyday_one(text, danger):
+    assert bool(danger_words(text, JUDGE.reader.more_danger)) is danger
+
+
+def test_danger_is_passed_on_by_an_incident_that_a_report_may_belong_to():
+    fire = replace(LAMP, report_id="fire", text="学校门口变压器着火了，冒浓烟，火苗蹿一人高")
+    dark = replace(LAMP, report_id="dark", text="学校门口又黑了，晚上看不见")
+    correlator = Correlator(JUDGE)
+    correlator.add_incident(IncidentView("fire", (fire,), fire.received_at))
+    [screening] = JUDGE.screen([dark])
+    verdict = Verdict("dark", "new", None, 0.2, (), None, (Candidate("fire", 0.2, True),))
+    assert not screening.emergency
+    assert correlator.revise(screening, verdict).emergency
+    far = replace(verdict, score=0.0, candidates=(Candidate("fire", 0.0, True),))
+    assert not correlator.revise(screening, far).emergency
 
 
 def test_trees_written_as_masks_say_what_the_learned_ones_say():
