@@ -20,7 +20,7 @@ from .correlate import judged, mean_of, stream_figures
 from .shipped import model_path, pack_bits
 from .sources import read_county
 
-FLOORS = {"merge_precision": 0.93, "merge_recall": 0.5}
+FLOORS = {"merge_precision": 0.95, "merge_recall": 0.5}
 """A new model below these on its held-out months stays out: plain methods reach 0.98 and 0.23."""
 SWING = {"merge_precision": 0.02, "merge_recall": 0.05}
 """Nor may it stand further than this below the figures that the live one went live on: other months differ so much."""
