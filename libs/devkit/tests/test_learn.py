@@ -8,7 +8,10 @@ import pytest
 from typer.testing import CliRunner
 
 from huying.devkit.cli import app
+from huying.devkit.evaluate.shipped import pack_bits
+from huying.devkit.evaluate.sources import read_county
 from huying.routing.judgement import load_model
+from huying.routing.judgement.learning import learn as learn_model
 
 ROOT = Path(__file__).parents[3]
 HISTORY = ROOT / "tests/data/county/history"
@@ -62,3 +65,11 @@ def test_learning_swaps_the_model_and_rolling_back_brings_the_old_one(pack, tmp_
 def test_there_is_nothing_to_roll_back_to_at_first(pack):
     code, _ = learn(pack, "--rollback")
     assert code != 0
+
+
+def test_months_are_lived_again_by_engines_that_did_not_learn_from_them(pack, tmp_path):
+    months = [read_county(part_of(month, 120, tmp_path)) for month in ("2025-07", "2025-10", "2025-11", "2025-12")]
+    looks = learn_model([item for month in months for item in month], pack_bits(pack), max_iter=20).second_looks
+    true, lived = looks[looks[:, 3] == 0], looks[looks[:, 3] == 1]
+    assert len(lived) > 200
+    assert lived[:, 1].mean() <= true[:, 1].mean()

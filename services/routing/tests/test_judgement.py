@@ -11,8 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from huying.county import load, to_wgs84
-from huying.routing.judgement import Correlator, IncidentView, Judge, ReportFacts, Screening, Verdict, load_model
+from huying.routing.judgement import (
+    Candidate,
+    Correlator,
+    IncidentView,
+    Judge,
+    ReportFacts,
+    Screening,
+    Verdict,
+    load_model,
+)
 from huying.routing.judgement.bands import band_of, limits_for
+from huying.routing.judgement.emergency import danger_words
 from huying.routing.judgement.evidence import FEATURES, F, margins
 from huying.routing.judgement.index import COLUMN
 from huying.routing.judgement.learning.learn import fit_pairs
@@ -24,6 +34,7 @@ from huying.routing.judgement.postings import FIRST, NEXT, NONE, USED, Postings
 from huying.routing.judgement.scorer import Scorer
 from huying.routing.judgement.screening import linear_scores, topic_vectors
 from huying.routing.judgement.text import BUCKETS, grams_of, weigh
+from huying.routing.judgement.traits import IDS_AT, LATE_AT, TOPIC_AT, WEIGHTS_AT, remember_words
 
 ROOT = Path(__file__).parents[3]
 JULU = ROOT / "deploy/county/julu"
@@ -165,6 +176,33 @@ def test_danger_words_alone_raise_the_alarm(text):
     assert JUDGE.screen([report])[0].emergency
 
 
+@pytest.mark.parametrize(
+    ("text", "danger"),
+    [
+        ("来电人询问低保何时发放", False),
+        ("戏台跟前那根灯杆电人", True),
+        ("老人着了急，问几时修好", False),
+        ("六楼阳台着了，窗帘呼呼的", True),
+        ("村东干线光缆被挖断，网络不通", False),
+    ],
+)
+def test_a_danger_word_is_not_seen_inside_an_everyday_one(text, danger):
+    assert bool(danger_words(text, JUDGE.reader.more_danger)) is danger
+
+
+def test_danger_is_passed_on_by_an_incident_that_a_report_may_belong_to():
+    fire = replace(LAMP, report_id="fire", text="学校门口变压器着火了，冒浓烟，火苗蹿一人高")
+    dark = replace(LAMP, report_id="dark", text="学校门口又黑了，晚上看不见")
+    correlator = Correlator(JUDGE)
+    correlator.add_incident(IncidentView("fire", (fire,), fire.received_at))
+    [screening] = JUDGE.screen([dark])
+    verdict = Verdict("dark", "new", None, 0.2, (), None, (Candidate("fire", 0.2, True),))
+    assert not screening.emergency
+    assert correlator.revise(screening, verdict).emergency
+    far = replace(verdict, score=0.0, candidates=(Candidate("fire", 0.0, True),))
+    assert not correlator.revise(screening, far).emergency
+
+
 def test_trees_written_as_masks_say_what_the_learned_ones_say():
     ensemble = pytest.importorskip("sklearn.ensemble")
     from huying.routing.judgement.learning.trees import fit_trees
@@ -258,3 +296,16 @@ def test_a_copied_letter_about_another_town_is_learned_as_another_problem() -> N
     copy[:, F["town_same"]] = 0.0
     plain, warned = (Scorer(fit_pairs(met, copied=copied)).log_odds(copy)[0] for copied in (False, True))
     assert plain > 0 > warned
+
+
+@given(st.text(alphabet="甲乙丙丁", min_size=1, max_size=30))
+def test_a_word_stands_where_it_is_first_read(text):
+    packed = np.empty(TOPIC_AT, dtype=np.float32)
+    [grams] = grams_of([text], (1, 2, 3))
+    remember_words(grams, grams[:0], len(text), np.ones(BUCKETS, dtype=np.float32), packed)
+    late = dict(zip(packed[IDS_AT:WEIGHTS_AT].tolist(), packed[LATE_AT:TOPIC_AT].tolist(), strict=True))
+    for size in (1, 2, 3):
+        for at in range(len(text) - size + 1):
+            [[gram]] = grams_of([text[at : at + size]], (size,))
+            if gram in late:
+                assert round(late[gram] * len(text)) == text.find(text[at : at + size])

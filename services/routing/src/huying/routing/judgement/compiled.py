@@ -6,17 +6,31 @@ Refuses to change meaning: without numba's compiler the same functions run as Py
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar, cast
 
-from numba import njit
+import numba
 
 F = TypeVar("F", bound=Callable[..., object])
+
+HERE = Path(__file__).parent
+
+
+def _place() -> Path:
+    """A folder for this very version: numba looks at one file for changes, and a loop holds the constants of others."""
+    digest = hashlib.sha256(b"".join(file.read_bytes() for file in sorted(HERE.glob("*.py"))))
+    return Path(os.environ.get("NUMBA_CACHE_DIR") or HERE / "__pycache__") / f"compiled-{digest.hexdigest()[:12]}"
+
+
+vars(numba.config)["CACHE_DIR"] = str(_place())
 
 
 def compiled(function: F) -> F:
     """`function` compiled; arrays and numbers in, arrays and numbers out. Division by zero gives inf or NaN."""
     try:
-        return cast("F", njit(function, cache=True, nogil=True, error_model="numpy"))
+        return cast("F", numba.njit(function, cache=True, nogil=True, error_model="numpy"))
     except RuntimeError:  # nowhere to write, as on a read-only disk: each start compiles anew, for half a minute
-        return cast("F", njit(function, nogil=True, error_model="numpy"))
+        return cast("F", numba.njit(function, nogil=True, error_model="numpy"))

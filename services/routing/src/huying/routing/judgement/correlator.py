@@ -24,13 +24,19 @@ from .traits import EPOCH_HOURS, Floats, Traits
 
 CANDIDATES_KEPT = 5
 """How many rivals a verdict lists for the dispatcher."""
-ALIKE_FROM = 0.05
-"""An incident less likely than this says nothing about a report."""
+ALIKE_FROM = 0.03
+"""An incident less likely than this says nothing about a report: no smaller chance of danger raises an alarm either."""
+SHARED_AT_MOST = 0.98
+"""Share of a heading's chances that the incidents around a report decide at most."""
+VOICES_AT_MOST = 2.0
+"""An incident's reports speak for its heading like so many independent ones at most: they repeat each other."""
 FINAL_FEATURES = (
     "best", "second", "gap", "third", "sum", "odds", "candidates", "here", "here_same_matter", "length",
     "follow_up", "recurrence", "matter_sure_report", "place_unknown", "is_machine", "channel",
     "reports", "hours_since_last", "metres_best", "village_same", "text_best", "said_place_known",
     "matter_dot", "metres_margin", "reporter_same", "text_known", "place_best", "emergency_report",
+    "two_problems", "two_problems_incident", "busy", "spread",
+    "late_in_ours", "late_in_theirs",
 )  # fmt: skip
 """What the second look sees: the winner's score beside its rivals' and the facts that make scores misleading."""
 
@@ -121,25 +127,32 @@ class Correlator:
         return self._verdict(traits, screening, slots, features, standing, score)
 
     def revise(self, screening: Screening, verdict: Verdict) -> Screening:
-        """A screening in the light of the incident that the report looks like.
+        """A screening in the light of the incidents that the report may belong to, each by its chance.
 
-        People say less the second time ("还没来电"): what earlier reports said counts by the chance that it is
-        the same problem. Danger is passed on, never taken back.
+        People say less the second time ("还没来电"): what earlier reports said counts, that of more of them for more.
+        Danger is passed on, also by an incident that the report does not join, and never taken back.
         """
         own = screening.traits
         if own is None or not verdict.candidates:
             return screening
-        nearest = verdict.candidates[0]
-        sure = max(verdict.score, nearest.score) if verdict.band != "new" else verdict.score
-        if sure < ALIKE_FROM:
+        shares = {candidate.incident_id: candidate.score for candidate in verdict.candidates}
+        judged = verdict.incident_id or verdict.candidates[0].incident_id
+        shares[judged] = verdict.score if verdict.band == "new" else max(verdict.score, shares.get(judged, 0.0))
+        shares = {incident_id: share for incident_id, share in shares.items() if share >= ALIKE_FROM}
+        if not shares:
             return screening
-        slot = self.index.slot_of[nearest.incident_id]
-        both = own.matters * self.index.chances[slot, 1]
-        matters = (1.0 - sure) * own.matters + sure * both / both.sum()
-        emergency = screening.emergency_confidence
-        theirs = float(self.index.rows[slot, COLUMN["emergency"]])
-        emergency = max(emergency, (1.0 - sure) * emergency + sure * theirs)
-        return self.engine.revised(screening, matters.astype(np.float32), emergency)
+        scale = min(1.0, SHARED_AT_MOST / max(sum(shares.values()), SHARED_AT_MOST))
+        matters = own.matters.astype(np.float64)
+        mixed = (1.0 - scale * sum(shares.values())) * matters
+        said = emergency = screening.emergency_confidence
+        for incident_id, share in shares.items():
+            slot = self.index.slot_of[incident_id]
+            row = self.index.rows[slot]
+            voices = min(1.0 + 0.5 * (row[COLUMN["reports"]] - 1.0), VOICES_AT_MOST)
+            both = matters * self.index.chances[slot, 1].astype(np.float64) ** voices
+            mixed += scale * share * both / both.sum()
+            emergency = max(emergency, (1.0 - share) * said + share * float(row[COLUMN["emergency"]]))
+        return self.engine.revised(screening, mixed.astype(np.float32), emergency)
 
     def evidence(self, report: Traits, slots: Slots) -> Floats:
         """The evidence of a report's candidates (slots, features)."""

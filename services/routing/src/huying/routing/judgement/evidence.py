@@ -14,7 +14,7 @@ import numpy.typing as npt
 from .compiled import compiled
 from .index import COLUMN, Bits, IncidentIndex, Rows
 from .text import BUCKETS
-from .traits import IDS_AT, TOPIC_AT, WEIGHTS_AT, WORDS, Floats, H, Traits
+from .traits import IDS_AT, LATE_AT, TOPIC_AT, WEIGHTS_AT, WORDS, Floats, H, Traits
 
 Ints = npt.NDArray[np.int64]
 
@@ -24,6 +24,8 @@ BEST = (
     "text_known", "place_known", "rarity_common", "rarest_common", "metres_best", "hours_nearest",
 )  # fmt: skip
 """Best over the incident's reports; the first three also as means."""
+LATE = ("late_in_ours", "late_in_theirs")
+"""How late in the text shared words stand: who tells of two problems shares the second one from the middle on."""
 SAID = (
     "village_same", "village_mentioned", "reporter_same", "device_same", "device_id_same",
     "numbers_common", "numbers_differ",
@@ -34,11 +36,12 @@ SPOTS = ("landmarks_common", "concepts_common", "sides_common", "landmarks_share
 MATTERS = ("matter_dot", "matter_agreed", "matter_ours", "matter_agreed_top", "matter_theirs")
 OWN = (
     "follow_up", "recurrence", "done", "emergency_report", "channel", "length", "has_address", "is_machine", "cleared",
-    "place_unknown", "matter_sure_report",
+    "place_unknown", "matter_sure_report", "two_problems",
 )  # fmt: skip
 THEIRS = {
     "reports": "reports", "people": "people", "incident_follow_ups": "follow_ups", "emergency_incident": "emergency",
     "matter_sure_incident": "sure", "matter_agreed_sure": "sharp_sure", "machines": "machines",
+    "two_problems_incident": "two_problems", "spread": "spread",
 }  # fmt: skip
 """Columns of the index as they are."""
 COUNTS = ("here", "here_same_matter", "candidates")
@@ -49,8 +52,8 @@ MARGINS = {
 }  # fmt: skip
 """How far an incident leads or trails the report's other candidates in something."""
 FEATURES = (
-    *BEST, *MEANS, "text_last", *SAID, *DISTANCES, *TIMES, *SPOTS, *MATTERS, *OWN, *THEIRS,
-    "village_sure", "town_same", "channel_seen",  *COUNTS, *MARGINS,
+    *BEST, *MEANS, "text_last", *LATE, *SAID, *DISTANCES, *TIMES, *SPOTS, *MATTERS, *OWN, *THEIRS,
+    "village_sure", "town_same", "channel_seen", "busy", *COUNTS, *MARGINS,
 )  # fmt: skip
 """Names of the rows, in order; the model file records them."""
 F = {name: i for i, name in enumerate(FEATURES)}
@@ -71,10 +74,13 @@ class Workbench:
 
 def evidence(report: Traits, slots: Ints, index: IncidentIndex, bench: Workbench) -> Floats:
     """Features (slots, len(FEATURES)); the rows of one report's candidates know of each other."""
-    return _evidence(
+    found = _evidence(
         report.packed, report.matters, report.bits, report.likely[0], slots, _said(report, slots, index),
         index.members, index.pool, index.rows, index.chances, index.bits, bench.rare, bench.places,
     )  # fmt: skip
+    day = int(report.at // 24)
+    found[:, F["busy"]] = index.heard_of(report.likely[0], day - 1) + index.heard_of(report.likely[0], day)
+    return found
 
 
 def _said(report: Traits, slots: Ints, index: IncidentIndex) -> Floats:
@@ -103,6 +109,7 @@ def _said(report: Traits, slots: Ints, index: IncidentIndex) -> Floats:
 _TEXT_BEST, _TEXT_MEAN, _TEXT_LAST, _SAID, _METRES_MIDDLE = (
     F[name] for name in ("text_best", "text_mean", "text_last", SAID[0], "metres_middle")
 )
+_LATE = F[LATE[0]]
 _METRES_BEST, _VILLAGE_SAME, _MATTER_DOT = F["metres_best"], F["village_same"], F["matter_dot"]
 _SINCE, _SPOTS, _MATTERS, _OWN, _THEIRS, _VILLAGE_SURE, _TOWN_SAME, _CHANNEL_SEEN, _COUNTS, _MARGINS = (
     F[name]
@@ -173,6 +180,7 @@ def _members(
     best = np.full(_NAMES, -np.inf, dtype=np.float32)
     alike = np.empty(_NAMES, dtype=np.float32)
     sums = np.zeros(3, dtype=np.float32)
+    shared = late_in_ours = late_in_theirs = np.float32(0)
     count = 0
     for member in members:
         if member < 0:
@@ -192,6 +200,9 @@ def _members(
                 alike[3] += said * their_place
                 alike[4] += placed * their_said
                 alike[5] += said * said
+                shared += said * said
+                late_in_ours += said * said * own[LATE_AT + place - 1]
+                late_in_theirs += said * said * theirs[LATE_AT + word]
                 alike[6] += placed * placed
                 alike[7] += rare[number]
                 alike[8] = max(alike[8], rare[number])
@@ -210,6 +221,7 @@ def _members(
     row[_TEXT_BEST : _TEXT_BEST + _NAMES] = best
     row[_TEXT_MEAN : _TEXT_MEAN + 3] = sums / np.float32(count)
     row[_TEXT_LAST] = alike[0]
+    row[_LATE], row[_LATE + 1] = late_in_ours / shared, late_in_theirs / shared
 
 
 @compiled

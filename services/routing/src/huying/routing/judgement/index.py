@@ -27,14 +27,14 @@ CELL_M = 600.0
 COLUMNS = (
     "last_at", "first_at", "reports", "people", "follow_ups", "emergency", "village_sure", "sure", "sharp_sure",
     "x", "y", "centre_x", "centre_y", "points", "town", "top", "sharp_top", "usual_gap",
-    "closed_at", "channels", "machines", "open",
+    "closed_at", "channels", "machines", "open", "two_problems", "spread",
 )  # fmt: skip
 """Columns of `rows`; `top` and `sure` are the likeliest heading by the mean of chances, `sharp_*` by their product."""
 COLUMN = {name: i for i, name in enumerate(COLUMNS)}
 (
     _LAST_AT, _FIRST_AT, _REPORTS, _PEOPLE, _FOLLOW_UPS, _EMERGENCY, _VILLAGE_SURE, _SURE, _SHARP_SURE,
     _X, _Y, _CENTRE_X, _CENTRE_Y, _POINTS, _TOWN, _TOP, _SHARP_TOP, _USUAL_GAP,
-    _CLOSED_AT, _CHANNELS, _MACHINES, _OPEN,
+    _CLOSED_AT, _CHANNELS, _MACHINES, _OPEN, _TWO_PROBLEMS, _SPREAD,
 ) = range(len(COLUMNS))  # fmt: skip
 GLANCE = ("x", "y", "centre_x", "centre_y", "last_at", "top")
 """Columns kept a second time, close together: what the first look at very many incidents needs."""
@@ -217,6 +217,11 @@ class IncidentIndex:
             self.close(incident_id, closed_at)
         return slot
 
+    def heard_of(self, heading: int, day: int) -> int:
+        """How many incidents of a heading had their latest report on a day."""
+        number = self.postings.number_of.get(day_key(heading, day))
+        return 0 if number is None else int(self.postings.counts[number])
+
     def join(self, incident_id: str, member: Traits) -> int:
         """Add one report to an incident."""
         slot = self.slot_of[incident_id]
@@ -353,9 +358,12 @@ def grown(array: npt.NDArray[Column], size: int) -> npt.NDArray[Column]:
     return more
 
 
-_OWN_X, _OWN_Y, _OWN_CENTRE_X, _OWN_CENTRE_Y, _OWN_SURE, _OWN_TOWN, _OWN_FOLLOW_UP, _OWN_EMERGENCY = (
-    H[name] for name in ("x", "y", "centre_x", "centre_y", "village_sure", "town", "follow_up", "emergency_report")
-)
+_OWN_X, _OWN_Y, _OWN_CENTRE_X, _OWN_CENTRE_Y, _OWN_SURE, _OWN_TOWN, _OWN_FOLLOW_UP, _OWN_EMERGENCY, _OWN_TWO = (
+    H[name]
+    for name in (
+        "x", "y", "centre_x", "centre_y", "village_sure", "town", "follow_up", "emergency_report", "two_problems",
+    )
+)  # fmt: skip
 
 
 @compiled
@@ -379,6 +387,8 @@ def _absorb(
         chances[2, matter] += (math.log(matters[matter] + CHANCE_FLOOR) - chances[2, matter]) / np.float32(count + 1)
     if not np.isnan(own[_OWN_X]):
         points = row[_POINTS]
+        if points > 0:
+            row[_SPREAD] = max(row[_SPREAD], math.hypot(own[_OWN_X] - row[_X], own[_OWN_Y] - row[_Y]))
         row[_X] = own[_OWN_X] if points == 0 else (row[_X] * points + own[_OWN_X]) / (points + 1)
         row[_Y] = own[_OWN_Y] if points == 0 else (row[_Y] * points + own[_OWN_Y]) / (points + 1)
         row[_POINTS] = points + 1
@@ -389,6 +399,7 @@ def _absorb(
         row[_TOWN] = own[_OWN_TOWN]
     row[_FIRST_AT] = min(row[_FIRST_AT], at)
     row[_LAST_AT] = max(row[_LAST_AT], at)
+    row[_TWO_PROBLEMS] += (own[_OWN_TWO] - row[_TWO_PROBLEMS]) / (count + 1)
     row[_REPORTS] += 1
     row[_PEOPLE] += not is_machine
     row[_MACHINES] += is_machine

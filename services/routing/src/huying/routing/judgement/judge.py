@@ -100,9 +100,10 @@ class Judge:
             (fix.village < 0) + 2 * math.isnan(fix.x) + 4 * (fix.town < 0), matters.max(),
             follow, recur, done, emergency,
             channel, len(reading.text), bool(reading.address), bool(facts.device_id), facts.alarm_state == "cleared",
+            chances[3],
         )  # fmt: skip
         packed[TOPIC_AT:] = topic
-        words = remember_words(reading.words, reading.place_words, self.model.text.idf, packed)
+        words = remember_words(reading.words, reading.place_words, len(reading.masked), self.model.text.idf, packed)
         traits = Traits(
             report_id=facts.report_id,
             packed=packed,

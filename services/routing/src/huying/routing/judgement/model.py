@@ -18,8 +18,10 @@ import numpy.typing as npt
 
 from .text import BUCKETS
 
-FORMAT = 3
+FORMAT = 4
 """Raised when the meaning of an array changes; a file of another format is refused."""
+FLAG_NAMES = ("emergency", "follow_up", "recurrence", "two_problems")
+"""Columns of the text model between the headings and the wording space."""
 LEAF = -1
 TREE_PARTS = ("feature", "limit", "missing_left", "left", "right")
 Floats = npt.NDArray[np.float32]
@@ -35,7 +37,7 @@ class TextModel:
     """Linear scorers over hashed n-grams.
 
     `rows` maps a bucket to a row of `weights` (0 is a row of zeros: an n-gram never seen in learning);
-    columns are the headings first, then emergency, follow-up and recurrence, then the wording space.
+    columns are the headings first, then FLAG_NAMES, then the wording space.
     """
 
     idf: Floats
@@ -45,7 +47,7 @@ class TextModel:
     matter_codes: tuple[str, ...]
     sharpness: float
     flag_slopes: Floats
-    """Slope and offset of the three flags' logistic calibration, shape (3, 2)."""
+    """Slope and offset of each flag's logistic calibration, shape (flags, 2)."""
     topics: int
 
     @property
@@ -162,7 +164,7 @@ def load_model(path: Path) -> JudgementModel:
 
 def untrained_text(matter_codes: tuple[str, ...]) -> TextModel:
     """A text model that knows nothing: even chances for every heading (an empty county starts with it)."""
-    columns = len(matter_codes) + 3
+    columns = len(matter_codes) + len(FLAG_NAMES)
     return TextModel(
         idf=np.ones(BUCKETS, dtype=np.float32),
         rows=np.zeros(BUCKETS, dtype=np.int32),
@@ -170,6 +172,6 @@ def untrained_text(matter_codes: tuple[str, ...]) -> TextModel:
         bias=np.zeros(columns, dtype=np.float32),
         matter_codes=matter_codes,
         sharpness=1.0,
-        flag_slopes=np.array([[1.0, -4.0]] * 3, dtype=np.float32),
+        flag_slopes=np.array([[1.0, -4.0]] * len(FLAG_NAMES), dtype=np.float32),
         topics=0,
     )

@@ -16,7 +16,7 @@ from . import wording
 from .compiled import compiled
 from .emergency import danger_words
 from .facts import PackBits, ReportFacts
-from .model import TextModel
+from .model import FLAG_NAMES, TextModel
 from .places import Mention, PlaceFinder
 from .text import Ints, Lexicon, Synonyms, grams_of, normalise, token_id, weigh, without_numbers
 from .traits import CHANNELS
@@ -83,6 +83,7 @@ class Reader:
             calm = any(word in texts[i] for word in self.calm)
             dangers = [] if calm else danger_words(texts[i], self.more_danger)
             tokens = [*(f"§{c}" for c in concepts), *(f"!{kind}" for kind, _ in dangers), f"@{facts.channel}"]
+            tokens.append(f"&{wording.count(wording.TWO_PROBLEMS, masked[i])}")
             if facts.alarm_kind:
                 tokens.append(f"#{facts.alarm_kind}")
             extra = np.array([token_id(token, 5) for token in tokens], dtype=np.int32)
@@ -128,8 +129,8 @@ def matter_distribution(model: TextModel, scores: Floats, hints: Sequence[str | 
 
 
 def flags(model: TextModel, scores: Floats) -> Floats:
-    """Chances of emergency, follow-up and recurrence, shape (documents, 3)."""
-    raw = scores[:, model.matters : model.matters + 3]
+    """Chances of FLAG_NAMES, shape (documents, flags)."""
+    raw = scores[:, model.matters : model.matters + len(FLAG_NAMES)]
     return np.asarray(
         1.0 / (1.0 + np.exp(-(raw * model.flag_slopes[:, 0] + model.flag_slopes[:, 1]))), dtype=np.float32
     )
@@ -137,7 +138,7 @@ def flags(model: TextModel, scores: Floats) -> Floats:
 
 def topic_vectors(model: TextModel, scores: Floats) -> Floats:
     """Unit vectors of the wording space; zeros where nothing was learned."""
-    raw = scores[:, model.matters + 3 :]
+    raw = scores[:, model.matters + len(FLAG_NAMES) :]
     norms = np.linalg.norm(raw, axis=1, keepdims=True)
     return np.asarray(raw / np.maximum(norms, 1e-9), dtype=np.float32)
 

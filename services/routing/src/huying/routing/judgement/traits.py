@@ -32,13 +32,15 @@ HEAD = (
     "x", "y", "at", "centre_x", "centre_y", "village_sure", "town",
     "landmarks", "concepts", "sides", "place_unknown", "matter_sure_report",
     "follow_up", "recurrence", "done", "emergency_report", "channel", "length", "has_address", "is_machine", "cleared",
+    "two_problems",
 )  # fmt: skip
 """First columns of `Traits.packed`; what a report does not say is NaN (so are counts of 0 and no side)."""
 H = {name: i for i, name in enumerate(HEAD)}
 IDS_AT = len(HEAD)
 WEIGHTS_AT = IDS_AT + WORDS
-TOPIC_AT = WEIGHTS_AT + 2 * WORDS
-"""Where in `Traits.packed` the word ids, their weights and the wording space begin."""
+LATE_AT = WEIGHTS_AT + 2 * WORDS
+TOPIC_AT = LATE_AT + WORDS
+"""Where in `Traits.packed` the word ids, their weights, how late they come and the wording space begin."""
 
 
 @dataclass(slots=True)
@@ -48,7 +50,8 @@ class Traits:
     report_id: str
     packed: Floats
     """HEAD, then word ids (exact in a float below 2**24; unused ones are BUCKETS), their weights in the text, their
-    weights in the address, then the unit vector of the learned wording space."""
+    weights in the address, how late they first stand in the text (0 at its beginning, below 1), then the unit vector
+    of the learned wording space."""
     at: float
     x: float
     y: float
@@ -79,13 +82,18 @@ class Traits:
 
 
 @compiled
-def remember_words(said: Ints, place: Ints, idf: Floats, packed: Floats) -> Ints:
-    """Enter the words of text and address worth remembering in `packed`; the POSTED heaviest of them."""
+def remember_words(said: Ints, place: Ints, length: int, idf: Floats, packed: Floats) -> Ints:
+    """Enter the words of text and address worth remembering in `packed`; the POSTED heaviest of them.
+
+    `said` has the n-grams of a text of `length` characters: those of one in order, then of two, then of three.
+    """
     own, own_weights = weigh(said, idf, SAID)
     named, named_weights = weigh(place, idf, WORDS - len(own))
-    ids, weights = packed[IDS_AT:WEIGHTS_AT], packed[WEIGHTS_AT:TOPIC_AT]
+    ids, weights = packed[IDS_AT:WEIGHTS_AT], packed[WEIGHTS_AT:LATE_AT]
+    late = packed[LATE_AT:TOPIC_AT]
     ids[:] = BUCKETS
     weights[:] = 0.0
+    late[:] = 0.0
     used = len(own)
     ids[:used] = own
     weights[:used] = own_weights
@@ -97,5 +105,13 @@ def remember_words(said: Ints, place: Ints, idf: Floats, packed: Floats) -> Ints
             used += 1
             ids[at] = word
         weights[WORDS + at] = named_weights[number]
+    for number in range(len(said) - 1, -1, -1):
+        at = int(np.searchsorted(own, said[number]))
+        if at < len(own) and own[at] == said[number]:
+            begin, size = number, length
+            while begin >= size > 0:
+                begin -= size
+                size -= 1
+            late[at] = begin / length
     heaviest = np.argsort(-np.maximum(weights[:used], weights[WORDS : WORDS + used]), kind="mergesort")
     return ids[heaviest[:POSTED]].astype(np.int32)

@@ -23,7 +23,7 @@ from ..scorer import Scorer, chance_of, no_trees
 from ..screening import Reader, linear_scores, topic_vectors
 from ..traits import TOPIC_AT, Floats, Traits
 from .labelled import LabelledReport
-from .replay import Coverage, Meeting, first_meetings, meetings
+from .replay import Coverage, Meeting, as_lived, first_meetings, meetings
 from .texts import (
     FOLDS,
     TOPICS,
@@ -47,6 +47,10 @@ FINAL_SETTINGS: dict[str, Any] = {"max_iter": 60, "max_leaf_nodes": 8, "min_samp
 """Few and small trees: the second look has one row per report, not one per pair."""
 
 
+ROUGH_SETTINGS: dict[str, Any] = {"max_iter": 120, "learning_rate": 0.1}
+"""Good enough to live the months again with; half the time."""
+
+
 @dataclass(frozen=True)
 class Learned:
     """A model and what was seen on the way."""
@@ -55,8 +59,8 @@ class Learned:
     coverage: Coverage
     pairs: int
     second_looks: Floats
-    """Score, whether it was right, whether the report was labelled; one row per report that met candidates,
-    each scored by a second look that did not see it."""
+    """Score, whether it was right, whether the report was labelled, whether the engine itself led the life, and how many
+    reports the incident had; one row per report that met candidates, each scored by a second look that did not see it."""
 
 
 def learn(
@@ -93,7 +97,8 @@ def learn(
     gaps = matter_gaps(labelled, codes)
     blind = JudgementModel(final_text, open_gate(), no_trees(), no_trees(), gaps)
     judge = Judge(pack, blind)
-    traits = [own for _, own in judge.interpret(readings, scores)]
+    interpreted = judge.interpret(readings, scores)
+    traits = [own for _, own in interpreted]
     if len({item.period for item in labelled}) < FOLDS:
         traits = with_topics(traits, judge, [reading.ids for reading in readings])
     progress("first look")
@@ -102,7 +107,14 @@ def learn(
     progress("pairs")
     coverage = Coverage()
     met = live_again(judge, labelled, traits, coverage, fragments, blanks_every)
-    pair, final, second_looks = fit_scorers(met, labelled, progress, copied=copied, **settings)
+    relive = None
+    if any(fragments) and len({item.period for item in labelled}) >= FINAL_PARTS:
+
+        def relive(which: Sequence[int], pair: Trees, final: Trees) -> list[Meeting]:
+            own = Judge(pack, JudgementModel(final_text, gate, pair, final, gaps))
+            return as_lived(own, labelled, [screening for screening, _ in interpreted], which)
+
+    pair, final, second_looks = fit_scorers(met, labelled, relive, progress, copied=copied, **settings)
     description = {"reports": len(labelled), "periods": sorted({i.period for i in labelled}),
                    "features": list(FEATURES), "final_features": list(FINAL_FEATURES)}  # fmt: skip
     model = JudgementModel(final_text, gate, pair, final, gaps, description)
@@ -171,47 +183,90 @@ def live_again(
     return met
 
 
+Relive = Callable[[Sequence[int], Trees, Trees], list[Meeting]]
+"""Lives the numbered reports with a pair scorer and a second look that did not see them."""
+
+
 def fit_scorers(
-    met: Sequence[Meeting], labelled: Sequence[LabelledReport], progress: Callable[[str], None], **settings: Any
+    met: Sequence[Meeting],
+    labelled: Sequence[LabelledReport],
+    relive: Relive | None,
+    progress: Callable[[str], None],
+    **settings: Any,
 ) -> tuple[Trees, Trees, Floats]:
-    """The pair scorer on all meetings, and the second look on scores of pair scorers from other parts."""
-    keys = [labelled[m.report].period for m in met]
-    periods = sorted(set(keys))
-    if len(periods) < FINAL_PARTS:
-        keys = [labelled[m.report].problem or labelled[m.report].facts.report_id for m in met]
-        periods = sorted(set(keys))
-    part_of = {period: i % FINAL_PARTS for i, period in enumerate(periods)}
-    parts = np.array([part_of[key] for key in keys])
-    finals: list[Floats] = []
-    truths: list[bool] = []
-    known: list[npt.NDArray[np.bool_]] = []
-    part_of_row: list[npt.NDArray[np.int64]] = []
+    """The pair scorer on all meetings, and the second look on scores of pair scorers from other parts.
+
+    With `relive` the months are lived once more, each as the engine of the other parts would live it, wrong joins
+    and open questions included: what is learned from true lives alone does not know an index with such pieces.
+    """
+    parts = parts_of(labelled)
+    looks = second_looks_of(met, parts, labelled, progress, **settings | (ROUGH_SETTINGS if relive else {}))
+    if relive is not None:
+        lived: list[Meeting] = []
+        for part, (pair, final) in looks.scorers.items():
+            progress(f"living again {part + 1}/{FINAL_PARTS}")
+            lived += relive(np.flatnonzero(parts == part).tolist(), pair, final)
+        met = [*met, *lived]
+        looks = second_looks_of(met, parts, labelled, progress, **settings)
+    progress("pair scorer")
+    return fit_pairs(met, **settings), fit_trees(looks.rows, looks.right, **FINAL_SETTINGS), looks.judged
+
+
+def parts_of(labelled: Sequence[LabelledReport]) -> npt.NDArray[np.int64]:
+    """Part of each report: periods are dealt to FINAL_PARTS parts, or problems where there are fewer periods."""
+    keys = [item.period for item in labelled]
+    if len(set(keys)) < FINAL_PARTS:
+        keys = [item.problem or item.facts.report_id for item in labelled]
+    number = {key: i % FINAL_PARTS for i, key in enumerate(sorted(set(keys)))}
+    return np.array([number[key] for key in keys])
+
+
+@dataclass(frozen=True)
+class SecondLooks:
+    """What the second look is learned from: a row for each meeting, seen by scorers of other parts."""
+
+    rows: Floats
+    right: npt.NDArray[np.bool_]
+    judged: Floats
+    """See `Learned.second_looks`."""
+    scorers: dict[int, tuple[Trees, Trees]]
+    """Of each part: pair scorer and second look that did not see it."""
+
+
+def second_looks_of(
+    met: Sequence[Meeting],
+    parts: npt.NDArray[np.int64],
+    labelled: Sequence[LabelledReport],
+    progress: Callable[[str], None],
+    **settings: Any,
+) -> SecondLooks:
+    """Scores every meeting by a pair scorer of the other parts, then by a second look of the other parts."""
+    part_of = parts[[meeting.report for meeting in met]]
+    pair_of: dict[int, Trees] = {}
+    rows = np.zeros((len(met), len(FINAL_FEATURES)), dtype=np.float32)
+    right = np.zeros(len(met), dtype=bool)
     for part in range(FINAL_PARTS):
         progress(f"second look {part + 1}/{FINAL_PARTS}")
-        inside = [m for m, p in zip(met, parts, strict=True) if p != part]
-        outside = [m for m, p in zip(met, parts, strict=True) if p == part]
+        outside = np.flatnonzero(part_of == part).tolist()
+        inside = [met[i] for i in np.flatnonzero(part_of != part).tolist()]
         if not inside or not outside:
             continue
-        trees = fit_pairs(inside, **settings)
-        scorer = Scorer(trees)
-        for meeting in outside:
-            order, _, seen = second_look(meeting.rows, scorer.log_odds(meeting.rows))
-            finals.append(seen)
-            truths.append(bool(meeting.right[order[0]]))
-        known.append(np.array([labelled[m.report].problem is not None for m in outside]))
-        part_of_row.append(np.full(len(outside), part))
-    progress("pair scorer")
-    pair = fit_pairs(met, **settings)
-    rows, right, of_part = np.concatenate(finals), np.array(truths), np.concatenate(part_of_row)
-    final = fit_trees(rows, right, **FINAL_SETTINGS)
-    scores = np.zeros(len(rows), dtype=np.float32)
-    for part in range(FINAL_PARTS):
-        own = of_part == part
-        if own.any() and not own.all():
-            other = fit_trees(rows[~own], right[~own], **FINAL_SETTINGS)
-            scores[own] = [chance_of(odds) for odds in Scorer(other).log_odds(rows[own])]
-    looks = [scores, right.astype(np.float32), np.concatenate(known).astype(np.float32)]
-    return pair, final, np.stack(looks, axis=1)
+        pair_of[part] = fit_pairs(inside, **settings)
+        scorer = Scorer(pair_of[part])
+        for i in outside:
+            order, _, seen = second_look(met[i].rows, scorer.log_odds(met[i].rows))
+            rows[i], right[i] = seen[0], met[i].right[order[0]]
+    scorers: dict[int, tuple[Trees, Trees]] = {}
+    scores = np.zeros(len(met), dtype=np.float32)
+    for part, pair in pair_of.items():
+        own = part_of == part
+        final = fit_trees(rows[~own], right[~own], **FINAL_SETTINGS)
+        scorers[part] = pair, final
+        scores[own] = [chance_of(odds) for odds in Scorer(final).log_odds(rows[own])]
+    known = [labelled[meeting.report].problem is not None for meeting in met]
+    sizes = rows[:, FINAL_FEATURES.index("reports")]
+    judged = [scores, right, known, [meeting.lived for meeting in met], sizes]
+    return SecondLooks(rows, right, np.array(judged, dtype=np.float32).T, scorers)
 
 
 def fit_pairs(met: Sequence[Meeting], copied: bool = False, **settings: Any) -> Trees:

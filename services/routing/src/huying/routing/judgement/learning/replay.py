@@ -5,6 +5,7 @@ Refuses to let a report meet itself or the future: evidence is taken before the 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -13,7 +14,9 @@ import numpy.typing as npt
 
 from ..correlator import Correlator
 from ..evidence import F
+from ..facts import Screening
 from ..index import IncidentIndex
+from ..judge import Judge
 from ..traits import Floats, Traits
 from .labelled import LabelledReport
 
@@ -29,6 +32,8 @@ class Meeting:
     rows: Floats
     right: npt.NDArray[np.bool_]
     slots: npt.NDArray[np.int64]
+    lived: bool = False
+    """Met in a life that the engine itself led."""
 
 
 @dataclass(slots=True)
@@ -117,3 +122,43 @@ def true_life(
             problem_of[name] = problem
         else:
             correlator.index.join(known[number % len(known)], own)
+
+
+def as_lived(
+    judge: Judge, labelled: Sequence[LabelledReport], screenings: Sequence[Screening], which: Sequence[int]
+) -> list[Meeting]:
+    """Evidence of the numbered reports (whole periods) against incidents as `judge` itself put them together.
+
+    An incident belongs to the problem that most of its reports tell of. Every other question is answered rightly,
+    the rest stay unanswered.
+    """
+    met: list[Meeting] = []
+    period, correlator = "", Correlator(judge)
+    held: dict[str, Counter[str]] = {}
+
+    def is_of(incident_id: str, problem: str) -> bool:
+        return held[incident_id].most_common(1)[0][0] == problem
+
+    for number in which:
+        item, screening = labelled[number], screenings[number]
+        if item.period != period:
+            period, correlator, held = item.period, Correlator(judge), {}
+        problem = item.problem or item.facts.report_id
+        own = correlator.traits(item.facts, screening)
+        slots = correlator.candidates(own)
+        if len(slots):
+            records = [correlator.index.records[slot] for slot in slots.tolist()]
+            right = np.array([r is not None and is_of(r.incident_id, problem) for r in records], dtype=bool)
+            met.append(Meeting(number, correlator.evidence(own, slots), right, slots, lived=True))
+        verdict = correlator.judge(item.facts, screening)
+        joined = verdict.incident_id
+        if joined is not None and verdict.band == "ask" and not (number % 2 and is_of(joined, problem)):
+            joined = None
+        if joined is None:
+            joined = item.facts.report_id
+            correlator.index.put(joined, (own,))
+            held[joined] = Counter()
+        else:
+            correlator.index.join(joined, own)
+        held[joined][problem] += 1
+    return met

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..model import TextModel
+from ..model import FLAG_NAMES, TextModel
 from ..screening import Floats, Reading, linear_scores
 from ..text import BUCKETS, Ints, inverse_document_frequency, weigh
 from .labelled import LabelledReport
@@ -30,7 +30,7 @@ DIRECTIONS = 96
 """Main directions of the texts that it is chosen from."""
 SCATTER_FLOOR = 0.3
 """Share of the mean scatter added to every direction: little data must not look certain."""
-FLAGS = 3
+FLAGS = len(FLAG_NAMES)
 SKETCH_ROWS = 4096
 """Random directions that n-grams share in a sketch: two grams of two letters fall together once in so many pairs."""
 
@@ -74,11 +74,12 @@ def fit_text(
 
 
 def flag_truths(labelled: Sequence[LabelledReport]) -> tuple[npt.NDArray[np.bool_], ...]:
-    """Emergency, follow-up and recurrence as people marked them."""
+    """FLAG_NAMES as people marked them."""
     return (
         np.array([item.clock == "emergency" for item in labelled]),
         np.array([item.relation == "follow_up" for item in labelled]),
         np.array([item.relation == "recurrence" for item in labelled]),
+        np.array([item.second_matter is not None for item in labelled]),
     )
 
 
