@@ -236,12 +236,14 @@ class Correlator:
 
     def _returned(self, traits: Traits, features: Floats, is_open: bool) -> bool:
         """Whether a new incident is an earlier one come back: the report says so, or it was finished on this spot."""
-        metres, village, matter, hours = features[_RETURN].tolist()
+        if is_open and traits.recurrence < 0.5:
+            return False
+        metres, village, matter, hours = (float(features[place]) for place in _RETURN)
         if hours <= 24 * self.engine.pack.correlation.recurrence_after_days:
             return False
         if traits.recurrence >= 0.5:
-            return bool((metres < 400 or village > 0) and matter > 0.3)
-        return bool(not is_open and metres < 200 and matter > 0.5)
+            return (metres < 400 or village > 0) and matter > 0.3
+        return metres < 200 and matter > 0.5
 
 
 _RETURN = [F[name] for name in ("metres_best", "village_same", "matter_dot", "hours_since_first")]

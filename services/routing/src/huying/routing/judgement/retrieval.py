@@ -117,13 +117,13 @@ def _first_looks(
     """`flags` and `votes` are scratch over slots, zero before and after."""
     room = 0
     for at in range(len(asked)):
-        flag, number = asked[at]
+        flag, number = asked[at, 0], asked[at, 1]
         if not _is_common(flag, counts[number]):
             room += counts[number]
     found, size = np.empty(room, dtype=np.int64), 0
     voted, voters = np.empty(room, dtype=np.int64), 0
     for at in range(len(asked)):
-        flag, number = asked[at]
+        flag, number = asked[at, 0], asked[at, 1]
         if _is_common(flag, counts[number]):
             continue
         block = heads[number]
@@ -240,10 +240,20 @@ def _most(by_square: float, by_root: float) -> float:
 
 @compiled
 def _likeliest(slots: Slots, looks: Floats, gate: Floats) -> Slots:
-    order = np.argsort(slots)
-    if len(slots) > KEPT:
-        hopes = np.zeros(len(slots), dtype=np.float32)
+    """The KEPT most hopeful slots (of equals the lower ones), ascending."""
+    best, hopes = np.empty(KEPT, dtype=np.int64), np.empty(KEPT, dtype=np.float64)
+    kept = 0
+    for at in range(len(slots)):
+        hope = 0.0
         for look in range(len(LOOKS)):
-            hopes += looks[order, look] * gate[look]
-        order = order[np.sort(np.argsort(-hopes, kind="mergesort")[:KEPT])]
-    return slots[order]
+            hope += looks[at, look] * gate[look]
+        place = kept
+        while place > 0 and (hope > hopes[place - 1] or (hope == hopes[place - 1] and slots[at] < best[place - 1])):
+            place -= 1
+        if place == KEPT:
+            continue
+        kept = min(kept + 1, KEPT)
+        for later in range(kept - 1, place, -1):
+            best[later], hopes[later] = best[later - 1], hopes[later - 1]
+        best[place], hopes[place] = slots[at], hope
+    return np.sort(best[:kept])
