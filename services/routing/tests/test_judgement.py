@@ -169,6 +169,7 @@ def test_an_emergency_never_waits_for_an_answer():
         "电线断了垂到地上冒火花",
         "孩子走丢了找不到",
         "桥洞积水有人被困车里",
+        "戏台跟前那个灯杆麻手",
     ],
 )
 def test_danger_words_alone_raise_the_alarm(text):

@@ -48,7 +48,7 @@ class Screening(Record):
     """First screening of free text: below `confirm_below` a person confirms; emergency words need none.
 
     `emergency_words` are plain substrings, `emergency_patterns` regular expressions for pairs of words;
-    `calm_words` take a hit back (a drill, a question about a leak). After completion a report that matches one of
+    `certain_words` raise the alarm whatever the model thinks; `calm_words` take a hit back (a drill, a question about a leak). After completion a report that matches one of
     `settled_patterns` (thanks, a question about the result) and none of `doubt_patterns` leaves the result as it is;
     any other has the order done again.
     """
@@ -56,6 +56,7 @@ class Screening(Record):
     confirm_below: float = Field(ge=0, le=1)
     emergency_words: tuple[str, ...] = ()
     emergency_patterns: tuple[str, ...] = ()
+    certain_words: tuple[str, ...] = ()
     calm_words: tuple[str, ...] = ()
     settled_patterns: tuple[str, ...] = ()
     doubt_patterns: tuple[str, ...] = ()

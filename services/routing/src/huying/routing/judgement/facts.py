@@ -212,6 +212,8 @@ class ScreeningPolicy:
     emergency_clock_from: float = 0.3
     """From this chance the emergency clock starts by itself; below it, when a person confirms the alarm."""
     emergency_patterns: tuple[str, ...] = ()
+    certain_words: tuple[str, ...] = ()
+    """Words that raise the alarm whatever the model thinks."""
     calm_words: tuple[str, ...] = ()
     """Words that take a danger word back: a drill, a question how to prevent it."""
     circumstances: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

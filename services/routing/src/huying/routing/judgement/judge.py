@@ -85,7 +85,7 @@ class Judge:
         facts = reading.facts
         fix = self.locate(reading)
         asks, again, strong, done, joins = wording_flags(reading.masked)
-        emergency = float(chances[0])
+        emergency = max(float(chances[0]), self.pack.screening.emergency_from if reading.certain else 0.0)
         follow, recur = float(chances[1]) + 0.2 * asks, float(chances[2]) + 0.1 * again + 0.3 * strong
         spot = self.places.spot(f"{reading.masked_address}\n{reading.masked}")
         concepts = sum(1 << (c % 128) for c in reading.concepts)

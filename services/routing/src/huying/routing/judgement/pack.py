@@ -31,6 +31,7 @@ def bits_of(pack: Pack) -> PackBits:
         screening=ScreeningPolicy(
             confirm_below=pack.screening.confirm_below,
             emergency_patterns=(*map(re.escape, words), *pack.screening.emergency_patterns),
+            certain_words=pack.screening.certain_words,
             calm_words=pack.screening.calm_words,
             circumstances={c.code: c.words for c in pack.county.circumstances},
         ),

@@ -42,6 +42,8 @@ class Reading:
     """Grams that tell one spot from another: of the text and of the address."""
     concepts: list[int]
     dangers: list[tuple[str, str]]
+    certain: bool
+    """A word of danger that leaves no doubt."""
 
 
 class Reader:
@@ -52,6 +54,7 @@ class Reader:
         self.places = PlaceFinder(pack.gazetteer)
         self.synonyms = Synonyms(pack.synonyms)
         self.more_danger = re.compile("|".join(f"(?:{p})" for p in pack.screening.emergency_patterns) or r"(?!)")
+        self.certain = tuple(normalise(word) for word in pack.screening.certain_words)
         self.calm = tuple(normalise(word) for word in pack.screening.calm_words)
         self._circumstances: dict[str, list[str]] = {}
         for code, words in pack.screening.circumstances.items():
@@ -90,6 +93,7 @@ class Reader:
             reading = Reading(
                 facts, texts[i], masked[i], addresses[i], masked_addresses[i], mentions[i], address_mentions[i],
                 np.concatenate([said[i], at[i], extra]), words[i], place_words[i], concepts, dangers,
+                not calm and any(word in texts[i] for word in self.certain),
             )  # fmt: skip
             readings.append(reading)
         return readings
