@@ -48,9 +48,9 @@ class Screening(Record):
     """First screening of free text: below `confirm_below` a person confirms; emergency words need none.
 
     `emergency_words` are plain substrings, `emergency_patterns` regular expressions for pairs of words;
-    `certain_words` raise the alarm whatever the model thinks; `calm_words` take a hit back (a drill, a question about a leak). After completion a report that matches one of
-    `settled_patterns` (thanks, a question about the result) and none of `doubt_patterns` leaves the result as it is;
-    any other has the order done again.
+    `certain_words` raise the alarm whatever the model thinks; `calm_words` take any hit back (a drill, a question about
+    a leak). After completion a report that matches one of `settled_patterns` (thanks, a question about the result) and
+    none of `doubt_patterns` leaves the result as it is; any other has the order done again.
     """
 
     confirm_below: float = Field(ge=0, le=1)
@@ -60,6 +60,21 @@ class Screening(Record):
     calm_words: tuple[str, ...] = ()
     settled_patterns: tuple[str, ...] = ()
     doubt_patterns: tuple[str, ...] = ()
+
+    @field_validator("emergency_words", "emergency_patterns", "calm_words", "settled_patterns", "doubt_patterns")
+    @classmethod
+    def _say_something(cls, words: tuple[str, ...]) -> tuple[str, ...]:
+        if any(not word.strip() for word in words):
+            raise ValueError("an empty entry would hit every report; strike it")
+        return words
+
+    @field_validator("certain_words")
+    @classmethod
+    def _leave_no_doubt(cls, words: tuple[str, ...]) -> tuple[str, ...]:
+        short = [word for word in words if len(word.strip()) < 2]
+        if short:
+            raise ValueError(f"{short!r}: one character leaves doubt; write at least two")
+        return words
 
     @field_validator("emergency_patterns", "settled_patterns", "doubt_patterns")
     @classmethod

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from huying.routing.judgement.learning.letters import learn_letters
 
-from .sources import opened
+from .sources import UnusableError, opened
 
 BINS = 10
 
@@ -28,7 +28,7 @@ def read_letters(path: Path) -> tuple[list[str], list[str]]:
     with opened(path) as stream:
         rows = list(csv.DictReader(stream))
     if not rows or "label" not in rows[0]:
-        raise ValueError(f"{str(path)!r} has no column 'label'; expected text,label or tokens_no_stopwords,label")
+        raise UnusableError(f"{str(path)!r} has no column 'label'; expected text,label or tokens_no_stopwords,label")
     column = "text" if "text" in rows[0] else "tokens_no_stopwords"
     return [row[column].replace(" ", "") for row in rows], [row["label"] for row in rows]
 
@@ -41,7 +41,7 @@ def evaluate_letters(
         progress("learning")
         return one_split(read_letters(train), read_letters(test))
     if single is None or parts < 2:
-        raise ValueError("give --train FILE --test FILE, or FILE with --cv N (N from 2 up)")
+        raise UnusableError("give --train FILE --test FILE, or FILE with --cv N (N from 2 up)")
     texts, labels = read_letters(single)
     part_of = dealt(labels, parts)
     rows = []

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,6 +31,21 @@ FEED = Path("feed")
 
 _progress = Console(stderr=True)
 _out = Console()
+
+
+@contextmanager
+def answered() -> Iterator[None]:
+    """What cannot be used becomes one sentence and exit code 1; anything else keeps its stack."""
+    from huying.routing.judgement.model import ModelUnreadableError
+
+    from ..commands.screen import fail, refusals
+    from .sources import UnusableError
+
+    with refusals():
+        try:
+            yield
+        except (UnusableError, ModelUnreadableError) as error:
+            fail(str(error))
 
 
 def say(line: str) -> None:
@@ -66,7 +83,9 @@ def number(value: float | None) -> str:
 def correlate_command(
     files: Files,
     cv: Cv = None,
-    errors: Annotated[int, typer.Option("--errors", help="print the worst N false merges and misses")] = 0,
+    errors: Annotated[
+        int, typer.Option("--errors", min=0, help="print the worst N false merges and the worst N misses")
+    ] = 0,
     as_json: Json = False,
     pack: Pack = None,
     model: Model = None,
@@ -74,17 +93,18 @@ def correlate_command(
     """Which reports are one problem: precision and recall of merging, asking, grouping."""
     from .correlate import evaluate, worst
 
-    outcome = evaluate(files, cv, pack, model, say)
+    with answered():
+        outcome = evaluate(files, cv, pack, model, say)
     figures = outcome.figures
     cases = [case for stream in outcome.streams for case in worst(stream, errors)] if errors else []
     if as_json and cases:
-        figures = figures | {"errors": cases[:errors]}
+        figures = figures | {"errors": cases}
     show(figures, as_json, "huying eval correlate", figures["baselines"])
     if as_json:
         return
     if "hard_cases" in figures:
         _hard_table(figures["hard_cases"])
-    for case in cases[:errors]:
+    for case in cases:
         _out.print(f"\n[bold]{case['kind']}[/bold] {case['report']} score {case['score']} {case['text']!r}")
         _out.print(f"  address {case['address']!r}; incident {case['incident']}: {case['incident_text']!r}")
         _out.print("  " + "；".join(case["reasons"]), highlight=False)
@@ -111,7 +131,8 @@ def classify_command(
     """Sorting letters into classes, beside a TF-IDF + linear SVM."""
     from .classify import evaluate_letters
 
-    figures = evaluate_letters(train, test, file, cv, say)
+    with answered():
+        figures = evaluate_letters(train, test, file, cv, say)
     show(figures, as_json, "huying eval classify")
     if not as_json:
         table = Table(title="reliability: confidence said and share right")
@@ -127,7 +148,9 @@ def screen_command(files: Files, cv: Cv = None, as_json: Json = False, pack: Pac
     """First screening: heading, clock class, main unit, emergencies."""
     from .screen import evaluate_screening
 
-    show(evaluate_screening(files, cv, pack, model, say), as_json, "huying eval screen")
+    with answered():
+        figures = evaluate_screening(files, cv, pack, model, say)
+    show(figures, as_json, "huying eval screen")
 
 
 @app.command("learn")
@@ -140,21 +163,19 @@ def learn_command(
     ] = None,
     pack: Pack = None,
     rollback: Annotated[bool, typer.Option("--rollback", help="bring back the model before the live one")] = False,
-    anyway: Annotated[bool, typer.Option("--anyway", help="go live even if it is worse than the live one")] = False,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="go live below the floors, worse than the live one, or judged by nothing")
+    ] = False,
     kafka: Annotated[str, typer.Option("--kafka", envvar="HUYING_KAFKA", help="broker of the feed")] = "127.0.0.1:9092",
     as_json: Json = False,
 ) -> None:
     """Learn a model from labelled months and people's corrections, evaluate it, and let it go live; or roll back."""
-    from ..commands.screen import refusals
     from .corrections import corrections_at
     from .going_live import go_live, months_of, roll_back
 
     if rollback:
-        try:
+        with answered():
             show(roll_back(pack), as_json, "rolled back")
-        except FileNotFoundError as missing:
-            _progress.print(str(missing), style="red", highlight=False)
-            raise typer.Exit(1) from missing
         return
     if not sources:
         raise typer.BadParameter(
@@ -162,10 +183,12 @@ def learn_command(
         )
     folders = [source for source in sources if source != FEED]
     files = [file for source in folders for file in (sorted(source.glob("*.jsonl")) if source.is_dir() else [source])]
+    if not files and FEED not in sources:
+        raise typer.BadParameter(f"no *.jsonl in {[str(folder) for folder in folders]}: give labelled months")
     for file in files:
         if not file.is_file():
             raise typer.BadParameter(f"no file {str(file)!r}: give a labelled month, a folder of them, or `feed`")
-    with refusals():
+    with answered():
         corrected = []
         if FEED in sources:
             corrected = asyncio.run(corrections_at(kafka))
@@ -189,7 +212,8 @@ def bench_correlate(
     """Decisions per second against a county's open incidents, and against ten times as many."""
     from .speed import bench
 
-    figures = bench(pack, model, incidents, decisions, say)
+    with answered():
+        figures = bench(pack, model, incidents, decisions, say)
     if as_json:
         typer.echo(json.dumps(figures, indent=2))
         return

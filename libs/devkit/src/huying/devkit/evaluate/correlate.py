@@ -201,7 +201,7 @@ def hard_cases(outcome: Outcome) -> dict[str, dict[str, float]]:
 
 
 def worst(stream: Judged, count: int) -> list[dict[str, Any]]:
-    """The worst false merges and misses with their evidence, false merges first."""
+    """The `count` worst false merges and the `count` worst misses with their evidence."""
     by_id = {item.facts.report_id: item for item in stream.labelled}
     members: dict[str, list[LabelledReport]] = defaultdict(list)
     started: set[str] = set()
@@ -229,7 +229,7 @@ def worst(stream: Judged, count: int) -> list[dict[str, Any]]:
             started.add(item.problem)
     false.sort(key=lambda c: -float(c["score"]))
     missed.sort(key=lambda c: float(c["score"]))
-    return (false + missed)[:count] if len(false) >= count else false + missed[: count - len(false)]
+    return false[:count] + missed[:count]
 
 
 def with_limits(pack: PackBits, merge: float, ask: float, window_days: float) -> PackBits:

@@ -12,6 +12,8 @@ from zlib import crc32
 
 from huying.routing.judgement.learning.labelled import LabelledReport
 
+from .sources import UnusableError
+
 
 @dataclass(slots=True)
 class Fold:
@@ -26,10 +28,10 @@ def folds_of(form: str, months: Sequence[list[LabelledReport]], cv: str) -> Iter
     """The folds of a run.
 
     Raises:
-        ValueError: `cv` is not a number above 1 and not a kind that the format has.
+        UnusableError: `cv` is not a number above 1 and not a kind that the format has.
     """
     if cv in ("months", "towns") and form != "county":
-        raise ValueError(f"--cv {cv} needs county files; for this format give a number of parts, for example --cv 5")
+        raise UnusableError(f"--cv {cv} needs county files; for this format give a number of parts, for example --cv 5")
     if cv == "months":
         yield from by_month(months)
     elif cv == "towns":
@@ -37,13 +39,13 @@ def folds_of(form: str, months: Sequence[list[LabelledReport]], cv: str) -> Iter
     elif cv.isdigit() and int(cv) > 1:
         yield from by_problem(months, int(cv))
     else:
-        raise ValueError(f"--cv {cv!r}: give months, towns, or a number of parts from 2 up")
+        raise UnusableError(f"--cv {cv!r}: give months, towns, or a number of parts from 2 up")
 
 
 def by_month(months: Sequence[list[LabelledReport]]) -> Iterator[Fold]:
     """Each file judged by a model of the others."""
     if len(months) < 2:
-        raise ValueError("--cv months needs at least two files: one is judged, the others are learned from")
+        raise UnusableError("--cv months needs at least two files: one is judged, the others are learned from")
     for number, own in enumerate(months):
         rest = [item for other, month in enumerate(months) if other != number for item in month]
         yield Fold(own[0].period, rest, [(own, None)])

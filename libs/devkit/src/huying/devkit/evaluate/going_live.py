@@ -19,7 +19,7 @@ from huying.routing.judgement.model import ModelUnreadableError
 from .corrections import NothingToLearnError
 from .correlate import judged, mean_of, stream_figures
 from .shipped import model_path, pack_bits
-from .sources import read_county
+from .sources import UnusableError, read_county
 
 FLOORS = {"merge_precision": 0.95, "merge_recall": 0.5}
 """A new model below these on its held-out months stays out: plain methods reach 0.98 and 0.23."""
@@ -112,15 +112,18 @@ def roll_back(pack: Path | None) -> dict[str, Any]:
     """Swap the live model and the one before it.
 
     Raises:
-        FileNotFoundError: there is none before it.
+        UnusableError: there is none before it.
+        ModelUnreadableError: the one before it is of another format.
     """
     live = model_path(pack)
     previous = live.with_name(live.stem + PREVIOUS)
     if not previous.exists():
-        raise FileNotFoundError(f"no model before the live one at {str(previous)!r}; nothing to roll back to")
+        raise UnusableError(f"no model before the live one at {str(previous)!r}; nothing to roll back to")
     model = load_model(previous)
     aside = live.with_suffix(".aside.npz")
-    live.replace(aside)
+    if live.exists():
+        live.replace(aside)
     previous.replace(live)
-    aside.replace(previous)
+    if aside.exists():
+        aside.replace(previous)
     return {"live": True, "version": model.version, "reports": int(model.description.get("reports", 0))}

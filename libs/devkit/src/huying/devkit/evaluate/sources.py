@@ -24,7 +24,11 @@ Format = Literal["county", "messages", "cases"]
 CHINA = timezone(timedelta(hours=8))
 
 
-class UnknownFormatError(ValueError):
+class UnusableError(ValueError):
+    """What was given cannot be used; the message says what to give."""
+
+
+class UnknownFormatError(UnusableError):
     """The file is none of the known formats."""
 
 
@@ -83,28 +87,35 @@ def county_facts(row: dict[str, Any]) -> ReportFacts:
     )
 
 
+def _county_report(row: dict[str, Any], period: str) -> LabelledReport:
+    truth = row["truth"]
+    return LabelledReport(
+        facts=county_facts(row),
+        problem=truth["problem"],
+        period=period,
+        matter=truth["matter"],
+        clock=truth["clock"],
+        main_unit=truth["main_unit"],
+        relation=truth["relation"],
+        recurrence_of=truth.get("recurrence_of"),
+        second_matter=(truth.get("also") or {}).get("matter"),
+        hard=tuple(truth.get("hard", ())),
+        confusable_with=tuple(truth.get("confusable_with", ())),
+    )
+
+
 def read_county(path: Path) -> list[LabelledReport]:
     """One county month, in order of arrival."""
     labelled: list[LabelledReport] = []
     with opened(path) as stream:
-        for line in stream:
-            row = json.loads(line)
-            truth = row["truth"]
-            labelled.append(
-                LabelledReport(
-                    facts=county_facts(row),
-                    problem=truth["problem"],
-                    period=path.stem,
-                    matter=truth["matter"],
-                    clock=truth["clock"],
-                    main_unit=truth["main_unit"],
-                    relation=truth["relation"],
-                    recurrence_of=truth.get("recurrence_of"),
-                    second_matter=(truth.get("also") or {}).get("matter"),
-                    hard=tuple(truth.get("hard", ())),
-                    confusable_with=tuple(truth.get("confusable_with", ())),
-                )
-            )
+        for number, line in enumerate(stream, start=1):
+            try:
+                labelled.append(_county_report(json.loads(line), path.stem))
+            except (ValueError, KeyError, TypeError) as error:
+                raise UnknownFormatError(
+                    f"{str(path)}:{number}: no labelled county report ({type(error).__name__}: {error}); expected JSON "
+                    "lines like those of tests/data/county/reports.jsonl, with truth"
+                ) from error
     labelled.sort(key=lambda item: item.facts.received_at)
     towns: dict[str, str] = {}
     for item in labelled:

@@ -130,13 +130,15 @@ def load_model(path: Path) -> JudgementModel:
     Raises:
         ModelUnreadableError: not a model, or one of another format.
     """
+    if not path.is_file():
+        raise ModelUnreadableError(f"no model at {str(path)!r}; learn one with `huying learn --from FILE`")
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         description = json.loads(arrays["description"].tobytes())
     except (OSError, KeyError, ValueError) as broken:
         raise ModelUnreadableError(
-            f"{str(path)!r} is not a judgement model ({broken}); write one with `huying learn --from FILE`"
+            f"{str(path)!r} is not a judgement model; learn one with `huying learn --from FILE`"
         ) from broken
     if description.get("format") != FORMAT:
         raise ModelUnreadableError(
