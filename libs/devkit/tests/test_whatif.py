@@ -70,7 +70,7 @@ class Told:
         )
         self.note(REPORTS, report.report_id, report)
         [screening] = JUDGE.screen([facts_of(report)])
-        arrival = Arrival(report, screening, Verdict(report.report_id, "new", None, 0.0, ()))
+        arrival = Arrival(report, ref_of(report), screening, Verdict(report.report_id, "new", None, 0.0, ()))
         self.refs[report.report_id] = ref_of(report)
         scene = Scene(self.known, self.catalogue, self.refs, {}, f"N{number}")
         decision = receive(arrival, scene, Cause(self.at, PACK.hash))

@@ -96,7 +96,7 @@ class County:
         number = len(self.reports)
         coming = report(number, at or self.now, **more)
         verdict = Verdict(f"r{number}", band, target, 0.7, ())  # type: ignore[arg-type]
-        arrival = Arrival(coming, screening(number, emergency, matter), verdict)
+        arrival = Arrival(coming, ref_of(coming), screening(number, emergency, matter), verdict)
         scene = self.scene()
         self.reports[f"r{number}"] = ref_of(coming)
         decision = self.take(receive(arrival, scene, Cause(self.now, PACK.hash)))

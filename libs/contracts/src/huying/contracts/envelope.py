@@ -70,9 +70,10 @@ class CloudEvent:
             pairs.append(("ce_subject", self.subject))
         if self.dataschema is not None:
             pairs.append(("ce_dataschema", self.dataschema))
-        pairs.extend((f"{BINARY_PREFIX}{name}", value) for name, value in self.extensions.items())
+        if self.extensions:
+            pairs.extend((f"{BINARY_PREFIX}{name}", value) for name, value in self.extensions.items())
         pairs.extend(self.trace.items())
-        return tuple((name, value.encode()) for name, value in pairs)
+        return tuple([(name, value.encode()) for name, value in pairs])
 
     def structured(self) -> tuple[Headers, bytes]:
         """Headers and value of the structured mode."""
@@ -198,7 +199,7 @@ def format_time(moment: datetime) -> str:
     """
     if moment.tzinfo is None:
         raise EnvelopeError("time", f"{moment!r} has no time zone")
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat()}Z"
 
 
 def parse_time(text: str) -> datetime:

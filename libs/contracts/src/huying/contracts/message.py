@@ -41,16 +41,19 @@ class Value(BaseModel):
         a quarter of the time that routing spends on a report beside judging it.
         """
         shape, required = _shape(cls)
-        filled = {**shape, **values}
-        if len(filled) != len(shape) or not required <= values.keys():
+        filled = shape | values
+        if len(filled) != len(shape) or not values.keys() >= required:
             odd = (values.keys() - shape.keys()) | (required - values.keys())
             raise TypeError(f"{cls.__name__} wants exactly its fields; look at {sorted(odd)}")
         made = cls.__new__(cls)
-        object.__setattr__(made, "__dict__", filled)
-        object.__setattr__(made, "__pydantic_fields_set__", set(values) if _fields_set is None else _fields_set)
-        object.__setattr__(made, "__pydantic_extra__", None)
-        object.__setattr__(made, "__pydantic_private__", None)
+        _put(made, "__dict__", filled)
+        _put(made, "__pydantic_fields_set__", set(values) if _fields_set is None else _fields_set)
+        _put(made, "__pydantic_extra__", None)
+        _put(made, "__pydantic_private__", None)
         return made
+
+
+_put = object.__setattr__
 
 
 @cache
@@ -68,4 +71,4 @@ class Event(Value):
 
     def encode(self) -> bytes:
         """UTF-8 JSON without absent fields."""
-        return self.model_dump_json(exclude_none=True).encode()
+        return self.__pydantic_serializer__.to_json(self, exclude_none=True)

@@ -136,6 +136,11 @@ class Pack(Record):
         return catalogue(self.duties)
 
     @cached_property
+    def _duties(self) -> dict[tuple[str, frozenset[str], str | None], Duty]:
+        """Those resolved so far: a county has a few thousand at most."""
+        return {}
+
+    @cached_property
     def _town_units(self) -> dict[str, Unit]:
         return {unit.serves: unit for unit in self.units if unit.serves}
 
@@ -259,8 +264,16 @@ class Pack(Record):
             A duty with codes of units. What the list cannot settle (unknown matter, no town for a town's
             duty) goes to the dispatch centre with `settled=False` and the reason in Chinese.
         """
+        asked = matter, frozenset(circumstances), town_code
+        if town_code is not None and town_code not in self._town_units:  # anybody's words: not worth remembering
+            return self._resolved(*asked)
+        if asked not in self._duties:
+            self._duties[asked] = self._resolved(*asked)
+        return self._duties[asked]
+
+    def _resolved(self, matter: str, circumstances: frozenset[str], town_code: str | None) -> Duty:
         version = self.county.catalogue_version
-        line = line_for(self._catalogue.get(matter, ()), frozenset(circumstances))
+        line = line_for(self._catalogue.get(matter, ()), circumstances)
         if line is None:
             return self._undecided(matter, f"职责清单（{version}）没有事项 {matter!r}，转调度中心裁定", None)
         town = self._town_units.get(town_code or "")

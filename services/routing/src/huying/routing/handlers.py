@@ -134,7 +134,8 @@ class Routing:
         return effects
 
     def _scene(self, state: Batch, now: datetime) -> Scene:
-        number = f"{now.astimezone(SHANGHAI):%y%m%d}-{state.tally.opened + 1:05d}"
+        day = now.astimezone(SHANGHAI)
+        number = f"{day.year % 100:02d}{day.month:02d}{day.day:02d}-{state.tally.opened + 1:05d}"
         return Scene(state.incidents, state.catalogue, state.refs, {}, number, tuple(state.floods))
 
     def _report(self, state: Batch, report: ReportAcceptedV1, now: datetime, effects: Effects) -> None:
@@ -146,12 +147,14 @@ class Routing:
         related = state.incidents.get(state.tracked.get(report.relates_to or "", ""))
         if related is not None:
             verdict = Verdict(report.report_id, "merge", related.id, 1.0, ())
-        decision = receive(Arrival(report, screening, verdict), self._scene(state, now), Cause(now, self._pack.hash))
+        ref = ref_of(report)
+        arrival = Arrival(report, ref, screening, verdict)
+        decision = receive(arrival, self._scene(state, now), Cause(now, self._pack.hash))
         state.seen.add(report.report_id)
-        state.refs[report.report_id] = ref_of(report)
+        state.refs[report.report_id] = ref
         self._apply(state, decision, effects)
         [(_, incident)] = decision.joins
-        effects.write("reports", store.report_row(report, facts, screening, verdict, incident, now))
+        effects.write("reports", store.report_row(arrival, facts, incident, now))
         if decision.opened:
             state.index.add_incident(IncidentView(incident, (facts,), now), [screening])
         else:

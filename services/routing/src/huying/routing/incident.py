@@ -1,7 +1,8 @@
 """An incident as a value, and how a step is taken. Pure: a step gives the incident's successor and one event."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from huying.contracts.commands import Actor
@@ -91,6 +92,11 @@ class Incident:
         return frozenset((*helping, *(whistle.units if whistle else ())))
 
 
+_FIELDS = tuple(each.name for each in fields(Incident))
+_VALUES_OF = attrgetter(*_FIELDS)
+"""Read by hand: `replace` asks every field what it is, and every step of the feed makes a successor."""
+
+
 @dataclass(frozen=True, slots=True)
 class Cause:
     """Why a step is taken: when, under which pack, by whose command."""
@@ -106,7 +112,8 @@ def step(
 ) -> tuple[Incident, IncidentEvent]:
     """The incident one version further, and the event that says so."""
     at = max(cause.at, incident.last_at)
-    after = replace(incident, version=incident.version + 1, last_at=at, **changes)
+    values = dict(zip(_FIELDS, _VALUES_OF(incident), strict=True))
+    after = Incident(**values | changes | {"version": incident.version + 1, "last_at": at})
     event = kind.model_construct(
         incident_id=after.id,
         incident_version=after.version,

@@ -8,6 +8,7 @@ became of each), `fence` (one document a jurisdiction: whoever writes without ha
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from pymongo import IndexModel, InsertOne, ReplaceOne, UpdateOne
@@ -28,12 +29,11 @@ from huying.contracts.incidents import (
 )
 from huying.contracts.orders import IncidentWithdrawnV1
 from huying.contracts.places import Place
-from huying.contracts.reports import ReportAcceptedV1
 from huying.contracts.topics import INCIDENTS
 
-from .domain import Decision, ref_of
+from .domain import Arrival, Decision
 from .incident import PLAIN, Ask, Incident
-from .judgement import ReportFacts, Screening, Verdict
+from .judgement import ReportFacts
 
 INDEXES = {
     "incidents": [
@@ -55,6 +55,7 @@ INDEXES = {
 
 FACTS = tuple(each.name for each in fields(ReportFacts))
 """Flat values: copied by hand, since `asdict` copies deeply and costs a tenth of a batch."""
+_FACTS_OF = attrgetter(*FACTS)
 
 
 def document(incident: Incident) -> dict[str, Any]:
@@ -188,10 +189,9 @@ def _decided(command_id: str, decision: dict[str, Any] | None) -> UpdateOne:
     return UpdateOne({"_id": command_id}, {"$set": decision or {}}, upsert=True)
 
 
-def report_row(
-    report: ReportAcceptedV1, facts: ReportFacts, screening: Screening, verdict: Verdict, incident: str, at: datetime
-) -> InsertOne[dict[str, Any]]:
+def report_row(arrival: Arrival, facts: ReportFacts, incident: str, at: datetime) -> InsertOne[dict[str, Any]]:
     """A report with what it was taken for, the incident that it is in and why."""
+    report, screening, verdict = arrival.report, arrival.screening, arrival.verdict
     top = screening.matters[0]
     return InsertOne(
         {
@@ -199,8 +199,8 @@ def report_row(
             "incident_id": incident,
             "tracking_number": report.tracking_number,
             "origin_id": report.origin_id,
-            "ref": ref_of(report).model_dump(),
-            "facts": {name: getattr(facts, name) for name in FACTS},
+            "ref": arrival.ref.model_dump(),
+            "facts": dict(zip(FACTS, _FACTS_OF(facts), strict=True)),
             "screening": {
                 "matter": top.code,
                 "confidence": round(top.confidence, 3),

@@ -113,7 +113,7 @@ def read_county(path: Path) -> list[LabelledReport]:
                 labelled.append(_county_report(json.loads(line), path.stem))
             except (ValueError, KeyError, TypeError) as error:
                 raise UnknownFormatError(
-                    f"{str(path)}:{number}: no labelled county report ({type(error).__name__}: {error}); expected JSON "
+                    f"{path!s}:{number}: no labelled county report ({type(error).__name__}: {error}); expected JSON "
                     "lines like those of tests/data/county/reports.jsonl, with truth"
                 ) from error
     labelled.sort(key=lambda item: item.facts.received_at)

@@ -61,15 +61,15 @@ def ref_of(report: ReportAcceptedV1) -> ReportRef:
 
 
 def reasons_of(verdict: Verdict) -> tuple[Reason, ...]:
-    """The strongest reasons, in words."""
-    strongest = sorted(verdict.reasons, key=lambda reason: -abs(reason.weight))[:SECONDARY]
-    return tuple(Reason.model_construct(code=r.code, text=r.text_zh, weight=round(r.weight, 3)) for r in strongest)
+    """The strongest reasons, in words; a verdict has them in that order."""
+    strongest = verdict.reasons[:SECONDARY]
+    return tuple([Reason.model_construct(code=r.code, text=r.text_zh, weight=round(r.weight, 3)) for r in strongest])
 
 
 def classify(screening: Screening, pack: Pack) -> Classification:
     """The matter that it is, the clock that it runs on, and whether a person should look at it."""
     top = screening.matters[0]
-    return Classification(
+    return Classification.model_construct(
         matter=top.code,
         matter_name=pack.matter(top.code).name_zh,
         clock_class=cast("ClockClass", "emergency" if screening.emergency else screening.clock),
@@ -99,6 +99,7 @@ class Arrival:
     """A report with what judgement says about it."""
 
     report: ReportAcceptedV1
+    ref: ReportRef
     screening: Screening
     verdict: Verdict
 
@@ -110,7 +111,7 @@ def receive(arrival: Arrival, scene: Scene, cause: Cause) -> Decision:
     """
     turn, verdict, pack = Turn(scene, cause), arrival.verdict, scene.catalogue.pack
     decision, report = turn.decision, arrival.report
-    ref, reasons = ref_of(report), reasons_of(verdict)
+    ref, reasons = arrival.ref, reasons_of(verdict)
     target, screening, back_of = turn.surviving(verdict.incident_id), arrival.screening, verdict.recurrence_of
     if verdict.band == "merge" and target is not None and target.state == "completed":
         cleared = report.device is not None and report.device.state == "cleared"

@@ -16,7 +16,7 @@ from .bands import band_of, limits_for, reasons
 from .compiled import compiled
 from .evidence import FEATURES, F, Workbench, evidence
 from .facts import Candidate, IncidentView, ReportFacts, Screening, Verdict
-from .index import COLUMN, IncidentIndex
+from .index import COLUMN, IncidentIndex, Rows
 from .judge import Judge
 from .retrieval import Slots, first_looks, open_gate, retrieve
 from .scorer import Scorer, chance_of
@@ -141,18 +141,13 @@ class Correlator:
         shares = {incident_id: share for incident_id, share in shares.items() if share >= ALIKE_FROM}
         if not shares:
             return screening
-        scale = min(1.0, SHARED_AT_MOST / max(sum(shares.values()), SHARED_AT_MOST))
-        matters = own.matters.astype(np.float64)
-        mixed = (1.0 - scale * sum(shares.values())) * matters
-        said = emergency = screening.emergency_confidence
-        for incident_id, share in shares.items():
-            slot = self.index.slot_of[incident_id]
-            row = self.index.rows[slot]
-            voices = min(1.0 + 0.5 * (row[COLUMN["reports"]] - 1.0), VOICES_AT_MOST)
-            both = matters * self.index.chances[slot, 1].astype(np.float64) ** voices
-            mixed += scale * share * both / both.sum()
-            emergency = max(emergency, (1.0 - share) * said + share * float(row[COLUMN["emergency"]]))
-        return self.engine.revised(screening, mixed.astype(np.float32), emergency)
+        index = self.index
+        slots = np.array([index.slot_of[incident_id] for incident_id in shares])
+        alike = np.array([*shares.values()])
+        matters, emergency = _heard(
+            own.matters, screening.emergency_confidence, slots, alike, index.rows, index.chances
+        )
+        return self.engine.revised(screening, matters, emergency)
 
     def evidence(self, report: Traits, slots: Slots) -> Floats:
         """The evidence of a report's candidates (slots, features)."""
@@ -247,6 +242,7 @@ class Correlator:
 
 
 _RETURN = [F[name] for name in ("metres_best", "village_same", "matter_dot", "hours_since_first")]
+_REPORTS, _EMERGENCY = COLUMN["reports"], COLUMN["emergency"]
 _FINAL = np.array([F[name] for name in FINAL_FEATURES[6:]])
 
 
@@ -271,6 +267,25 @@ def second_look(features: Floats, odds: Floats) -> tuple[npt.NDArray[np.int64], 
     for number in range(len(_FINAL)):
         final[0, 6 + number] = features[order[0], _FINAL[number]]
     return order, chances, final
+
+
+@compiled
+def _heard(
+    own: Floats, emergency: float, slots: Slots, shares: npt.NDArray[np.float64], rows: Rows, chances: Floats
+) -> tuple[Floats, float]:
+    """Chances of the headings and of danger, of a report that belongs to each slot by its share."""
+    total = shares.sum()
+    scale = min(1.0, SHARED_AT_MOST / max(total, SHARED_AT_MOST))
+    mixed, both = (1.0 - scale * total) * own.astype(np.float64), np.empty(len(own), dtype=np.float64)
+    most = emergency
+    for number in range(len(slots)):
+        slot, share = slots[number], shares[number]
+        voices = min(1.0 + 0.5 * (rows[slot, _REPORTS] - 1.0), VOICES_AT_MOST)
+        for matter in range(len(own)):
+            both[matter] = np.float64(own[matter]) * np.float64(chances[slot, 1, matter]) ** voices
+        mixed += scale * share * both / both.sum()
+        most = max(most, (1.0 - share) * emergency + share * rows[slot, _EMERGENCY])
+    return mixed.astype(np.float32), most
 
 
 class Overlay:

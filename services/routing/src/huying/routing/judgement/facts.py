@@ -44,8 +44,7 @@ class ReportFacts:
     matter_hint: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RankedMatter:
+class RankedMatter(NamedTuple):
     """One heading and the calibrated chance that it is the right one."""
 
     code: str
@@ -66,9 +65,9 @@ class PlaceGuess:
     source: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Screening:
-    """First screening of one report: what it is about, how urgent, and where."""
+    """First screening of one report: what it is about, how urgent, and where. Treated as immutable."""
 
     report_id: str
     matters: tuple[RankedMatter, ...]

@@ -7,6 +7,7 @@ thrown away without copying anything.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -72,19 +73,38 @@ class Record:
     day: int = 0
     """Likeliest heading and the day of the latest report: how a wide trouble finds its first reports."""
 
-    def keys(self) -> set[Key]:
-        """What the incident is posted under."""
-        found: set[Key] = set(self.words)
-        found.update([village_key(village) for village in self.villages])
-        found.update([cell_key(*cell) for cell in self.cells])
-        found.update([heading_key(self.heading, town) for town in self.towns])
-        found.add(day_key(self.heading, self.day))
-        found.update(map(reporter_key, self.reporters))
-        found.update(map(device_key, self.device_ids))
+    def keys(self) -> list[Key]:
+        """What the incident is posted under, each once."""
+        found: list[Key] = list(self.words)
+        found += [village_key(village) for village in self.villages]
+        found += [cell_key(*cell) for cell in self.cells]
+        found += [heading_key(self.heading, town) for town in self.towns]
+        found.append(day_key(self.heading, self.day))
+        found += map(reporter_key, self.reporters)
+        found += map(device_key, self.device_ids)
+        return found
+
+    def keys_beyond(self, other: Record | None) -> list[Key]:
+        """What it is posted under and the other is not. A join changes little: kinds that are the same cost nothing."""
+        if other is None:
+            return self.keys()
+        found: list[Key] = _beyond(self.words, other.words)
+        found += [village_key(village) for village in _beyond(self.villages, other.villages)]
+        found += [cell_key(*cell) for cell in _beyond(self.cells, other.cells)]
+        towns = _beyond(self.towns, other.towns) if self.heading == other.heading else self.towns
+        found += [heading_key(self.heading, town) for town in towns]
+        if (self.heading, self.day) != (other.heading, other.day):
+            found.append(day_key(self.heading, self.day))
+        found += map(reporter_key, _beyond(self.reporters, other.reporters))
+        found += map(device_key, _beyond(self.device_ids, other.device_ids))
         return found
 
 
 Known = TypeVar("Known")
+
+
+def _beyond(ours: tuple[Known, ...], theirs: tuple[Known, ...]) -> list[Known]:
+    return [] if ours == theirs else list(set(ours).difference(theirs))
 
 
 def more(known: tuple[Known, ...], *others: Known | None) -> tuple[Known, ...]:
@@ -115,9 +135,13 @@ def joined_record(old: Record, member: Traits, row: int, heading: int, last_at: 
     )
 
 
-def split_bits(bits: int, words: int) -> tuple[int, ...]:
-    """A bit set as so many 64-bit words, lowest first."""
-    return tuple((bits >> (64 * i)) & 0xFFFF_FFFF_FFFF_FFFF for i in range(words))
+def bit_words(landmarks: int, concepts: int, sides: int) -> Bits:
+    """Three bit sets of 256, 128 and 64 bits as 64-bit words, lowest first."""
+    together = landmarks | (concepts & _CONCEPTS) << 256 | sides << 384
+    return np.frombuffer(together.to_bytes(56, sys.byteorder), dtype=np.uint64).copy()
+
+
+_CONCEPTS = (1 << 128) - 1
 
 
 def cell_of(x: float, y: float) -> tuple[int, int]:
@@ -125,22 +149,22 @@ def cell_of(x: float, y: float) -> tuple[int, int]:
     return math.floor(x / CELL_M), math.floor(y / CELL_M)
 
 
-def village_key(village: int) -> Key:
+def village_key(village: int) -> int:
     """Posting key of a village; words, the most frequent keys, stand for themselves below 2**32."""
     return (1 << 40) + village
 
 
-def cell_key(column: int, row: int) -> Key:
+def cell_key(column: int, row: int) -> int:
     """Posting key of a grid cell."""
     return (1 << 60) + (column << 28) + row
 
 
-def heading_key(matter: int, town: int) -> Key:
+def heading_key(matter: int, town: int) -> int:
     """Posting key of a heading in a town (-1: in any)."""
     return (2 << 40) + (matter << 20) + town
 
 
-def day_key(matter: int, day: int) -> Key:
+def day_key(matter: int, day: int) -> int:
     """Posting key of a heading on a day since 2020."""
     return (3 << 40) + (matter << 24) + day
 
@@ -245,8 +269,7 @@ class IncidentIndex:
 
     def _show(self, slot: int) -> None:
         """What the first look sees follows the columns."""
-        self.glances[slot] = self.rows[slot][_GLANCE]
-        self.shares[slot] = np.rint(self.chances[slot, 0] * 255)
+        _show(slot, self.rows, self.chances, self.glances, self.shares)
 
     def confirm(self, slot: int, matter: int) -> None:
         """A person said which heading it is: the reports' own words count for little from now on."""
@@ -325,9 +348,8 @@ class IncidentIndex:
 
     def _set(self, slot: int, record: Record | None) -> None:
         old = self.records[slot]
-        before, after = old.keys() if old else set(), record.keys() if record else set()
         if old is not None:
-            self.postings.strike(before - after, slot)
+            self.postings.strike(old.keys_beyond(record), slot)
             del self.slot_of[old.incident_id]
             gone = set(old.members).difference(record.members if record else ())
             if gone:
@@ -336,7 +358,7 @@ class IncidentIndex:
         if record is not None:
             self.slot_of[record.incident_id] = slot
             self.members[slot] = record.members + (NONE,) * (MEMBERS_KEPT - len(record.members))
-            self.postings.enter(after - before, slot)
+            self.postings.enter(record.keys_beyond(old), slot)
         else:
             (self._free if self.journal is None else self._emptied).append(slot)
 
@@ -409,6 +431,14 @@ def _absorb(
     for word in range(len(bits)):
         bits[word] |= own_bits[word]
     _rank(row, chances, gap_hours)
+
+
+@compiled
+def _show(slot: int, rows: Rows, chances: Floats, glances: Floats, shares: npt.NDArray[np.uint8]) -> None:
+    for place in range(len(_GLANCE)):
+        glances[slot, place] = rows[slot, _GLANCE[place]]
+    for matter in range(shares.shape[1]):
+        shares[slot, matter] = np.uint8(np.rint(chances[slot, 0, matter] * np.float32(255)))
 
 
 @compiled

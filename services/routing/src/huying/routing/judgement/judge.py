@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .facts import Matter, PackBits, PlaceGuess, RankedMatter, ReportFacts, Screening
-from .index import split_bits
+from .index import bit_words
 from .model import JudgementModel
 from .screening import (
     Floats,
@@ -57,6 +57,7 @@ class Judge:
         self.model = model
         self.reader = Reader(pack)
         self.places = self.reader.places
+        self._centres: list[list[float]] = self.places.centres_by_number.tolist()
         self.matters: tuple[Matter, ...] = pack.matters
         self.rare: Floats = np.maximum(model.text.idf - np.float32(COMMON_IDF), np.float32(0))
         known = {m.code: m for m in pack.matters}
@@ -77,27 +78,28 @@ class Judge:
         """Screenings of readings from given text scores (learning gives scores made without the report)."""
         model = self.model.text
         matters = matter_distribution(model, scores, [reading.facts.matter_hint for reading in readings])
-        chances = flags(model, scores)
+        chances = flags(model, scores).tolist()
         topics = topic_vectors(model, scores)
         return [self._one(reading, matters[i], chances[i], topics[i]) for i, reading in enumerate(readings)]
 
-    def _one(self, reading: Reading, matters: Floats, chances: Floats, topic: Floats) -> tuple[Screening, Traits]:
+    def _one(
+        self, reading: Reading, matters: Floats, chances: Sequence[float], topic: Floats
+    ) -> tuple[Screening, Traits]:
         facts = reading.facts
         fix = self.locate(reading)
-        asks, again, strong, done, joins = wording_flags(reading.masked)
-        emergency = max(float(chances[0]), self.pack.screening.emergency_from if reading.certain else 0.0)
-        follow, recur = float(chances[1]) + 0.2 * asks, float(chances[2]) + 0.1 * again + 0.3 * strong
+        asks, again, strong, done = wording_flags(reading.masked)
+        emergency = max(chances[0], self.pack.screening.emergency_from if reading.certain else 0.0)
+        follow, recur = chances[1] + 0.2 * asks, chances[2] + 0.1 * again + 0.3 * strong
         spot = self.places.spot(f"{reading.masked_address}\n{reading.masked}")
         concepts = sum(1 << (c % 128) for c in reading.concepts)
-        likely = matters.argsort(kind="stable")[-2:] if len(matters) > 1 else (0, 0)
+        second, likeliest = matters.argsort(kind="stable")[-2:].tolist() if len(matters) > 1 else (0, 0)
         at = facts.received_at.timestamp() / 3600.0 - EPOCH_HOURS
         channel = channel_index(facts.channel)
-        centre = self.places.centres_by_number[fix.village]
         packed = np.empty(TOPIC_AT + len(topic), dtype=np.float32)
         packed[: len(HEAD)] = (
-            fix.x, fix.y, at, *centre, fix.sure if fix.village >= 0 else math.nan, fix.town if fix.town >= 0 else math.nan,
+            fix.x, fix.y, at, *self._centres[fix.village], fix.sure if fix.village >= 0 else math.nan, fix.town if fix.town >= 0 else math.nan,
             spot.landmarks.bit_count() or math.nan, concepts.bit_count() or math.nan, 0.0 if spot.sides else math.nan,
-            (fix.village < 0) + 2 * math.isnan(fix.x) + 4 * (fix.town < 0), matters.max(),
+            (fix.village < 0) + 2 * math.isnan(fix.x) + 4 * (fix.town < 0), matters[likeliest],
             follow, recur, done, emergency,
             channel, len(reading.text), bool(reading.address), bool(facts.device_id), facts.alarm_state == "cleared",
             chances[3],
@@ -115,9 +117,9 @@ class Judge:
             mentioned=fix.mentioned,
             town=fix.town,
             matters=matters.astype(np.float32),
-            likely=(int(likely[-1]), int(likely[-2])),
+            likely=(likeliest, second),
             words=tuple(words.tolist()),
-            bits=np.array((*split_bits(spot.landmarks, 4), *split_bits(concepts, 2), spot.sides), dtype=np.uint64),
+            bits=bit_words(spot.landmarks, concepts, spot.sides),
             numbers=spot.numbers,
             channel=channel,
             reporter=facts.reporter,
@@ -136,10 +138,10 @@ class Judge:
             follow_up=follow >= 0.5,
             recurrence=recur >= 0.5,
             emergency_words=dangers,
-            joins_two=joins > 0,
+            joins_two=reading.joins > 0,
             traits=traits,
             **self._outcome(
-                matters, emergency, self.is_emergency(emergency, dangers), joins > 0, max(follow, recur) >= 0.5
+                matters, emergency, self.is_emergency(emergency, dangers), reading.joins > 0, max(follow, recur) >= 0.5
             ),
         )
         return screening, traits
@@ -158,8 +160,9 @@ class Judge:
     def _outcome(
         self, matters: Floats, emergency: float, alarm: bool, joins_two: bool, pressing: bool
     ) -> dict[str, Any]:
-        order = np.argsort(-matters, kind="stable")[:5].tolist()
-        ranked = tuple(RankedMatter(self.model.text.matter_codes[i], float(matters[i])) for i in order)
+        order = (-matters).argsort(kind="stable")[:5].tolist()
+        codes, chances = self.model.text.matter_codes, matters.tolist()
+        ranked = tuple([RankedMatter(codes[i], chances[i]) for i in order])
         second = ranked[1] if len(ranked) > 1 and joins_two else None
         policy = self.pack.screening
         return {

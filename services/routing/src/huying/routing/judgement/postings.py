@@ -36,7 +36,8 @@ class Postings:
 
     def enter(self, keys: Iterable[Key], slot: int) -> None:
         """Put `slot` under each key, where it must not stand already."""
-        numbers = [self.number_of[key] if key in self.number_of else self._new(key) for key in keys]
+        known = self.number_of.get
+        numbers = [self._new(key) if (number := known(key)) is None else number for key in keys]
         if not numbers:
             return
         while self._room[1] + len(numbers) > len(self.blocks):

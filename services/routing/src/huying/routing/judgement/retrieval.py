@@ -37,6 +37,8 @@ Asked = npt.NDArray[np.int64]
 """(flag, list number): what is looked up, and what it says of the incidents found under it."""
 _PLAIN, _HERE, _PERSON, _DEVICE, _WORD, _DAY, _HEADING = 0, 1, 2, 4, 8, 16, 32
 _FOUND = 64
+_AROUND = [cell_key(x, y) - cell_key(0, 0) for x in (-1, 0, 1) for y in (-1, 0, 1)]
+"""From a cell's key to those of the 3 x 3 block around it."""
 
 
 def open_gate() -> Floats:
@@ -46,26 +48,31 @@ def open_gate() -> Floats:
 
 def asked(report: Traits, index: IncidentIndex) -> Asked:
     """The lists that a report leads to."""
-    number_of = index.postings.number_of
+    known = index.postings.number_of.get
     has_point = not math.isnan(report.x)
-    keys: list[tuple[int, Key]] = [(_WORD, word) for word in report.words[: WORDS_ASKED * (1 if has_point else 2)]]
+    found: list[int] = []
+    for word in report.words[: WORDS_ASKED * (1 if has_point else 2)]:
+        if (number := known(word)) is not None:
+            found += (_WORD, number)
+    keys: list[tuple[int, Key]] = []
     if has_point:
-        column, row = cell_of(report.x, report.y)
-        keys += [(_PLAIN, cell_key(x, y)) for x in range(column - 1, column + 2) for y in range(row - 1, row + 2)]
+        middle = cell_key(*cell_of(report.x, report.y))
+        for step in _AROUND:
+            if (number := known(middle + step)) is not None:
+                found += (_PLAIN, number)
     else:
         keys.append((_HEADING, heading_key(report.likely[0], report.town)))
     day = int(report.at // 24)
     for matter in report.likely:
-        keys += ((_DAY, day_key(matter, day)), (_DAY, day_key(matter, day - 1)))
+        today = day_key(matter, day)
+        keys += ((_DAY, today), (_DAY, today - 1))
     keys += [(_HERE, village_key(village)) for village in {report.village, *report.mentioned}]
     if report.reporter:
         keys.append((_PERSON, reporter_key(report.reporter)))
     if report.device_id:
         keys.append((_DEVICE, device_key(report.device_id)))
-    found: list[int] = []
     for flag, key in keys:
-        number = number_of.get(key)
-        if number is not None:
+        if (number := known(key)) is not None:
             found += (flag, number)
     return np.array(found, dtype=np.int64).reshape(-1, 2)
 

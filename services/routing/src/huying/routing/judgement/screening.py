@@ -44,6 +44,8 @@ class Reading:
     dangers: list[tuple[str, str]]
     certain: bool
     """A word of danger that leaves no doubt."""
+    joins: int
+    """Words that join a second problem to the first."""
 
 
 class Reader:
@@ -86,14 +88,15 @@ class Reader:
             calm = any(word in texts[i] for word in self.calm)
             dangers = [] if calm else danger_words(texts[i], self.more_danger)
             tokens = [*(f"§{c}" for c in concepts), *(f"!{kind}" for kind, _ in dangers), f"@{facts.channel}"]
-            tokens.append(f"&{wording.count(wording.TWO_PROBLEMS, masked[i])}")
+            joins = wording.count(wording.TWO_PROBLEMS, masked[i])
+            tokens.append(f"&{joins}")
             if facts.alarm_kind:
                 tokens.append(f"#{facts.alarm_kind}")
             extra = np.array([token_id(token, 5) for token in tokens], dtype=np.int32)
             reading = Reading(
                 facts, texts[i], masked[i], addresses[i], masked_addresses[i], mentions[i], address_mentions[i],
                 np.concatenate([said[i], at[i], extra]), words[i], place_words[i], concepts, dangers,
-                not calm and any(word in texts[i] for word in self.certain),
+                not calm and any(word in texts[i] for word in self.certain), joins,
             )  # fmt: skip
             readings.append(reading)
         return readings
@@ -152,12 +155,11 @@ def channel_index(channel: str) -> int:
     return CHANNELS.index(channel) if channel in CHANNELS else 0
 
 
-def wording_flags(text: str) -> tuple[int, int, int, int, int]:
-    """Counts of follow-up, recurrence, strong recurrence, done and two-problem wording."""
+def wording_flags(text: str) -> tuple[int, int, int, int]:
+    """Counts of follow-up, recurrence, strong recurrence and done wording."""
     return (
         wording.count(wording.FOLLOW_UP, text),
         wording.count(wording.RECURRENCE, text),
         wording.count(wording.STRONG_RECURRENCE, text),
         wording.count(wording.DONE, text),
-        wording.count(wording.TWO_PROBLEMS, text),
     )
