@@ -23,10 +23,8 @@ from huying.routing.judgement import (
 )
 from huying.routing.judgement.bands import band_of, limits_for
 from huying.routing.judgement.emergency import danger_words
-from huying.routing.judgement.evidence import FEATURES, F, margins
+from huying.routing.judgement.evidence import margins
 from huying.routing.judgement.index import COLUMN
-from huying.routing.judgement.learning.learn import fit_pairs
-from huying.routing.judgement.learning.replay import Meeting
 from huying.routing.judgement.learning.texts import with_sketch
 from huying.routing.judgement.model import ModelUnreadableError, untrained_text
 from huying.routing.judgement.pack import bits_of
@@ -288,15 +286,21 @@ def test_a_sketch_of_a_letter_tells_how_alike_two_letters_are_even_in_words_neve
     assert one @ far == pytest.approx(dense[0] @ dense[2], abs=0.15)
 
 
-def test_a_copied_letter_about_another_town_is_learned_as_another_problem() -> None:
-    rows = np.full((80, len(FEATURES)), np.nan, dtype=np.float32)
-    right = np.arange(80) % 2 == 0
-    rows[:, F["text_best"]], rows[:, F["town_same"]] = np.where(right, 0.9, 0.1), 1.0
-    met = [Meeting(0, rows, right, np.arange(80))]
-    copy = rows[:1].copy()
-    copy[:, F["town_same"]] = 0.0
-    plain, warned = (Scorer(fit_pairs(met, copied=copied)).log_odds(copy)[0] for copied in (False, True))
-    assert plain > 0 > warned
+def test_the_same_words_of_two_towns_meet_only_where_the_pack_lets_towns_meet() -> None:
+    one = REPORTS[0]
+    pack = JUDGE.pack
+    names = list(pack.gazetteer.towns.values())
+    told = [replace(one, report_id=f"copy-{i}", town=town, village_code=None, address=None, lon=None, lat=None,
+                    text="小区门口的路灯坏了半个月没人修") for i, town in enumerate([names[0], names[0], names[1], None])]  # fmt: skip
+    met = []
+    for apart in (False, True):
+        judge = Judge(replace(pack, correlation=replace(pack.correlation, towns_apart=apart)), JUDGE.model)
+        correlator = Correlator(judge)
+        first, *others = judge.screen(told)
+        correlator.add_incident(IncidentView("letter", (told[0],), told[0].received_at), [first])
+        met.append([len(correlator.candidates(correlator.traits(report, screening)))
+                    for report, screening in zip(told[1:], others, strict=True)])  # fmt: skip
+    assert met == [[1, 1, 1], [1, 0, 1]]
 
 
 @given(st.text(alphabet="甲乙丙丁", min_size=1, max_size=30))

@@ -155,7 +155,11 @@ class Correlator:
 
     def candidates(self, report: Traits) -> Slots:
         """The slots worth a full look, ascending (see `retrieval`)."""
-        return retrieve(report, self.index, self._windows, self.engine.model.gate)
+        slots = retrieve(report, self.index, self._windows, self.engine.model.gate)
+        if self.engine.pack.correlation.towns_apart and report.town >= 0:
+            towns = self.index.rows[slots, COLUMN["town"]]
+            slots = slots[np.isnan(towns) | (towns == report.town)]
+        return slots
 
     def first_looks(self, report: Traits) -> tuple[Slots, Floats]:
         """Slots of all near incidents with what the first look sees of them: what the gate is learned from."""

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..correlator import FINAL_FEATURES, Correlator, second_look
-from ..evidence import FEATURES, F
+from ..evidence import FEATURES
 from ..facts import PackBits
 from ..judge import Judge
 from ..model import JudgementModel, Trees, untrained_text
@@ -71,13 +71,12 @@ def learn(
     blanks_every: int = 1,
     texts: bool = True,
     sketch: int = 0,
-    copied: bool = False,
     **settings: Any,
 ) -> Learned:
     """Learn a model from labelled reports.
 
     `fragments` and `blanks_every` see `replay.meetings`; `texts=False` is for sources without words, `sketch` (its
-    dimensions, see `texts.with_sketch`) and `copied` (see `fit_pairs`) for letters; `settings` go to the boosted trees.
+    dimensions, see `texts.with_sketch`) for letters; `settings` go to the boosted trees.
     """
     reader = Reader(pack)
     readings = reader.read([item.facts for item in labelled])
@@ -114,7 +113,7 @@ def learn(
             own = Judge(pack, JudgementModel(final_text, gate, pair, final, gaps))
             return as_lived(own, labelled, [screening for screening, _ in interpreted], which)
 
-    pair, final, second_looks = fit_scorers(met, labelled, relive, progress, copied=copied, **settings)
+    pair, final, second_looks = fit_scorers(met, labelled, relive, progress, **settings)
     description = {"reports": len(labelled), "periods": sorted({i.period for i in labelled}),
                    "features": list(FEATURES), "final_features": list(FINAL_FEATURES)}  # fmt: skip
     model = JudgementModel(final_text, gate, pair, final, gaps, description)
@@ -269,15 +268,6 @@ def second_looks_of(
     return SecondLooks(rows, right, np.array(judged, dtype=np.float32).T, scorers)
 
 
-def fit_pairs(met: Sequence[Meeting], copied: bool = False, **settings: Any) -> Trees:
-    """Pair scorer over the rows of the meetings.
-
-    With `copied`, every right pair of one town is shown again as a wrong one of two towns: people copy letters and put
-    in another estate, and a few hundred labels hold too few such copies to learn from.
-    """
-    rows, right = np.concatenate([m.rows for m in met]), np.concatenate([m.right for m in met])
-    if copied:
-        moved = rows[right & (rows[:, F["town_same"]] == 1)]
-        moved[:, F["town_same"]] = 0
-        rows, right = np.concatenate([rows, moved]), np.append(right, np.zeros(len(moved), dtype=bool))
-    return fit_trees(rows, right, **settings)
+def fit_pairs(met: Sequence[Meeting], **settings: Any) -> Trees:
+    """Pair scorer over the rows of the meetings."""
+    return fit_trees(np.concatenate([m.rows for m in met]), np.concatenate([m.right for m in met]), **settings)
