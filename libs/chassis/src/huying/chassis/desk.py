@@ -26,7 +26,7 @@ from .service import Ground, ground_of
 
 COMMANDS_COLLECTION = "commands"
 PATIENCE_S = 5.0
-"""design.md section 1: after that the answer is 202 with a status address."""
+"""After that the answer is 202 with a status address."""
 POLL_S = 0.05
 """How often another replica's decision is looked for; this process's own wakes at once."""
 

@@ -25,7 +25,7 @@ class ServiceSettings(BaseSettings):
     )
 
     service: str
-    """Name of the service, as in design.md section 7."""
+    """Name of the service: its folder's."""
     host: str = "127.0.0.1"
     port: int
     broker: Literal["embedded", "kafka"] = "embedded"

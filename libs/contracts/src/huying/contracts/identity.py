@@ -20,7 +20,7 @@ def deterministic_id(prefix: str, *parts: str | int) -> str:
 
 
 def report_id(source: str, origin_id: str) -> str:
-    """A report is unique by CloudEvents (`source`, `id`): design.md 3.2."""
+    """A report is unique by CloudEvents (`source`, `id`)."""
     return deterministic_id("rp", source, origin_id)
 
 

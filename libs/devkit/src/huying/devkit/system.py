@@ -29,7 +29,7 @@ CALM_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A service as it is started. `port` is the fixed one of design.md section 8."""
+    """A service as it is started. `port` is its fixed one (README)."""
 
     name: str
     module: str

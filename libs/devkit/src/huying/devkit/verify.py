@@ -1,4 +1,4 @@
-"""Proves the promises of design.md 3.4 from the log and the databases: nothing lost, nothing twice, no gap.
+"""Proves the product's promises from the log and the databases: nothing lost, nothing twice, no gap.
 
 It reads everything from the start and believes no service's own figures. It repairs nothing.
 """

@@ -26,7 +26,7 @@ from .quiet import Quiet
 from .target import Target
 
 HOUR = timedelta(hours=1)
-"""A 2-hour clock needs no finer tick, since events carry their own instants (design.md section 5)."""
+"""A 2-hour clock needs no finer tick, since events carry their own instants."""
 
 TAIL = timedelta(days=10)
 """After the last report: seven working days and a weekend, so that every clock ends or breaches."""
