@@ -1,5 +1,6 @@
 """Alert rules do what their annotations promise: promtool runs them on invented series."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -42,10 +43,15 @@ def rules() -> list[dict[str, str]]:
 
 def test_every_alert_has_a_test_and_words_for_who_is_called() -> None:
     tested = (PROMETHEUS / "rules_test.yml").read_text("utf-8")
+    runbook = (ROOT / "docs/runbooks/operations.md").read_text("utf-8")
+    titles = re.findall(r"^## (.+)$", runbook, re.MULTILINE)
+    sections = {re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-") for title in titles}
     for rule in rules():
         firing = tested.count(rule["alert"])
         assert firing >= 2, f"{rule['alert']}: test that it fires and that it is silent"
-        assert set(rule["annotations"]) == {"summary", "description"}  # type: ignore[arg-type]
+        assert set(rule["annotations"]) == {"summary", "description", "runbook"}  # type: ignore[arg-type]
+        page, _, section = rule["annotations"]["runbook"].partition("#")  # type: ignore[index]
+        assert (page, section in sections) == ("docs/runbooks/operations.md", True), rule["alert"]
         assert rule["labels"]["severity"] in {"critical", "warning"}  # type: ignore[index]
 
 
