@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from .compiled import compiled
-from .index import GLANCE, IncidentIndex, cell_key, cell_of, day_key, device_key, heading_key, reporter_key, village_key
+from .index import GLANCE, IncidentIndex
 from .postings import FIRST, NEXT, USED, Key
+from .records import cell_key, cell_of, day_key, device_key, heading_key, reporter_key, village_key
 from .traits import Floats, H, Traits
 
 KEPT = 8
