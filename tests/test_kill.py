@@ -210,6 +210,7 @@ def two_replicas(system: System) -> None:
     for number in ("1", "2"):
         env = {"HUYING_REPLICA": number, "HUYING_ASSIGNMENT": "group"}
         system.services.add("routing", name=f"routing-{number}", port=_port(), env=env)
+    system.services.wait_ready(names=["routing-1", "routing-2"])
 
 
 def test_of_two_replicas_of_routing_one_frozen_and_back_as_a_zombie_stay_exact(ground: Ground) -> None:

@@ -21,6 +21,7 @@ correlator = Correlator(judge)
 screenings = judge.screen([first, second])
 correlator.add_incident(IncidentView("first", (first,), first.received_at), screenings[:1])
 verdict = correlator.judge(second, screenings[1])
+correlator.revise(screenings[1], verdict)
 correlator.join("first", second, screenings[1])
 correlator.remove("first")
 assert verdict.candidates, "two reports of one lamp must have met"
