@@ -32,6 +32,9 @@ LOOKS = (
     "days", "words", "reporter", "device",
 )  # fmt: skip
 """What the first look sees, all cheap."""
+(
+    _MATTER, _ROOT, _FAR, _UNKNOWN, _UNKNOWN_ROOT, _NEAR, _NEAR_ROOT, _OLD, _SHARED, _SAME_PERSON, _SAME_DEVICE,
+) = range(len(LOOKS))  # fmt: skip
 
 Slots = npt.NDArray[np.int64]
 Asked = npt.NDArray[np.int64]
@@ -220,9 +223,9 @@ def _look(
     old = math.log1p(max(days, 0.0))
     words = min(vote, 0.5)
     person, device = (flag & _PERSON) > 0, (flag & _DEVICE) > 0
-    hope = gate[11] + far * gate[2] + unknown * gate[3] + here * gate[5] + old * gate[7]
-    hope += words * gate[8] + person * gate[9] + device * gate[10]
-    by_matter, by_root = gate[0], gate[1] + unknown * gate[4] + here * gate[6]
+    hope = gate[len(LOOKS)] + far * gate[_FAR] + unknown * gate[_UNKNOWN] + here * gate[_NEAR] + old * gate[_OLD]
+    hope += words * gate[_SHARED] + person * gate[_SAME_PERSON] + device * gate[_SAME_DEVICE]
+    by_matter, by_root = gate[_MATTER], gate[_ROOT] + unknown * gate[_UNKNOWN_ROOT] + here * gate[_NEAR_ROOT]
     if hope + _most(by_matter, by_root) < 0:
         return False
     matter = np.float32(0)
@@ -230,10 +233,10 @@ def _look(
         matter += shares[slot, heading] * matters[heading]
     matter /= np.float32(255)
     root = math.sqrt(matter)
-    looks[at, 0], looks[at, 1], looks[at, 2] = matter, root, far
-    looks[at, 3], looks[at, 4] = unknown, unknown * root
-    looks[at, 5], looks[at, 6] = here, here * root
-    looks[at, 7], looks[at, 8], looks[at, 9], looks[at, 10] = old, words, person, device
+    looks[at, _MATTER], looks[at, _ROOT], looks[at, _FAR] = matter, root, far
+    looks[at, _UNKNOWN], looks[at, _UNKNOWN_ROOT] = unknown, unknown * root
+    looks[at, _NEAR], looks[at, _NEAR_ROOT] = here, here * root
+    looks[at, _OLD], looks[at, _SHARED], looks[at, _SAME_PERSON], looks[at, _SAME_DEVICE] = old, words, person, device
     return bool(hope + matter * by_matter + root * by_root >= 0)
 
 
