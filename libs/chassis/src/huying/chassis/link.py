@@ -5,6 +5,7 @@ It notices a broker that comes back as another cluster and starts over on it; it
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, cast
@@ -62,6 +63,7 @@ class Link:
         self._subscriber: Any = None
         self._batch: MicroBatch | None = None
         self._follower: Follower | None = None
+        self._assigned: set[Any] = set()
         self.refused: str | None = None
         """Why this service must not consume; None when it may."""
 
@@ -178,11 +180,15 @@ class Link:
         consumer, ledger = self.consumer, self._ledger
         if consumer is None or ledger is None:
             return
-        for tp in consumer.assignment():
+        assigned = {tp for tp in consumer.assignment() if tp.topic != TICKS.name}
+        if assigned != self._assigned:
+            self._note_assigned(assigned)
+        for tp in assigned:
             end = consumer.highwater(tp)
-            if end is None or tp.topic == TICKS.name:
+            partition = Partition(self.cluster, tp.topic, tp.partition)
+            if end is None or not ledger.knows(partition):  # taken over, and nothing has come yet
                 continue
-            position = ledger.position(Partition(self.cluster, tp.topic, tp.partition))
+            position = ledger.position(partition)
             behind = end - 1 - (position if position is not None else -1)
             self._measures.lag.labels(tp.topic, str(tp.partition)).set(max(0, behind))
             if behind < 0:
@@ -192,6 +198,15 @@ class Link:
                     f"stop this service and `huying ledger forget {self._settings.service} --topic {tp.topic}`"
                 )
                 self._measures.violation("ledger_ahead_of_log")
+
+    def _note_assigned(self, assigned: set[Any]) -> None:
+        """Show what this replica consumes now, and no lag of what another one has taken over."""
+        for tp in self._assigned - assigned:
+            self._measures.lag.remove(tp.topic, str(tp.partition))
+        counted = Counter(tp.topic for tp in assigned)
+        for topic in self._topics:
+            self._measures.assigned.labels(topic.name).set(counted[topic.name])
+        self._assigned = assigned
 
     @property
     def missing(self) -> str | None:

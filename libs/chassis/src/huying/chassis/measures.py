@@ -31,6 +31,7 @@ class Measures:
         self.outbox_rows = self.gauge("outbox_rows", "Events that wait to be published")
         self.position = self.gauge("ledger_position_records", "Last offset in the ledger", "topic", "partition")
         self.lag = self.gauge("lag_records", "Records of the log not yet in the ledger", "topic", "partition")
+        self.assigned = self.gauge("assigned_partitions", "Partitions that this replica consumes", "topic")
         self.commit_failures = self.counter("kafka_commit_failures_total", "Kafka commits that failed; harmless")
         self.violations = Counter(
             "huying_invariant_violations_total",
