@@ -29,15 +29,13 @@ class ServiceSettings(BaseSettings):
     host: str = "127.0.0.1"
     port: int
     broker: Literal["embedded", "kafka"] = "embedded"
-    """`embedded`: tansu, no idempotent producer, partitions assigned by hand; `kafka`: Apache Kafka, groups."""
+    """`embedded`: tansu, no idempotent producer, every replica reads all; `kafka`: Apache Kafka, groups share."""
     kafka: str = "127.0.0.1:9092"
     """Bootstrap servers, `host:port` separated by commas."""
     mongo: str = "mongodb://127.0.0.1:27117/?replicaSet=rs0&directConnection=true"
     database_prefix: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,30}$")] = "huying"
     """The service's database is `<prefix>_<service>`."""
     group_prefix: str = "huying"
-    assignment: Literal["auto", "manual", "group"] = "auto"
-    """Who assigns partitions: `manual` for a single replica on the embedded broker, `group` elsewhere."""
     replica: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,40}$")] = "0"
     """Static member name; two processes with one name are one replica that restarted."""
     clock: Literal["live", "replay"] = "live"
@@ -67,7 +65,7 @@ class ServiceSettings(BaseSettings):
     @property
     def by_group(self) -> bool:
         """Whether the broker assigns partitions."""
-        return self.assignment == "group" or (self.assignment == "auto" and self.broker == "kafka")
+        return self.broker == "kafka"
 
     @property
     def database(self) -> str:

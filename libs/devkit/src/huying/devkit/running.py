@@ -78,11 +78,9 @@ class System:
         return {"Authorization": f"Bearer {self.key(key_id)}"}
 
     def replica(self, service: str, name: str) -> str:
-        """A second process of `service`, in the same group, under a name of its own; it is waited for."""
+        """A further process of `service` under a name of its own; it is waited for."""
         number = name.rpartition("-")[2]
-        called = self.services.add(
-            service, name=name, port=free_ports(1)[0], env={"HUYING_REPLICA": number, "HUYING_ASSIGNMENT": "group"}
-        )
+        called = self.services.add(service, name=name, port=free_ports(1)[0], env={"HUYING_REPLICA": number})
         self.services.wait_ready(names=[called])
         return called
 
