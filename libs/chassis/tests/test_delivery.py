@@ -100,7 +100,7 @@ async def test_what_is_given_is_added_once_and_told_once_across_a_restart(bench:
         first = client._transport.app  # type: ignore[attr-defined]
         await until(lambda: _is(first, {"a": 6}), "the sum of a")
         assert (await client.get("/healthz")).status_code == 200
-        assert "huying_tally_messages_total 3.0" in (await client.get("/metrics")).text
+        await until(lambda: _metric(client, "huying_tally_messages_total 3.0"), "three counted")
     await bench.give("a", 4)
     async with running(bench.app()) as client:
         second = client._transport.app  # type: ignore[attr-defined]
