@@ -3,16 +3,18 @@
 import asyncio
 import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
-from huying.contracts.topics import SOURCES
+from huying.contracts.clocks import ClockBreachedV1
+from huying.contracts.ticks import TickV1
+from huying.contracts.topics import CLOCKS, SOURCES, TICKS
 from huying.devkit import logbook, summary, verify
 from huying.devkit.installation import root
 from huying.devkit.people import People
-from huying.devkit.replay.driver import Driver, Replayed
+from huying.devkit.replay.driver import HOUR, Driver, Replayed
 from huying.devkit.replay.target import Target
 from huying.devkit.running import System
 from huying.devkit.stack import Stack
@@ -29,7 +31,16 @@ def lines() -> list[dict[str, Any]]:
 
 
 async def drive(target: Target, some: list[dict[str, Any]]) -> Replayed:
-    return await Driver(target, some, People(7), tail=timedelta(hours=6)).run()
+    return await Driver(target, some, People(7), tail=timedelta(days=4)).run()
+
+
+def ticks_and_deadlines(system: System) -> tuple[list[datetime], list[datetime]]:
+    """Instants of the clock, and deadlines that were told as missed."""
+    log = asyncio.run(logbook.read(system.stack.bootstrap, (TICKS, CLOCKS)))
+    said = [record.event for records in log.values() for record in records if record.event is not None]
+    ticks = [TickV1.model_validate_json(event.data).instant for event in said if event.type == TickV1.TYPE]
+    breaches = [ClockBreachedV1.model_validate_json(e.data) for e in said if e.type == ClockBreachedV1.TYPE]
+    return sorted(ticks), [breach.due_at for breach in breaches]
 
 
 async def outcome(system: System) -> tuple[dict[str, Any], verify.Proof]:
@@ -55,6 +66,13 @@ def test_every_report_is_in_one_incident_and_a_second_replay_changes_nothing(
         assert figures["incidents"] + figures["merged"] == LINES
         assert figures["dispatched"] == figures["incidents"]
         assert sum(figures["reports_by_channel"].values()) == LINES
+
+        ticks, deadlines = ticks_and_deadlines(system)
+        hours = (ticks[-1] - ticks[0]) / HOUR + 1
+        assert len(ticks) == first.ticks < hours, "hours in which nothing happens are passed over"
+        assert deadlines, "some are missed"
+        for deadline in deadlines:
+            assert any(deadline <= tick < deadline + HOUR for tick in ticks), "what falls due is told by the next hour"
 
         again = asyncio.run(drive(target, some))
         assert again.reports == first.reports

@@ -110,6 +110,10 @@ class Handler(Protocol[S]):
         """What became due by `now`, as messages with `topic=TIMER`; empty for most services."""
         ...
 
+    async def next_due(self) -> datetime | None:
+        """When the next of that falls due, as things stand; None for never. A replay passes over the time before it."""
+        ...
+
 
 class Stateless:
     """The parts of a `Handler` that a service without memory and timers does not need to write."""
@@ -124,3 +128,7 @@ class Stateless:
         """Nothing falls due."""
         del now
         return ()
+
+    async def next_due(self) -> datetime | None:
+        """Nothing ever does."""
+        return None

@@ -7,6 +7,7 @@ back-off and nothing is skipped; broken is parked, found by bisecting when only 
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -148,6 +149,11 @@ class MicroBatch:
                     break
                 await self._run([Item(message) for message in messages])
         await self.due_stored()
+
+    async def next_due(self) -> datetime | None:
+        """When the next thing falls due, as things stand; None for never."""
+        async with self._turn:
+            return await self._handler.next_due()
 
     async def due_stored(self) -> None:
         """Process parked records whose replay was ordered, with what waits behind them."""

@@ -121,16 +121,17 @@ class Follower:
             return
         if self._clock.strike(tick):
             await _due(self._batch)
-            await _note(self._mongo, tick)
+            await self._note(tick)
 
-
-async def _note(mongo: Mongo, tick: TickV1) -> None:
-    seen = {"number": tick.number, "instant": tick.instant, "until": tick.until}
-    while True:
-        try:
-            await mongo.fast(META).update_one({"_id": "clock"}, {"$set": seen})
-        except PyMongoError as error:
-            heals(error)
-            await asyncio.sleep(0.1)
-        else:
-            return
+    async def _note(self, tick: TickV1) -> None:
+        """With when the next thing falls due: the driver passes over hours in which nothing happens."""
+        seen = {"number": tick.number, "instant": tick.instant, "until": tick.until}
+        while True:
+            try:
+                seen["next_due"] = await self._batch.next_due()
+                await self._mongo.fast(META).update_one({"_id": "clock"}, {"$set": seen})
+            except PyMongoError as error:
+                heals(error)
+                await asyncio.sleep(0.1)
+            else:
+                return

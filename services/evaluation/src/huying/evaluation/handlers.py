@@ -138,3 +138,9 @@ class Evaluation(Stateless):
             Message(TIMER, f"{row['_id']}/callback", row["_id"], key=row["_id"], time=row["callback_due_at"])
             async for row in found
         ]
+
+    async def next_due(self) -> datetime | None:
+        """When the next case has waited long enough for a rating."""
+        query = {"callback_due_at": {"$type": "date"}}
+        row = await self._mongo.collection(CASES).find_one(query, {"callback_due_at": 1}, sort=[("callback_due_at", 1)])
+        return row["callback_due_at"] if row is not None else None

@@ -230,6 +230,10 @@ class Routing:
             return ()
         return [Message(TIMER, f"wakes/{now.isoformat()}", None, time=now)]
 
+    async def next_due(self) -> datetime | None:
+        """When the next incident goes on by itself."""
+        return min((wake[0] for wake in self.memory.wakes if self.memory.waits(wake)), default=None)
+
     def _owner(self) -> bool:
         consumer = self._ground.link.consumer
         assigned = consumer.assignment() if consumer is not None else ()

@@ -137,6 +137,10 @@ class SlaTimer:
             for incident in incidents
         ]
 
+    async def next_due(self) -> datetime | None:
+        """When the next clock has something to tell."""
+        return await self._repository.next_due()
+
 
 def _incident_of(message: Message) -> str | None:
     body = message.body

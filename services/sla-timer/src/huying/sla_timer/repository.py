@@ -136,6 +136,12 @@ class Repository:
         rows = self._mongo.collection(TIMERS).find(query, {"incident_id": 1}).sort("next_at", 1).limit(DUE_LIMIT)
         return list(dict.fromkeys([row["incident_id"] async for row in rows]))[:DUE_INCIDENTS]
 
+    async def next_due(self) -> datetime | None:
+        """When the next clock has something to tell; None when none is armed."""
+        query = {"state": "armed", "next_at": {"$ne": None}}
+        row = await self._mongo.collection(TIMERS).find_one(query, {"next_at": 1}, sort=[("next_at", 1)])
+        return row["next_at"] if row is not None else None
+
     async def provisional(self, pack_hash: str) -> list[tuple[str, str]]:
         """(incident, clock) of running provisional clocks that were not counted with this pack."""
         query = {"provisional": True, "state": "armed", "counted_with": {"$ne": pack_hash}}

@@ -32,6 +32,7 @@ TAIL = timedelta(days=10)
 """After the last report: seven working days and a weekend, so that every clock ends or breaches."""
 
 SOURCE = "huying/replay-driver"
+NEVER = datetime.max.replace(tzinfo=UTC)
 OK = frozenset({200, 202})
 DECLINED = 409
 """A person was late: the order went elsewhere. Nothing is wrong."""
@@ -123,7 +124,8 @@ class _Run:
     async def all(self) -> None:
         driver, lines = self.driver, self.driver._lines
         self.number, self.instant = await self.quiet.clock()
-        self.quiet.ends = (await self.quiet.look(self.number)).ends
+        look = await self.quiet.look(self.number)
+        self.quiet.ends, self.quiet.next_due = look.ends, look.next_due
         await self._hear()  # a replay that goes on: what happened before
         hour = _hour(received_at(lines[0]))
         last = _hour(received_at(lines[-1]))
@@ -134,15 +136,29 @@ class _Run:
             while at < len(lines) and received_at(lines[at]) < until:
                 mine.append(lines[at])
                 at += 1
-            began = time.monotonic()
+            began, before = time.monotonic(), self.quiet.ends
             await self._step(hour, until, mine)
-            steps += 1
+            if not mine and self.quiet.ends == before:
+                coming = lines[at] if at < len(lines) else None
+                until = min(max(until, self._next_hour(coming)), last + driver._tail + HOUR)
+            hours = round((until - hour) / HOUR)
+            steps += hours
             local = hour.astimezone().strftime("%m-%d %H:00")
             driver._progress(steps, f"{local} · {len(driver.done.reports)} 件上报 · {driver.done.commands} 次办理")
             if driver._speed:
-                await asyncio.sleep(max(0.0, HOUR.total_seconds() / driver._speed - (time.monotonic() - began)))
+                await asyncio.sleep(max(0.0, hours * HOUR.total_seconds() / driver._speed - (time.monotonic() - began)))
             hour = until
         driver.done.ended_at = hour
+
+    def _next_hour(self, coming: Line | None) -> datetime:
+        """The next hour in which something happens, when in the last one nothing did: all the rest is as it was."""
+        people = self.driver._people
+        deed = people.next_at if people is not None else None
+        hours = [_hour(at) for at in (deed, received_at(coming) if coming is not None else None) if at is not None]
+        due = self.quiet.next_due
+        if due is not None:
+            hours.append(_hour(due) if _hour(due) == due else _hour(due) + HOUR)  # the first tick that finds it due
+        return min(hours, default=NEVER)
 
     async def _step(self, hour: datetime, until: datetime, lines: list[Line]) -> None:
         people = self.driver._people
