@@ -24,8 +24,9 @@ setup: .venv/.ready ## install everything into .venv (leaves .venv/bin/huying)
 .venv/.ready: .tools/uv/bin/uv requirements.lock $(PROJECTS)
 	@echo "==> Python packages into .venv (from requirements.lock, by hash)"
 	@test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) .venv
-	@VIRTUAL_ENV=.venv $(UV) pip sync --quiet --require-hashes requirements.lock
+	@VIRTUAL_ENV=.venv $(UV) pip sync --quiet --require-hashes --compile-bytecode requirements.lock
 	@VIRTUAL_ENV=.venv $(UV) pip install --quiet --no-deps --no-build-isolation $(patsubst %,-e %,$(MEMBERS))
+	@$(BIN)/python -m compileall -q libs services # as of the packages above: nine processes start from it, whatever the environment says
 	@echo "==> judgement compiled ahead of the first report"
 	@$(BIN)/python -m huying.routing.judgement
 	@touch $@
