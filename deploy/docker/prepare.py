@@ -1,14 +1,23 @@
-"""Makes what the services need before they start: machine keys, the console's account, topics. Repeats change nothing.
+"""Makes what the services need before they start: compiled judgement, MongoDB's replica set, machine keys, topics.
+
+Repeats change nothing. Judgement is compiled here and not in the image: machine code belongs to one CPU and one version
+of the sources, and a volume that lives through an update hides what a new image brings.
 
 Keys in clear stay in a folder that no service mounts; services get the ring with hashes only.
 """
 
 import asyncio
 import os
+import subprocess
+import sys
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from pymongo import MongoClient
+from pymongo.errors import OperationFailure
+from pymongo.uri_parser import parse_uri
 
 from huying.chassis.security import write_entry
 from huying.contracts.topics import ALL
@@ -16,6 +25,38 @@ from huying.devkit import installation
 
 TOKENS = Path("/var/lib/huying/tokens")
 RING = Path("/var/lib/huying/keys/keys.json")
+NOT_YET_INITIALIZED = 94
+"""MongoDB's error code: the member belongs to no replica set yet."""
+
+
+def compile_judgement() -> None:
+    """Machine code of judgement's loops, where this version on this CPU has none yet.
+
+    Raises:
+        CalledProcessError: it does not compile here, or the pack or its model does not load.
+    """
+    subprocess.run([sys.executable, "-m", "huying.routing.judgement", os.environ["HUYING_PACK"]], check=True)
+
+
+def make_replica_set() -> None:
+    """A replica set of one, where the database has none; returns when there is a primary.
+
+    Raises:
+        ServerSelectionTimeoutError: no primary within pymongo's 30 s.
+    """
+    url = os.environ["HUYING_MONGO"]
+    parsed = parse_uri(url)
+    host, port = parsed["nodelist"][0]
+    with MongoClient[dict[str, Any]](host, port, directConnection=True) as member:
+        try:
+            member.admin.command("replSetGetStatus")
+        except OperationFailure as error:
+            if error.code != NOT_YET_INITIALIZED:
+                raise
+            alone = {"_id": parsed["options"]["replicaSet"], "members": [{"_id": 0, "host": f"{host}:{port}"}]}
+            member.admin.command("replSetInitiate", alone)
+    with MongoClient[dict[str, Any]](url) as client:
+        client.admin.command("ping")
 
 
 def make_keys() -> None:
@@ -54,5 +95,7 @@ async def make_topics() -> None:
 
 
 if __name__ == "__main__":
+    compile_judgement()
+    make_replica_set()
     make_keys()
     asyncio.run(make_topics())

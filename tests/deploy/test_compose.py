@@ -64,6 +64,16 @@ def test_every_container_has_a_memory_limit_and_everything_that_stays_a_health_c
             assert "healthcheck" in service, name
 
 
+def test_machine_code_is_made_by_init_where_routing_looks_for_it(services: dict[str, Any]) -> None:
+    built = (ROOT / "deploy/docker/Dockerfile").read_text("utf-8")
+    place = re.search(r"NUMBA_CACHE_DIR=(\S+)", built)
+    assert place
+    assert "huying.routing.judgement" in (ROOT / "deploy/docker/prepare.py").read_text("utf-8")
+    for name in ("init", "routing", "tools"):
+        assert f"compiled:{place[1]}" in services[name]["volumes"], name
+    assert services["routing"]["depends_on"]["init"]["condition"] == "service_completed_successfully"
+
+
 def test_the_image_runs_as_nobody_special_and_starts_without_a_shell() -> None:
     built = (ROOT / "deploy/docker/Dockerfile").read_text("utf-8")
     assert not built.startswith("# syntax")
