@@ -180,7 +180,8 @@ class _Run:
         if deeds:
             await asyncio.gather(*(self._do(deed) for deed in deeds))
         if ticked or lines or deeds:
-            await self._settle()
+            await self.quiet.wait(self.number, idle=not lines and not deeds)
+            await self._hear()
 
     async def _tick(self, hour: datetime, until: datetime) -> None:
         self.number, self.instant = self.number + 1, hour
@@ -188,10 +189,6 @@ class _Run:
         event = CloudEvent(f"tick/{self.number}", SOURCE, TickV1.TYPE, tick.encode(), time=hour)
         await self.producer.send_and_wait(topics.TICKS.name, event.data, headers=list(event.headers()), partition=0)
         self.driver.done.ticks += 1
-
-    async def _settle(self) -> None:
-        await self.quiet.wait(self.number)
-        await self._hear()
 
     async def _hear(self) -> None:
         events = await self.feed.read(self.quiet.cluster, self.quiet.ends)
