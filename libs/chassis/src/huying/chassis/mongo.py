@@ -53,14 +53,23 @@ class Mongo:
         )
         self.name = database
         self._database = self._client[database]
+        self._collections: dict[tuple[str, bool], Any] = {}
+        """Made once: making one takes motor as long as a short query."""
 
     def collection(self, name: str) -> Any:
         """A collection with majority writes."""
-        return self._database[name]
+        return self._collection(name, fast=False)
 
     def fast(self, name: str) -> Any:
         """A collection whose writes are not waited for to be replicated."""
-        return self._database.get_collection(name, write_concern=FAST)
+        return self._collection(name, fast=True)
+
+    def _collection(self, name: str, *, fast: bool) -> Any:
+        known = self._collections.get((name, fast))
+        if known is None:
+            known = self._database.get_collection(name, write_concern=FAST if fast else None)
+            self._collections[name, fast] = known
+        return known
 
     async def ping(self) -> None:
         """Ask for the primary.

@@ -7,7 +7,7 @@ Events on Kafka are signed (Ed25519), since a secret must not travel in a record
 import base64
 import hmac
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -148,10 +148,10 @@ def bearer(request: Request) -> Principal:
     return principal
 
 
-def allowed(*roles: Role) -> Callable[[Request], Principal]:
-    """A FastAPI dependency: the key's owner, if their role is one of `roles`."""
+def allowed(*roles: Role) -> Callable[[Request], Awaitable[Principal]]:
+    """A FastAPI dependency: the key's owner, if their role is one of `roles`. A coroutine: it needs no thread."""
 
-    def check(request: Request) -> Principal:
+    async def check(request: Request) -> Principal:
         principal = bearer(request)
         if principal.role not in roles:
             raise Problem(403, "Not allowed", f"This is for {', '.join(roles)}; your key's role is {principal.role}.")

@@ -322,7 +322,7 @@ def serve(create_app: Callable[[], FastAPI]) -> None:
     )
 
 
-def ground_of(request: Request) -> Ground:
-    """The ground, as a FastAPI dependency."""
+async def ground_of(request: Request) -> Ground:
+    """The ground, as a FastAPI dependency; a coroutine, since FastAPI runs a function in a thread."""
     ground: Ground = request.app.state.ground
     return ground
