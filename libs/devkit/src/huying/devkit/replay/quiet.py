@@ -148,8 +148,8 @@ class Quiet:
     async def wait(self, tick: int, *, idle: bool = False) -> None:
         """Wait until a look at everything finds nothing going on; call it when what was sent in is answered.
 
-        The first look comes when it has usually been over for a while (`idle`: nothing was sent in but a tick); then
-        only those are asked that were busy: a look at all costs as much as the work that it waits for.
+        The first look comes after half of what it has taken lately (`idle`: nothing was sent in but a tick); then only
+        those are asked that were busy: a look at all costs as much as the work that it waits for.
 
         Raises:
             NotQuietError: it never was; says what was going on last.
