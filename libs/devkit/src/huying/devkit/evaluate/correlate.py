@@ -79,7 +79,7 @@ def evaluate(
 
         for fold in folds_of(form, months, cv):
             progress(f"learning without {fold.name}")
-            judge = fitted(form, fold.learned, pack)
+            judge = fitted(form, fold.learned, pack, fold.kept)
             progress(f"judging {fold.name}")
             outcome.streams += [judged(fold.name, judge, stream, counted) for stream, counted in fold.streams]
     outcome.figures = figures_of(outcome)

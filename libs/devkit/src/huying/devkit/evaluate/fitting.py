@@ -24,6 +24,7 @@ from huying.routing.judgement import (
 from huying.routing.judgement.learning import Learned, learn
 from huying.routing.judgement.learning.labelled import LabelledReport
 
+from .living import live
 from .shipped import pack_bits
 
 MESSAGES_WINDOW_DAYS = 240.0
@@ -37,12 +38,15 @@ MESSAGES_TREES: dict[str, Any] = {"max_iter": 150, "max_leaf_nodes": 8}
 CASES_WINDOW_DAYS = 45.0
 CASES_MERGED_TO_FLAGGED = 1.85
 """Share of cases merged to share flagged by hand: the flags are known to be too few, but not half."""
+CASES_LIVES = 3
+"""Each life of the learning reports corrects the limit of the one before."""
+CASES_LOOKED_AT = 16
 CASES_BLANKS_EVERY = 6
 """Of the 35,000 cases without a link every sixth is enough to learn what a stranger looks like."""
 
 
-def fitted(form: str, labelled: Sequence[LabelledReport], pack: Path | None) -> Judge:
-    """An engine learned from `labelled`."""
+def fitted(form: str, labelled: Sequence[LabelledReport], pack: Path | None, kept: float = 1.0) -> Judge:
+    """An engine learned from `labelled`, which are a share `kept` of the reports of their time and place."""
     if form == "county":
         bits = pack_bits(pack)
         return Judge(bits, learn(labelled, bits).model)
@@ -53,9 +57,13 @@ def fitted(form: str, labelled: Sequence[LabelledReport], pack: Path | None) -> 
         return Judge(limited(bits, merge, 0.5 * merge), learned.model)
     types = tuple(sorted({item.matter or "" for item in labelled}))
     bits = bare_pack(types, CASES_WINDOW_DAYS, box_of(labelled))
+    bits = replace(bits, correlation=replace(bits.correlation, looked_at=CASES_LOOKED_AT))
     learned = learn(labelled, bits, fragments=(0.0,), blanks_every=CASES_BLANKS_EVERY, texts=False)
     flagged = np.mean([item.relation == "duplicate" for item in labelled])
     merge = limit_for_share(learned, CASES_MERGED_TO_FLAGGED * float(flagged), len(labelled))
+    for _ in range(CASES_LIVES):
+        judge = Judge(limited(bits, merge, 0.6 * merge), learned.model)
+        merge = limit_from_life(judge, labelled, CASES_MERGED_TO_FLAGGED * float(flagged), kept)
     return Judge(limited(bits, merge, 0.6 * merge), learned.model)
 
 
@@ -114,5 +122,20 @@ def limit_for_share(learned: Learned, share: float, reports: int) -> float:
     weights = np.where(learned.second_looks[:, 2] > 0, 1.0, float(CASES_BLANKS_EVERY))
     order = np.argsort(-scores)
     above = np.cumsum(weights[order]) / reports
+    at = int(np.searchsorted(above, share))
+    return float(np.clip(scores[order[min(at, len(order) - 1)]], 0.02, 0.97))
+
+
+def limit_from_life(judge: Judge, labelled: Sequence[LabelledReport], share: float, kept: float) -> float:
+    """Score from which this share of all reports is merged in a life that `judge` leads.
+
+    Of the reports of their time and place only a share `kept` is here, problems as a whole. A problem finds itself as
+    often as among all, but strangers meet fewer strangers: what is unmarked counts for more where all will be there.
+    """
+    life = live(judge, labelled, answered=False)
+    scores = np.array([verdict.score for verdict in life.verdicts])
+    weights = np.where([item.problem is not None for item in labelled], 1.0, 1.0 / kept)
+    order = np.argsort(-scores)
+    above = np.cumsum(weights[order]) / len(labelled)
     at = int(np.searchsorted(above, share))
     return float(np.clip(scores[order[min(at, len(order) - 1)]], 0.02, 0.97))

@@ -22,6 +22,8 @@ class Fold:
     name: str
     learned: list[LabelledReport]
     streams: list[tuple[list[LabelledReport], list[bool] | None]]
+    kept: float = 1.0
+    """Share of the reports of their time and place that is learned from."""
 
 
 def folds_of(form: str, months: Sequence[list[LabelledReport]], cv: str) -> Iterator[Fold]:
@@ -68,4 +70,9 @@ def by_problem(months: Sequence[list[LabelledReport]], parts: int) -> Iterator[F
             return crc32((item.problem or item.facts.report_id).encode()) % parts == part
 
         rest = [item for month in months for item in month if not own(item)]
-        yield Fold(f"part {part + 1}/{parts}", rest, [(list(month), [own(i) for i in month]) for month in months])
+        yield Fold(
+            f"part {part + 1}/{parts}",
+            rest,
+            [(list(month), [own(i) for i in month]) for month in months],
+            len(rest) / sum(map(len, months)),
+        )

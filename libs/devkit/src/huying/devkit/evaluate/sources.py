@@ -158,6 +158,15 @@ def read_messages(path: Path) -> list[LabelledReport]:
     return labelled
 
 
+CASE_DOORS = {
+    "Constituent Call": "hotline_12345",
+    "Employee Generated": "grid_worker",
+    "Self Service": "party_gov_site",
+    "Citizens Connect App": "citizen_app",
+}
+"""A city's doors by the names of ours; what is rare comes from another system."""
+
+
 def read_cases(path: Path) -> list[LabelledReport]:
     """Municipal cases in order of time; a duplicate with a known parent carries the parent's number."""
     labelled: list[LabelledReport] = []
@@ -170,7 +179,7 @@ def read_cases(path: Path) -> list[LabelledReport]:
             LabelledReport(
                 facts=ReportFacts(
                     report_id=own,
-                    channel=row["source"],
+                    channel=CASE_DOORS.get(row["source"], "internet_supervision"),
                     received_at=datetime.fromisoformat(row["open_dt"]).replace(tzinfo=UTC),
                     text="",
                     address=None,

@@ -16,6 +16,7 @@ from .bands import band_of, limits_for, reasons
 from .compiled import compiled
 from .evidence import FEATURES, F, Workbench, evidence
 from .facts import Candidate, IncidentView, ReportFacts, Screening, Verdict
+from .habits import with_habits
 from .index import COLUMN, IncidentIndex, Rows
 from .judge import Judge
 from .retrieval import Slots, first_looks, open_gate, retrieve
@@ -151,11 +152,15 @@ class Correlator:
 
     def evidence(self, report: Traits, slots: Slots) -> Floats:
         """The evidence of a report's candidates (slots, features)."""
-        return evidence(report, slots, self.index, self._bench)
+        found = evidence(report, slots, self.index, self._bench)
+        rates = self.engine.model.join_rates
+        return found if rates is None else with_habits(found, report, slots, self.index, rates)
 
     def candidates(self, report: Traits) -> Slots:
         """The slots worth a full look, ascending (see `retrieval`)."""
-        slots = retrieve(report, self.index, self._windows, self.engine.model.gate)
+        slots = retrieve(
+            report, self.index, self._windows, self.engine.model.gate, self.engine.pack.correlation.looked_at
+        )
         if self.engine.pack.correlation.towns_apart and report.town >= 0:
             towns = self.index.rows[slots, COLUMN["town"]]
             slots = slots[np.isnan(towns) | (towns == report.town)]

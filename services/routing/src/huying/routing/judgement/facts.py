@@ -195,6 +195,9 @@ class CorrelationPolicy:
     by_matter: Mapping[str, Limits] = field(default_factory=dict)
     recurrence_after_days: float = 10.0
     """Seed data and the county's rule: the same trouble after more than ten quiet days is a new one."""
+    looked_at: int = 8
+    """Incidents looked at in full at most; the right one is among them in 99 % of the county's months. Where nothing but
+    place and time finds them (no words, no villages), more stand in the way."""
     towns_apart: bool = False
     """Whether reports that name two towns are never one problem. Not in a county, where a trouble crosses a border and
     people name the wrong town; but of letters copied from one estate to another, the town is what tells them apart."""

@@ -83,6 +83,8 @@ class JudgementModel:
     final: Trees
     gap_hours: Floats
     """Usual longest gap between two reports of one problem, hours per heading."""
+    join_rates: Floats | None = None
+    """Log share of reports that were known already, per heading; only for sources without words (see `habits`)."""
     description: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -102,6 +104,8 @@ def save_model(model: JudgementModel, path: Path) -> str:
         "gap_hours": model.gap_hours,
         "gate": model.gate,
     }
+    if model.join_rates is not None:
+        arrays["join_rates"] = model.join_rates
     for name, trees in (("pair", model.pair), ("final", model.final)):
         arrays |= {f"{name}_{part}": getattr(trees, part) for part in TREE_PARTS}
     digest = hashlib.sha256()
@@ -161,7 +165,9 @@ def load_model(path: Path) -> JudgementModel:
         )
         for i, name in enumerate(("pair", "final"))
     ]
-    return JudgementModel(text, arrays["gate"], trees[0], trees[1], arrays["gap_hours"], description)
+    return JudgementModel(
+        text, arrays["gate"], trees[0], trees[1], arrays["gap_hours"], arrays.get("join_rates"), description
+    )
 
 
 def untrained_text(matter_codes: tuple[str, ...]) -> TextModel:

@@ -17,8 +17,8 @@ from .postings import FIRST, NEXT, USED, Key
 from .records import cell_key, cell_of, day_key, device_key, heading_key, reporter_key, village_key
 from .traits import Floats, H, Traits
 
-KEPT = 8
-"""Candidates looked at in full at most; the right one is among them in 99 % of the county's months."""
+VOTED = 16
+"""Incidents found by their words alone at most."""
 WORDS_ASKED = 8
 """Heaviest n-grams looked up for a report; twice as many when it has no point, half as many bring as much as all."""
 COMMON = 60
@@ -94,15 +94,14 @@ def first_looks(report: Traits, index: IncidentIndex, windows_days: Floats, gate
     )  # fmt: skip
 
 
-def retrieve(report: Traits, index: IncidentIndex, windows_days: Floats, gate: Floats) -> Slots:
-    """The slots worth a full look, ascending, at most KEPT."""
-    return _likeliest(*first_looks(report, index, windows_days, gate), gate)
+def retrieve(report: Traits, index: IncidentIndex, windows_days: Floats, gate: Floats, kept: int) -> Slots:
+    """The slots worth a full look, ascending, at most `kept`."""
+    return _likeliest(*first_looks(report, index, windows_days, gate), gate, kept)
 
 
 _X, _Y, _CENTRE_X, _CENTRE_Y = (H[name] for name in ("x", "y", "centre_x", "centre_y"))
 _THEIR_X, _THEIR_Y, _THEIR_CENTRE_X, _THEIR_CENTRE_Y, _LAST_AT, _TOP = (GLANCE.index(name) for name in GLANCE)
 _AT = H["at"]
-_MOST_VOTED = 2 * KEPT
 
 
 @compiled
@@ -173,13 +172,13 @@ def _first_looks(
 @compiled
 def _most_voted(voted: Slots, votes: Floats) -> Slots:
     """The slots with most votes (of equals the higher ones); the others' votes are forgotten."""
-    if len(voted) <= _MOST_VOTED:
+    if len(voted) <= VOTED:
         return voted
     ordered = np.sort(voted)
     ordered = ordered[np.argsort(votes[ordered], kind="mergesort")]
-    for slot in ordered[:-_MOST_VOTED]:
+    for slot in ordered[:-VOTED]:
         votes[slot] = 0
-    return ordered[-_MOST_VOTED:]
+    return ordered[-VOTED:]
 
 
 @compiled
@@ -250,9 +249,9 @@ def _most(by_square: float, by_root: float) -> float:
 
 
 @compiled
-def _likeliest(slots: Slots, looks: Floats, gate: Floats) -> Slots:
-    """The KEPT most hopeful slots (of equals the lower ones), ascending."""
-    best, hopes = np.empty(KEPT, dtype=np.int64), np.empty(KEPT, dtype=np.float64)
+def _likeliest(slots: Slots, looks: Floats, gate: Floats, most: int) -> Slots:
+    """The `most` hopeful slots (of equals the lower ones), ascending."""
+    best, hopes = np.empty(most, dtype=np.int64), np.empty(most, dtype=np.float64)
     kept = 0
     for at in range(len(slots)):
         hope = 0.0
@@ -261,9 +260,9 @@ def _likeliest(slots: Slots, looks: Floats, gate: Floats) -> Slots:
         place = kept
         while place > 0 and (hope > hopes[place - 1] or (hope == hopes[place - 1] and slots[at] < best[place - 1])):
             place -= 1
-        if place == KEPT:
+        if place == most:
             continue
-        kept = min(kept + 1, KEPT)
+        kept = min(kept + 1, most)
         for later in range(kept - 1, place, -1):
             best[later], hopes[later] = best[later - 1], hopes[later - 1]
         best[place], hopes[place] = slots[at], hope

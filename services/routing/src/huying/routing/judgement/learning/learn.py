@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ..correlator import FINAL_FEATURES, Correlator, second_look
-from ..evidence import FEATURES
+from ..evidence import FEATURES, F
 from ..facts import PackBits
+from ..habits import HABITS
 from ..judge import Judge
 from ..model import JudgementModel, Trees, untrained_text
 from ..retrieval import open_gate
@@ -43,6 +44,17 @@ GATE_FROM = 0.0005
 """Chance from which an incident passes the first look: 97.9 % of a strange month's right ones, 3 incidents a report."""
 GATE_KEEPS = 0.999
 """But no more than it takes to keep this share of the right ones."""
+BARE_GATE_KEEPS = 0.995
+"""Without words there is no such chance: in a city, strangers stand within a block of everything. The most hopeful are kept."""
+GROWING = [
+    F[name] for name in (
+        "reports", "people", "machines", "spread", "hours_since_first", "pace_first", "hours_nearest", "metres_middle",
+    )
+]  # fmt: skip
+"""Evidence that an incident gains by being joined. Where most joins were never marked, only marked incidents grow in the
+life that is learned from: a learned engine would take size for proof, and its first wrong join would draw in the street."""
+RATE_DRAWN = 20
+"""A heading's rate of joins is drawn to the overall one as if so many of its reports had shown that."""
 FINAL_SETTINGS: dict[str, Any] = {"max_iter": 60, "max_leaf_nodes": 8, "min_samples_leaf": 30}
 """Few and small trees: the second look has one row per report, not one per pair."""
 
@@ -75,7 +87,8 @@ def learn(
 ) -> Learned:
     """Learn a model from labelled reports.
 
-    `fragments` and `blanks_every` see `replay.meetings`; `texts=False` is for sources without words, `sketch` (its
+    `fragments` and `blanks_every` see `replay.meetings`; `texts=False` is for sources without words (`habits` stand in for
+    them), `sketch` (its
     dimensions, see `texts.with_sketch`) for letters; `settings` go to the boosted trees.
     """
     reader = Reader(pack)
@@ -94,29 +107,34 @@ def learn(
         final_text = untrained_text(codes)
         scores = linear_scores(final_text, [reading.ids for reading in readings])
     gaps = matter_gaps(labelled, codes)
-    blind = JudgementModel(final_text, open_gate(), no_trees(), no_trees(), gaps)
+    rates = None if texts else join_rates(labelled, codes)
+    blind = JudgementModel(final_text, open_gate(), no_trees(), no_trees(), gaps, rates)
     judge = Judge(pack, blind)
     interpreted = judge.interpret(readings, scores)
     traits = [own for _, own in interpreted]
     if len({item.period for item in labelled}) < FOLDS:
         traits = with_topics(traits, judge, [reading.ids for reading in readings])
     progress("first look")
-    gate = fit_gate(judge, labelled, traits, blanks_every)
+    chance, keeps = (GATE_FROM, GATE_KEEPS) if texts else (0.0, BARE_GATE_KEEPS)
+    gate = fit_gate(judge, labelled, traits, blanks_every, chance, keeps)
     judge = Judge(pack, dataclasses.replace(blind, gate=gate))
     progress("pairs")
     coverage = Coverage()
     met = live_again(judge, labelled, traits, coverage, fragments, blanks_every)
+    if blanks_every > 1:
+        for meeting in met:
+            meeting.rows[:, GROWING] = np.nan
     relive = None
     if any(fragments) and len({item.period for item in labelled}) >= FINAL_PARTS:
 
         def relive(which: Sequence[int], pair: Trees, final: Trees) -> list[Meeting]:
-            own = Judge(pack, JudgementModel(final_text, gate, pair, final, gaps))
+            own = Judge(pack, JudgementModel(final_text, gate, pair, final, gaps, rates))
             return as_lived(own, labelled, [screening for screening, _ in interpreted], which)
 
     pair, final, second_looks = fit_scorers(met, labelled, relive, progress, **settings)
     description = {"reports": len(labelled), "periods": sorted({i.period for i in labelled}),
-                   "features": list(FEATURES), "final_features": list(FINAL_FEATURES)}  # fmt: skip
-    model = JudgementModel(final_text, gate, pair, final, gaps, description)
+                   "features": [*FEATURES, *(() if rates is None else HABITS)], "final_features": list(FINAL_FEATURES)}  # fmt: skip
+    model = JudgementModel(final_text, gate, pair, final, gaps, rates, description)
     return Learned(model, coverage, sum(len(m.right) for m in met), second_looks)
 
 
@@ -134,8 +152,31 @@ def periods_of(labelled: Sequence[LabelledReport]) -> list[list[int]]:
     return [[i for i, item in enumerate(labelled) if item.period == period] for period in periods]
 
 
-def fit_gate(judge: Judge, labelled: Sequence[LabelledReport], traits: Sequence[Traits], blanks_every: int) -> Floats:
-    """Weights of the first look, set so that GATE_KEEPS of the right incidents pass."""
+def join_rates(labelled: Sequence[LabelledReport], codes: tuple[str, ...]) -> Floats:
+    """Log share of the reports of each heading whose problem was known already."""
+    number = {code: i for i, code in enumerate(codes)}
+    count, joined = np.zeros(len(codes)), np.zeros(len(codes))
+    known: set[str] = set()
+    for item in labelled:
+        if item.matter in number:
+            count[number[item.matter]] += 1
+            joined[number[item.matter]] += item.problem in known
+        if item.problem is not None:
+            known.add(item.problem)
+    overall = max(joined.sum(), 1.0) / max(count.sum(), 1.0)
+    rates: Floats = np.log((joined + RATE_DRAWN * overall) / (count + RATE_DRAWN)).astype(np.float32)
+    return rates
+
+
+def fit_gate(
+    judge: Judge,
+    labelled: Sequence[LabelledReport],
+    traits: Sequence[Traits],
+    blanks_every: int,
+    chance: float,
+    keeps: float,
+) -> Floats:
+    """Weights of the first look: what has less than `chance` is hopeless, but `keeps` of the right incidents pass."""
     from sklearn.linear_model import LogisticRegression
 
     seen, rights = [], []
@@ -151,8 +192,10 @@ def fit_gate(judge: Judge, labelled: Sequence[LabelledReport], traits: Sequence[
     spread = np.maximum(looks.std(axis=0), 1e-3)
     logistic = LogisticRegression(max_iter=1000).fit(looks / spread, right)
     weights = logistic.coef_[0] / spread
-    least = np.quantile(looks[right] @ weights, 1.0 - GATE_KEEPS)
-    limit = max(float(least), float(np.log(GATE_FROM)) - float(logistic.intercept_[0]))
+    least = np.quantile(looks[right] @ weights, 1.0 - keeps)
+    limit = float(least)
+    if chance > 0:
+        limit = max(limit, float(np.log(chance)) - float(logistic.intercept_[0]))
     return np.append(weights, -limit).astype(np.float32)
 
 

@@ -1,0 +1,31 @@
+"""Habits: evidence from what learning counted, for sources that name a heading but describe nothing in words.
+
+Refuses to look at reports: how often reports of a heading turn out to be known already, and how crowded a place is. A
+street lamp that fails is called in by everyone who passes, a bulky item by the one who has it collected.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .evidence import FEATURES, Ints
+from .index import COLUMN, IncidentIndex
+from .records import cell_key, cell_of
+from .traits import Floats, Traits
+
+HABITS = ("joins_ours", "joins_theirs", "crowd")
+"""Columns behind FEATURES: the heading's rate of joins, report's and incident's, and incidents ever in the cell."""
+_TOP = COLUMN["top"]
+
+
+def with_habits(found: Floats, report: Traits, slots: Ints, index: IncidentIndex, rates: Floats) -> Floats:
+    """Evidence (slots, FEATURES) with HABITS behind it; `rates` has the log share of joins of each heading."""
+    wide = np.empty((len(slots), len(FEATURES) + len(HABITS)), dtype=np.float32)
+    wide[:, : len(FEATURES)] = found
+    wide[:, -3] = rates[report.likely[0]]
+    wide[:, -2] = rates[index.rows[slots, _TOP].astype(np.int64)]
+    wide[:, -1] = np.nan
+    if not np.isnan(report.x):
+        number = index.postings.number_of.get(cell_key(*cell_of(report.x, report.y)))
+        wide[:, -1] = 0 if number is None else index.postings.counts[number]
+    return wide
