@@ -12,6 +12,7 @@ from time import perf_counter
 
 from huying.routing.judgement import Correlator, IncidentView, Judge, Screening, Verdict
 from huying.routing.judgement.learning.labelled import LabelledReport
+from huying.routing.judgement.learning.replay import Finishing
 
 SCREENED_AT_ONCE = 200
 SHOWN_FROM = 0.02
@@ -51,12 +52,14 @@ def live(
     life = Life()
     problem_of: dict[str, str | None] = {}
     held: dict[str, list[int]] = {}
+    finishing = Finishing(correlator)
     begun = perf_counter()
     for start in range(0, len(labelled), SCREENED_AT_ONCE):
         batch = labelled[start : start + SCREENED_AT_ONCE]
         screenings = judge.screen([item.facts for item in batch])
         life.screenings += screenings
         for item, screening in zip(batch, screenings, strict=True):
+            finishing.until(item.facts.received_at)
             before = perf_counter()
             verdict = correlator.judge(item.facts, screening)
             life.judged_seconds += perf_counter() - before
@@ -80,6 +83,7 @@ def live(
                 correlator.add_incident(view, (screening,))
                 problem_of[chosen] = item.problem
                 held[chosen] = []
+                finishing.opened(item)
             else:
                 correlator.join(chosen, item.facts, screening)
             held[chosen].append(len(life.clusters))

@@ -192,6 +192,7 @@ def read_cases(path: Path) -> list[LabelledReport]:
                 period=path.stem,
                 matter=row["type"],
                 relation="duplicate" if row["is_dup"] == "1" else None,
+                finished_at=datetime.fromisoformat(row["closed_dt"]).replace(tzinfo=UTC) if row["closed_dt"] else None,
             )
         )
     labelled.sort(key=lambda item: (item.facts.received_at, item.facts.report_id))

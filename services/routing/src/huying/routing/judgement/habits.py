@@ -13,19 +13,24 @@ from .index import COLUMN, IncidentIndex
 from .records import cell_key, cell_of
 from .traits import Floats, Traits
 
-HABITS = ("joins_ours", "joins_theirs", "crowd")
-"""Columns behind FEATURES: the heading's rate of joins, report's and incident's, and incidents ever in the cell."""
-_TOP = COLUMN["top"]
+HABITS = ("joins_ours", "joins_theirs", "crowd", "finished")
+"""Columns behind FEATURES: the heading's rate of joins, report's and incident's; incidents ever in the cell; hours since
+the incident was finished, less than zero while it is open."""
+_TOP, _CLOSED_AT = COLUMN["top"], COLUMN["closed_at"]
+OPEN = -1.0
 
 
 def with_habits(found: Floats, report: Traits, slots: Ints, index: IncidentIndex, rates: Floats) -> Floats:
     """Evidence (slots, FEATURES) with HABITS behind it; `rates` has the log share of joins of each heading."""
     wide = np.empty((len(slots), len(FEATURES) + len(HABITS)), dtype=np.float32)
     wide[:, : len(FEATURES)] = found
-    wide[:, -3] = rates[report.likely[0]]
-    wide[:, -2] = rates[index.rows[slots, _TOP].astype(np.int64)]
-    wide[:, -1] = np.nan
+    ours, theirs, crowd, finished = range(len(FEATURES), wide.shape[1])
+    wide[:, ours] = rates[report.likely[0]]
+    wide[:, theirs] = rates[index.rows[slots, _TOP].astype(np.int64)]
+    wide[:, crowd] = np.nan
     if not np.isnan(report.x):
         number = index.postings.number_of.get(cell_key(*cell_of(report.x, report.y)))
-        wide[:, -1] = 0 if number is None else index.postings.counts[number]
+        wide[:, crowd] = 0 if number is None else index.postings.counts[number]
+    since = report.at - index.rows[slots, _CLOSED_AT]
+    wide[:, finished] = np.where(np.isnan(since), OPEN, np.maximum(since, 0.0))
     return wide

@@ -6,6 +6,7 @@ Refuses to guess answers: what nobody said stays None and is left out where it i
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from ..facts import ReportFacts
 
@@ -26,3 +27,5 @@ class LabelledReport:
     hard: tuple[str, ...] = ()
     confusable_with: tuple[str, ...] = ()
     town_code: str | None = None
+    finished_at: datetime | None = None
+    """When its problem was done with, where the source says and the report was the first of it."""

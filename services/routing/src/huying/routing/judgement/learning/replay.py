@@ -5,9 +5,11 @@ Refuses to let a report meet itself or the future: evidence is taken before the 
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 import numpy.typing as npt
@@ -105,21 +107,44 @@ class Step:
         return np.array([r is not None and self.problem_of[r.incident_id] == self.problem for r in records], dtype=bool)
 
 
+class Finishing:
+    """Closes incidents at the minute when their first report's case was closed, not before anybody could know."""
+
+    def __init__(self, correlator: Correlator) -> None:
+        self._correlator = correlator
+        self._coming: list[tuple[datetime, str]] = []
+
+    def opened(self, item: LabelledReport) -> None:
+        """A report has opened an incident of its own name."""
+        if item.finished_at is not None:
+            heapq.heappush(self._coming, (item.finished_at, item.facts.report_id))
+
+    def until(self, now: datetime) -> None:
+        """Close what was done by `now`."""
+        while self._coming and self._coming[0][0] <= now:
+            at, name = heapq.heappop(self._coming)
+            if name in self._correlator.index.slot_of:  # not merged into another one by a person
+                self._correlator.close(name, at)
+
+
 def true_life(
     correlator: Correlator, labelled: Sequence[LabelledReport], traits: Sequence[Traits], fragments: float
 ) -> Iterator[Step]:
     """Each report before it joins; it joins when the next is asked for."""
     pieces: dict[str, list[str]] = {}
     problem_of: dict[str, str] = {}
+    finishing = Finishing(correlator)
     for number, (item, own) in enumerate(zip(labelled, traits, strict=True)):
         problem = item.problem or item.facts.report_id
         known = pieces.get(problem)
+        finishing.until(item.facts.received_at)
         yield Step(number, known is not None, correlator.index, problem, problem_of)
         if known is None or (fragments > 0 and (number * 2654435761) % 1000 < fragments * 1000):
             name = item.facts.report_id
             correlator.index.put(name, (own,))
             pieces.setdefault(problem, []).append(name)
             problem_of[name] = problem
+            finishing.opened(item)
         else:
             correlator.index.join(known[number % len(known)], own)
 

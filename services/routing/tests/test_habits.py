@@ -1,0 +1,60 @@
+"""Evidence for sources without words: what learning counted, and whether an incident was finished when a report came."""
+
+from datetime import timedelta
+
+import numpy as np
+from test_judgement import JUDGE, REPORTS
+
+from huying.routing.judgement import Correlator, IncidentView
+from huying.routing.judgement.evidence import FEATURES
+from huying.routing.judgement.habits import HABITS, OPEN, with_habits
+from huying.routing.judgement.learning.labelled import LabelledReport
+from huying.routing.judgement.learning.learn import join_rates
+from huying.routing.judgement.learning.replay import Finishing
+
+FIRST = REPORTS[0]
+DAY = timedelta(days=1)
+
+
+def filled() -> Correlator:
+    correlator = Correlator(JUDGE)
+    correlator.add_incident(IncidentView(FIRST.report_id, (FIRST,), FIRST.received_at))
+    return correlator
+
+
+def finished(correlator: Correlator) -> float:
+    """What a report hears about the first incident a day after it came."""
+    slots = np.array([correlator.index.slot_of[FIRST.report_id]])
+    own = JUDGE.screen_with_traits([FIRST])[0][1]
+    rates = np.zeros(len(JUDGE.model.text.matter_codes), dtype=np.float32)
+    wide = with_habits(np.zeros((1, len(FEATURES)), dtype=np.float32), own, slots, correlator.index, rates)
+    return float(wide[0, len(FEATURES) + HABITS.index("finished")])
+
+
+def test_an_incident_is_closed_when_its_case_was_and_not_before() -> None:
+    correlator = filled()
+    finishing = Finishing(correlator)
+    finishing.opened(LabelledReport(FIRST, None, "march", finished_at=FIRST.received_at - DAY / 2))
+    finishing.until(FIRST.received_at - DAY)
+    assert finished(correlator) == OPEN
+    finishing.until(FIRST.received_at)
+    assert finished(correlator) == 12.0
+
+
+def test_what_a_person_merged_into_another_is_not_closed_again() -> None:
+    correlator = filled()
+    finishing = Finishing(correlator)
+    finishing.opened(LabelledReport(FIRST, None, "march", finished_at=FIRST.received_at))
+    correlator.remove(FIRST.report_id)
+    finishing.until(FIRST.received_at + DAY)
+    assert FIRST.report_id not in correlator.index.slot_of
+
+
+def test_a_heading_that_many_call_in_has_the_higher_rate_and_one_case_proves_little() -> None:
+    def case(number: int, matter: str, problem: str | None) -> LabelledReport:
+        return LabelledReport(REPORTS[number], problem, "march", matter=matter)
+
+    lamps = [case(n, "lamp", "one lamp") for n in range(60)]
+    items = [case(n, "bulky", None) for n in range(60, 120)]
+    rates = join_rates([*lamps, *items, case(120, "rare", "one lamp")], ("lamp", "bulky", "rare"))
+    assert rates[0] > rates[2] > rates[1]
