@@ -128,7 +128,7 @@ def cases_agree(county: County, feed: Sequence[IncidentEvent]) -> None:
         assert {one.tracking for one in facts[incident.id].reporters} == tracked
 
 
-pytestmark = pytest.mark.timeout(300)  # a failure is shortened for a while before it is shown
+pytestmark = pytest.mark.timeout(600)  # a failure is shortened for up to five minutes before it is shown
 
 
 class EverybodyAgrees(OrdersLife):  # type: ignore[misc]
