@@ -36,7 +36,7 @@ MESSAGES_SKETCH = 512
 MESSAGES_TREES: dict[str, Any] = {"max_iter": 150, "max_leaf_nodes": 8}
 """Smaller than a county's: there are some three hundred right pairs to learn from."""
 CASES_WINDOW_DAYS = 45.0
-CASES_MERGED_TO_FLAGGED = 2.0
+CASES_MERGED_TO_FLAGGED = 2.1
 """Share of cases merged to share flagged by hand: the flags are known to be too few, but not half."""
 CASES_LIVES = 3
 """Each life of the learning reports corrects the limit of the one before."""

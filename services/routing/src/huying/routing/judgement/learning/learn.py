@@ -53,6 +53,8 @@ GROWING = [
 ]  # fmt: skip
 """Evidence that an incident gains by being joined. Where most joins were never marked, only marked incidents grow in the
 life that is learned from: a learned engine would take size for proof, and its first wrong join would draw in the street."""
+CROWDED = [F[name] for name in F if name == "candidates" or name.endswith("margin")]
+"""Evidence that tells how many rivals there are. A life without a part of the problems has fewer of them than the true one."""
 RATE_DRAWN = 20
 """A heading's rate of joins is drawn to the overall one as if so many of its reports had shown that."""
 FINAL_SETTINGS: dict[str, Any] = {"max_iter": 60, "max_leaf_nodes": 8, "min_samples_leaf": 30}
@@ -123,7 +125,7 @@ def learn(
     met = live_again(judge, labelled, traits, coverage, fragments, blanks_every)
     if blanks_every > 1:
         for meeting in met:
-            meeting.rows[:, GROWING] = np.nan
+            meeting.rows[:, GROWING + CROWDED] = np.nan
     relive = None
     if any(fragments) and len({item.period for item in labelled}) >= FINAL_PARTS:
 
