@@ -16,17 +16,15 @@ from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from pymongo import MongoClient
-from pymongo.errors import OperationFailure
 from pymongo.uri_parser import parse_uri
 
 from huying.chassis.security import write_entry
 from huying.contracts.topics import ALL
 from huying.devkit import installation
+from huying.devkit.stack.mongod import initiate
 
 TOKENS = Path("/var/lib/huying/tokens")
 RING = Path("/var/lib/huying/keys/keys.json")
-NOT_YET_INITIALIZED = 94
-"""MongoDB's error code: the member belongs to no replica set yet."""
 
 
 def compile_judgement() -> None:
@@ -48,13 +46,7 @@ def make_replica_set() -> None:
     parsed = parse_uri(url)
     host, port = parsed["nodelist"][0]
     with MongoClient[dict[str, Any]](host, port, directConnection=True) as member:
-        try:
-            member.admin.command("replSetGetStatus")
-        except OperationFailure as error:
-            if error.code != NOT_YET_INITIALIZED:
-                raise
-            alone = {"_id": parsed["options"]["replicaSet"], "members": [{"_id": 0, "host": f"{host}:{port}"}]}
-            member.admin.command("replSetInitiate", alone)
+        initiate(member, f"{host}:{port}", parsed["options"]["replicaSet"])
     with MongoClient[dict[str, Any]](url) as client:
         client.admin.command("ping")
 

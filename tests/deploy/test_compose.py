@@ -1,12 +1,16 @@
 """The compose file: nothing secret in git, nothing inside published, every pin the lock's."""
 
 import re
+import runpy
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from pymongo import MongoClient
+
+from huying.devkit.stack import Stack
 
 ROOT = Path(__file__).parents[2]
 ENV = re.compile(r"\$\{(HUYING_[A-Z_]+)")
@@ -100,3 +104,13 @@ def test_the_image_has_what_every_member_asks_for() -> None:
         wanted = tomllib.loads(project.read_text("utf-8"))["project"]["dependencies"]
         names = {re.split(r"[\[<>=!~; ]", one)[0].lower() for one in wanted if not one.startswith("huying-")}
         assert names <= have, f"{project.parent.name}: run deploy/docker/lock"
+
+
+@pytest.mark.wire
+def test_init_leaves_a_replica_set_as_it_is(embedded_stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HUYING_MONGO", embedded_stack.mongo_url)
+    prepare = runpy.run_path(str(ROOT / "deploy/docker/prepare.py"))
+    with MongoClient[dict[str, Any]](embedded_stack.mongo_url) as client:
+        before = client.admin.command("replSetGetConfig")["config"]
+        prepare["make_replica_set"]()
+        assert client.admin.command("replSetGetConfig")["config"] == before

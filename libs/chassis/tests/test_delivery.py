@@ -209,6 +209,40 @@ async def test_two_replicas_and_a_zombie_leave_one_effect(bench: Bench) -> None:
     assert len(set(told)) == 20
 
 
+@pytest.mark.kafka
+async def test_of_two_in_a_group_each_shows_what_it_consumes_and_no_lag_of_what_the_other_took_over(
+    kafka_stack: Stack, unique_name: str, kafka_mongo_database: str
+) -> None:
+    assert kafka_mongo_database == unique_name
+    numbers, sums = tally.topics_of(unique_name)
+    await provisioning.create(kafka_stack.bootstrap, [(t.name, t.partitions, t.config()) for t in (numbers, sums)])
+    async with AIOKafkaProducer(bootstrap_servers=kafka_stack.bootstrap) as producer:
+        bench = Bench(kafka_stack, unique_name, producer)
+        for key in "abcdefgh":
+            await bench.give(key, 1)
+        lag, assigned = "huying_tally_lag_records{", "huying_tally_assigned_partitions"
+        async with running(bench.app(broker="kafka", replica="one")) as one:
+            await until(lambda: _shows(one, assigned, {numbers.partitions}), "one has all")
+            await until(lambda: _counts(one, lag, numbers.partitions), "and knows how far behind each is")
+            async with running(bench.app(broker="kafka", replica="two")) as two:
+                await until(lambda: _shows(one, assigned, {1}), "one has half")
+                await until(lambda: _shows(two, assigned, {1}), "two has the other half")
+                await until(lambda: _counts(one, lag, 1), "and one says nothing of it")
+
+
+async def _values(client: Any, metric: str) -> list[float]:
+    lines = (await client.get("/metrics")).text.splitlines()
+    return [float(line.rpartition(" ")[2]) for line in lines if line.startswith(metric)]
+
+
+async def _shows(client: Any, metric: str, wanted: set[float]) -> bool:
+    return set(await _values(client, metric)) == wanted
+
+
+async def _counts(client: Any, metric: str, wanted: int) -> bool:
+    return len(await _values(client, metric)) == wanted
+
+
 async def test_every_subscriber_is_acknowledged_by_hand(bench: Bench) -> None:
     from faststream import AckPolicy
 

@@ -23,7 +23,7 @@ def filled() -> Correlator:
 
 
 def finished(correlator: Correlator) -> float:
-    """What a report hears about the first incident a day after it came."""
+    """Hours since the first incident was finished, as the same words said again at its minute would hear."""
     slots = np.array([correlator.index.slot_of[FIRST.report_id]])
     own = JUDGE.screen_with_traits([FIRST])[0][1]
     rates = np.zeros(len(JUDGE.model.text.matter_codes), dtype=np.float32)

@@ -5,10 +5,10 @@ back-off and nothing is skipped; broken is parked, found by bisecting when only 
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from pymongo.errors import PyMongoError
@@ -36,6 +36,7 @@ HEADER_ROOM = 16 * 1024
 """What headers and framing may take of a record's limit."""
 
 log = structlog.get_logger()
+R = TypeVar("R")
 
 
 @dataclass(slots=True)
@@ -138,22 +139,14 @@ class MicroBatch:
     async def due(self) -> None:
         """Process what became due by the clock's now, and parked records whose replay was ordered."""
         async with self._turn:
-            pause = FIRST_PAUSE_S
-            while True:
-                try:
-                    messages = await self._handler.due(self._clock.now())
-                except PyMongoError as error:
-                    pause = await self._wait_out(heals(error), pause)
-                    continue
-                if not messages:
-                    break
+            while messages := await self.patiently(lambda: self._handler.due(self._clock.now())):
                 await self._run([Item(message) for message in messages])
         await self.due_stored()
 
     async def next_due(self) -> datetime | None:
         """When the next thing falls due, as things stand; None for never."""
         async with self._turn:
-            return await self._handler.next_due()
+            return await self.patiently(self._handler.next_due)
 
     async def due_stored(self) -> None:
         """Process parked records whose replay was ordered, with what waits behind them."""
@@ -205,17 +198,26 @@ class MicroBatch:
         return min(pause * 2, LONGEST_PAUSE_S)
 
     async def _forget(self) -> None:
-        """What is in memory may be stale: read it again, however long the database takes to come back."""
+        """What is in memory may be stale: read it again."""
         self._ledger.forget()
-        pause = FIRST_PAUSE_S
+        await self.patiently(self._handler.reload)
+        await self.patiently(self._parking.read)
+
+    async def patiently(self, attempt: Callable[[], Awaitable[R]]) -> R:
+        """What `attempt` gives, however long the database takes to come back; it may be made several times.
+
+        Raises:
+            Exception: a fault that does not heal.
+        """
+        healthy, pause = self.healthy, FIRST_PAUSE_S
         while True:
             try:
-                await self._handler.reload()
-                await self._parking.read()
+                found = await attempt()
             except (Transient, PyMongoError) as error:
                 pause = await self._wait_out(heals(error), pause)
             else:
-                return
+                self.healthy = healthy
+                return found
 
     async def _learn(self, items: Sequence[Item]) -> None:
         unknown = {i.record.partition for i in items if i.record and not self._ledger.knows(i.record.partition)}

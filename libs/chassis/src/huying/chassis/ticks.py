@@ -126,12 +126,5 @@ class Follower:
     async def _note(self, tick: TickV1) -> None:
         """With when the next thing falls due: the driver passes over hours in which nothing happens."""
         seen = {"number": tick.number, "instant": tick.instant, "until": tick.until}
-        while True:
-            try:
-                seen["next_due"] = await self._batch.next_due()
-                await self._mongo.fast(META).update_one({"_id": "clock"}, {"$set": seen})
-            except PyMongoError as error:
-                heals(error)
-                await asyncio.sleep(0.1)
-            else:
-                return
+        change = {"$set": {**seen, "next_due": await self._batch.next_due()}}
+        await self._batch.patiently(lambda: self._mongo.fast(META).update_one({"_id": "clock"}, change))

@@ -98,8 +98,8 @@ async def _month(live: Any, lines: list[dict[str, Any]], seed: int, tail_days: i
 
     began = time.monotonic()
     target = Target.of(live.services)
-    await _drive(target, lines, seed, tail_days, None)
-    return await _sum_up(target, lines, time.monotonic() - began)
+    replayed = await _drive(target, lines, seed, tail_days, None)
+    return {**await _sum_up(target, lines, time.monotonic() - began), "ticks": replayed.ticks}
 
 
 async def _drive(target: Any, lines: list[dict[str, Any]], seed: int, tail_days: int, speed: float | None) -> Any:

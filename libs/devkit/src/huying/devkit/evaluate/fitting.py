@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from huying.routing.judgement import (
     CorrelationPolicy,
@@ -120,10 +121,7 @@ def limit_for_share(learned: Learned, share: float, reports: int) -> float:
     """Score from which this share of all reports is merged."""
     scores = learned.second_looks[:, 0]
     weights = np.where(learned.second_looks[:, 2] > 0, 1.0, float(CASES_BLANKS_EVERY))
-    order = np.argsort(-scores)
-    above = np.cumsum(weights[order]) / reports
-    at = int(np.searchsorted(above, share))
-    return float(np.clip(scores[order[min(at, len(order) - 1)]], 0.02, 0.97))
+    return score_of(scores, weights, share * reports)
 
 
 def limit_from_life(judge: Judge, labelled: Sequence[LabelledReport], share: float, kept: float) -> float:
@@ -135,7 +133,11 @@ def limit_from_life(judge: Judge, labelled: Sequence[LabelledReport], share: flo
     life = live(judge, labelled, answered=False)
     scores = np.array([verdict.score for verdict in life.verdicts])
     weights = np.where([item.problem is not None for item in labelled], 1.0, 1.0 / kept)
+    return score_of(scores, weights, share * len(labelled))
+
+
+def score_of(scores: npt.NDArray[Any], weights: npt.NDArray[Any], wanted: float) -> float:
+    """Score from which the weights add up to `wanted`."""
     order = np.argsort(-scores)
-    above = np.cumsum(weights[order]) / len(labelled)
-    at = int(np.searchsorted(above, share))
+    at = int(np.searchsorted(np.cumsum(weights[order]), wanted))
     return float(np.clip(scores[order[min(at, len(order) - 1)]], 0.02, 0.97))

@@ -180,7 +180,7 @@ class _Run:
         if deeds:
             await asyncio.gather(*(self._do(deed) for deed in deeds))
         if ticked or lines or deeds:
-            await self.quiet.wait(self.number, idle=not lines and not deeds)
+            await self.quiet.wait(self.number)
             await self._hear()
 
     async def _tick(self, hour: datetime, until: datetime) -> None:

@@ -36,12 +36,6 @@ POLL_S = 0.016
 FIRST_LOOK_S = 0.03
 """Before that nobody can be done: one hop over the embedded broker takes up to 20 ms."""
 
-FIRST_LOOK_SHARE = 0.5
-"""Of the usual wait: what is over sooner loses little, and what takes as long as ever is looked at a few times."""
-
-USUAL_OF = 8
-"""Waits that the usual one is a running mean of."""
-
 LONGEST_POLL_S = 0.048
 """What takes longer is not worth a busy processor."""
 
@@ -83,8 +77,6 @@ class Quiet:
         self._known: dict[str, dict[str, Any]] = {}
         self.ends: Mapping[str, int] = {}
         self.next_due: datetime | None = None
-        self._usual = {False: FIRST_LOOK_S, True: FIRST_LOOK_S}
-        """Seconds that a wait has taken lately, idle or not."""
 
     async def close(self) -> None:
         """Close the connections."""
@@ -145,20 +137,18 @@ class Quiet:
                 rows[what] = True
         return rows
 
-    async def wait(self, tick: int, *, idle: bool = False) -> None:
+    async def wait(self, tick: int) -> None:
         """Wait until a look at everything finds nothing going on; call it when what was sent in is answered.
 
-        The first look comes after half of what it has taken lately (`idle`: nothing was sent in but a tick); then only
-        those are asked that were busy: a look at all costs as much as the work that it waits for.
+        In between only those are asked that were busy: a look at all costs as much as the work that it waits for.
 
         Raises:
             NotQuietError: it never was; says what was going on last.
         """
-        began = time.monotonic()
-        until = began + PATIENCE_S
+        until = time.monotonic() + PATIENCE_S
         asked: tuple[str, ...] | None = None
         pause = POLL_S
-        await asyncio.sleep(max(FIRST_LOOK_S, FIRST_LOOK_SHARE * self._usual[idle]))
+        await asyncio.sleep(FIRST_LOOK_S)
         while True:
             look = await self.look(tick, asked)
             if look.busy:
@@ -175,7 +165,6 @@ class Quiet:
                 asked = None
             else:
                 self.ends, self.next_due = look.ends, look.next_due
-                self._usual[idle] += (time.monotonic() - began - self._usual[idle]) / USUAL_OF
                 return
 
     async def wait_ticked(self, tick: int) -> None:

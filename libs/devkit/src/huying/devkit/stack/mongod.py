@@ -58,16 +58,11 @@ class Mongod:
     def _join_itself(self, client: MongoClient[dict[str, Any]]) -> None:
         """Make the replica set, or move it when the data was made on another port."""
         address = f"{HOST}:{self._port}"
-        wanted = {"_id": REPLICA_SET, "version": 1, "members": [{"_id": 0, "host": address}]}
         stored = client.local["system.replset"].find_one({"_id": REPLICA_SET})
         if stored is None:
-            try:
-                client.admin.command("replSetInitiate", wanted)
-            except OperationFailure as error:
-                if error.code != ALREADY_INITIALISED:
-                    raise
+            initiate(client, address)
         elif stored["members"][0]["host"] != address:
-            stored["members"] = wanted["members"]
+            stored["members"] = _alone(address)
             stored["version"] += 1
             client.admin.command({"replSetReconfig": stored, "force": True})
 
@@ -87,6 +82,19 @@ class Mongod:
             log_path=self._directory / "mongod.log",
             pid_path=self._directory / "mongod.pid",
         )
+
+
+def initiate(client: MongoClient[dict[str, Any]], address: str, replica_set: str = REPLICA_SET) -> None:
+    """Make a replica set of `address` (host:port) alone, unless its member belongs to one already."""
+    try:
+        client.admin.command("replSetInitiate", {"_id": replica_set, "version": 1, "members": _alone(address)})
+    except OperationFailure as error:
+        if error.code != ALREADY_INITIALISED:
+            raise
+
+
+def _alone(address: str) -> list[dict[str, Any]]:
+    return [{"_id": 0, "host": address}]
 
 
 def _is_primary(client: MongoClient[dict[str, Any]]) -> bool:

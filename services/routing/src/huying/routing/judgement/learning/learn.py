@@ -89,9 +89,8 @@ def learn(
 ) -> Learned:
     """Learn a model from labelled reports.
 
-    `fragments` and `blanks_every` see `replay.meetings`; `texts=False` is for sources without words (`habits` stand in for
-    them), `sketch` (its
-    dimensions, see `texts.with_sketch`) for letters; `settings` go to the boosted trees.
+    `fragments` and `blanks_every` see `replay.meetings`; `texts=False` is for sources without words (`habits` stand in
+    for them), `sketch` (its dimensions, see `texts.with_sketch`) for letters; `settings` go to the boosted trees.
     """
     reader = Reader(pack)
     readings = reader.read([item.facts for item in labelled])
