@@ -15,9 +15,10 @@ from typing import Any
 
 import httpx
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
 from pymongo import MongoClient
 
+from huying.chassis.broker import partitions_of
 from huying.chassis.faults import POINTS
 from huying.chassis.testing import until
 from huying.contracts.envelope import parse
@@ -112,7 +113,7 @@ def feed(ground: Ground) -> list[dict[str, Any]]:
         consumer = AIOKafkaConsumer(bootstrap_servers=ground.stack.bootstrap, auto_offset_reset="earliest")
         await consumer.start()
         try:
-            parts = [TopicPartition(INCIDENTS.name, number) for number in range(INCIDENTS.partitions)]
+            parts = await partitions_of(ground.stack.bootstrap, [INCIDENTS.name])
             consumer.assign(parts)
             await consumer.seek_to_beginning(*parts)
             found: list[dict[str, Any]] = []

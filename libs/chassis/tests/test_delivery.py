@@ -10,6 +10,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import MessageSizeTooLargeError
 from fastapi import FastAPI
+from pymongo import UpdateOne
 
 from huying.chassis.settings import ServiceSettings
 from huying.chassis.testing import SECRET, running, until
@@ -190,6 +191,74 @@ async def test_a_parked_record_holds_back_its_key_only_and_its_replay_releases_t
         await until(lambda: ground.parking.held == {}, "nothing held back")
         await bench.give("a", 7)
         await until(lambda: _is(app, {"a": 110, "b": 5}), "records flow again")
+
+
+async def test_a_record_that_even_the_parking_refuses_is_passed_by_nothing(bench: Bench) -> None:
+    """The ledger of a partition only knows how far it came: who goes on behind such a record has lost it."""
+    app = bench.app()
+    async with running(app) as client:
+        await until(lambda: _metric(client, "huying_tally_messages_total 0.0"), "it is up")
+        parking = app.state.ground.parking
+        park, parking.park = parking.park, _refused_by_the_database
+        await bench.give("a", 13)
+        await until(lambda: _metric(client, 'huying_tally_retries_total{cause="transient"} 2.0'), "two vain attempts")
+        await bench.give("a", 1)
+        assert (await client.get("/readyz")).status_code == 503
+        assert await _sums(app) == {}
+        parking.park = park
+        await until(lambda: _count(app, "parked", 1), "the poison is parked")
+        await until(lambda: _count(app, "waiting", 1), "what came behind it waits")
+
+
+def _refused_by_the_database(*_: object) -> list[Any]:
+    return [UpdateOne({"_id": "one"}, {"$no_such_operator": 1}, upsert=True)]
+
+
+async def test_a_fault_outside_of_every_rule_ends_the_service_and_is_passed_by_nothing(bench: Bench) -> None:
+    with pytest.raises(BaseExceptionGroup, match="unhandled"):
+        await _fails(bench)
+    again = bench.app()
+    async with running(again):
+        await until(lambda: _is(again, {"a": 3}), "nothing is lost")
+
+
+async def _fails(bench: Bench) -> None:
+    app = bench.app()
+    async with running(app):
+        batch = app.state.ground.batch
+        process, batch.process = batch.process, _gone_wrong
+        await bench.give("a", 1)
+        await until(lambda: app.state.ground.link._fault is not None, "the fault is noted")
+        batch.process = process
+        await bench.give("a", 2)
+        await until(lambda: app.state.ground.failure is not None, "the service has ended")
+        assert await _sums(app) == {}
+
+
+async def _gone_wrong(_: object) -> None:
+    raise RuntimeError("no rule for this")
+
+
+async def test_connections_made_while_the_database_was_starting_are_not_kept(bench: Bench) -> None:
+    """pymongo never asks again whether a server has sessions; one that is still recovering says no."""
+    app = bench.app()
+    async with running(app):
+        await bench.give("a", 1)
+        await until(lambda: _is(app, {"a": 1}), "connected")
+        mongo = app.state.ground.mongo
+        before = mongo._client
+
+        async def replaced() -> bool:
+            for server in before.delegate._topology._servers.values():
+                for connection in server.pool.conns:
+                    connection.supports_sessions = False
+            await bench.give("a", 0)
+            return mongo._client is not before
+
+        await until(replaced, "a transaction met one of them")
+        await bench.give("a", 2)
+        await until(lambda: _is(app, {"a": 3}), "it went on")
+        assert await _parked(app, "parked") == []
 
 
 async def _count(app: FastAPI, state: str, wanted: int) -> bool:

@@ -8,11 +8,11 @@ import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from itertools import chain
 from typing import Any, cast
 
 import structlog
-from aiokafka import AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import CommitFailedError, KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage, TopicPartition
@@ -20,6 +20,7 @@ from faststream.kafka import KafkaBroker, KafkaMessage, TopicPartition
 from huying.contracts.topics import DLQ_MESSAGE_BYTES, TICKS, Topic
 
 from . import faults
+from .broker import MissingTopicsError, cluster_id, partitions_of
 from .errors import ConfigurationError
 from .ledger import Ledger, Partition
 from .measures import Measures
@@ -31,8 +32,8 @@ from .ticks import Follower
 EMBEDDED_WAIT_MS = 40
 """tansu answers a waiting fetch only at the end of the wait, so the wait is the latency (guide: measured)."""
 KAFKA_WAIT_MS = 250
-IDLE_MS = 40
-"""FastStream sleeps as long as it has waited in vain, deaf to what arrives: so this is latency, too."""
+WAIT_FOR_RECORDS_MS = 1000
+"""How long one wait for records takes at most; what arrives ends it at once."""
 SESSION_MS = 6000
 """Above the worst pause seen of a process (2 s of imports), below the patience of a dispatcher."""
 REQUEST_BYTES = DLQ_MESSAGE_BYTES + 64 * 1024
@@ -63,7 +64,10 @@ class Link:
         self._subscriber: Any = None
         self._batch: MicroBatch | None = None
         self._follower: Follower | None = None
+        self._partitions: list[Any] = []
         self._assigned: set[Any] = set()
+        self._fault: Exception | None = None
+        """Of a batch that went nowhere."""
         self.refused: str | None = None
         """Why this service must not consume; None when it may."""
 
@@ -76,7 +80,7 @@ class Link:
         until = asyncio.get_running_loop().time() + PATIENCE_S
         while True:
             try:
-                return await self.ask_cluster()
+                return await cluster_id(self._settings.kafka)
             except (KafkaError, OSError) as error:
                 if asyncio.get_running_loop().time() > until:
                     raise ConfigurationError(
@@ -84,19 +88,13 @@ class Link:
                     ) from error
                 await asyncio.sleep(0.1)
 
-    async def ask_cluster(self) -> str:
-        """The cluster's id, asked now."""
-        admin = AIOKafkaAdminClient(bootstrap_servers=self._settings.kafka, request_timeout_ms=3000)
-        try:
-            await admin.start()
-            return str((await admin.describe_cluster())["cluster_id"])
-        finally:
-            await admin.close()
-
-    def subscribe(self, batch: MicroBatch, ledger: Ledger, follower: Follower | None = None) -> None:
+    async def subscribe(self, batch: MicroBatch, ledger: Ledger, follower: Follower | None = None) -> None:
         """Declare the one subscriber: raw bytes, batches, acknowledged by hand after the commit.
 
         A `follower` gets the replay's ticks where partitions are assigned by hand.
+
+        Raises:
+            ConfigurationError: the topics are not there.
         """
         self._batch, self._ledger, self._follower = batch, ledger, follower
         if not self._topics and (follower is None or self._settings.by_group):
@@ -106,7 +104,6 @@ class Link:
             "group_id": self._settings.group,
             "batch": True,
             "max_records": self._settings.batch_records,
-            "batch_timeout_ms": IDLE_MS,
             "fetch_max_wait_ms": EMBEDDED_WAIT_MS if embedded else KAFKA_WAIT_MS,
             "fetch_max_bytes": self._settings.batch_bytes,
             "auto_offset_reset": "earliest",
@@ -124,11 +121,30 @@ class Link:
                 **options,
             )
         else:
-            partitions = [TopicPartition(t.name, n) for t in self._topics for n in range(t.partitions)]
+            self._partitions = await self._existing([topic.name for topic in self._topics])
+            assigned = [TopicPartition(tp.topic, tp.partition) for tp in self._partitions]
             if follower is not None:
-                partitions.append(TopicPartition(TICKS.name, 0))
-            self._subscriber = self.broker.subscriber(partitions=partitions, **options)
+                assigned.append(TopicPartition(TICKS.name, 0))
+            self._subscriber = self.broker.subscriber(partitions=assigned, **options)
+        # FastStream's own waits in vain and then sleeps as long, deaf to what arrives.
+        self._subscriber.get_msg = self._next_batch
         self._subscriber(self._on_batch)
+
+    async def _next_batch(self, consumer: AIOKafkaConsumer) -> tuple[Any, ...]:
+        """What has arrived, as soon as something has."""
+        found = await consumer.getmany(timeout_ms=WAIT_FOR_RECORDS_MS, max_records=self._settings.batch_records)
+        return tuple(chain.from_iterable(found.values()))
+
+    async def _existing(self, names: list[str]) -> list[Any]:
+        """All partitions of topics that whoever started the broker may still be making."""
+        until = asyncio.get_running_loop().time() + PATIENCE_S
+        while True:
+            try:
+                return await partitions_of(self._settings.kafka, names)
+            except (MissingTopicsError, KafkaError, OSError) as error:
+                if asyncio.get_running_loop().time() > until:
+                    raise ConfigurationError(f"{error} at {self._settings.kafka!r}: `huying topics create`") from error
+                await asyncio.sleep(0.1)
 
     async def _parse(self, records: Any) -> KafkaMessage:
         """Headers stay bytes: a record with a header that is no text must not stop the loop."""
@@ -147,6 +163,15 @@ class Link:
         return [] if self._subscriber is None else [self._subscriber]
 
     async def _on_batch(self, message: KafkaMessage) -> None:
+        """FastStream would log a fault and go on to the next batch; here nothing passes one that went nowhere."""
+        if self._fault is not None:
+            return
+        try:
+            await self._take(message)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the service ends over it and starts from the ledger
+            self._fault = error
+
+    async def _take(self, message: KafkaMessage) -> None:
         batch = cast("MicroBatch", self._batch)
         records = cast("tuple[Any, ...]", message.raw_message)
         cluster = self.cluster
@@ -250,12 +275,18 @@ class Link:
         await self.broker.stop()
 
     async def changed_cluster(self) -> str:
-        """Return when the broker answers as another cluster."""
+        """Return when the broker answers as another cluster.
+
+        Raises:
+            Exception: the fault of a batch that went nowhere.
+        """
         while True:
             await asyncio.sleep(ASK_CLUSTER_S)
+            if self._fault is not None:
+                raise self._fault
             self._note_lag()
             try:
-                found = await self.ask_cluster()
+                found = await cluster_id(self._settings.kafka)
             except (KafkaError, OSError):
                 continue
             if found != self.cluster:
@@ -265,7 +296,7 @@ class Link:
         """Positions of what is assigned, for the lag and for the check against the log's end."""
         if self._ledger is None or self._settings.by_group:
             return
-        await self._ledger.read(Partition(self.cluster, t.name, n) for t in self._topics for n in range(t.partitions))
+        await self._ledger.read(Partition(self.cluster, tp.topic, tp.partition) for tp in self._partitions)
 
 
 async def _raw(message: KafkaMessage) -> bytes:

@@ -137,11 +137,10 @@ class MicroBatch:
             await self._run(list(items))
 
     async def due(self) -> None:
-        """Process what became due by the clock's now, and parked records whose replay was ordered."""
+        """Process what became due by the clock's now."""
         async with self._turn:
             while messages := await self.patiently(lambda: self._handler.due(self._clock.now())):
                 await self._run([Item(message) for message in messages])
-        await self.due_stored()
 
     async def next_due(self) -> datetime | None:
         """When the next thing falls due, as things stand; None for never."""
@@ -179,6 +178,9 @@ class MicroBatch:
                     return
             except Exception as error:  # noqa: BLE001 - the one place where an unknown fault becomes a parked record
                 fate = translate(error)
+                if not isinstance(fate, Transient) and _nowhere_left(items):
+                    log.error("neither processed nor parked; nothing may pass it", error=str(error))
+                    fate = Transient(f"the parking refuses a record: {error}")
                 if isinstance(fate, Transient):
                     pause = await self._wait_out(fate, pause)
                     await self._forget()
@@ -250,7 +252,7 @@ class MicroBatch:
         elif item.raw is not None and item.failure is None:
             await self._run([Item(None, item.record, Failure.of(error), stored=item.stored)])
         else:
-            log.error("neither processed nor parked", error=str(error), message=repr(item.message))
+            log.error("it cannot be processed", error=str(error), message=repr(item.message))
             raise error
 
     async def _attempt(self, items: Sequence[Item]) -> None:
@@ -335,6 +337,11 @@ class MicroBatch:
         if item.record is None or item.record.partition.topic not in self._holding or item.record.key is None:
             return None
         return f"{item.record.partition.topic}/{item.record.key.decode('utf-8', 'replace')}"
+
+
+def _nowhere_left(items: Sequence[Item]) -> bool:
+    """Whether it is one record of the log on its way to the parking: the ledger must not move past it otherwise."""
+    return len(items) == 1 and items[0].record is not None and items[0].failure is not None
 
 
 def _answer(item: Item, answer: Any) -> None:

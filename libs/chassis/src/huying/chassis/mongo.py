@@ -3,6 +3,7 @@
 Decision: docs/decisions/2026-11-23-motor-behind-one-file.md.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import IndexModel, WriteConcern
 from pymongo.errors import (
+    ConfigurationError,
     ConnectionFailure,
     ExecutionTimeout,
     NetworkTimeout,
@@ -24,6 +26,9 @@ from .errors import Transient
 MAJORITY = WriteConcern(w="majority", j=True)
 FAST = WriteConcern(w=1)
 """For what may be repeated after a crash: marks of the relay, ticks seen."""
+
+IN_FLIGHT_S = 30.0
+"""Longer than any operation: until then a client that was replaced stays open for those who still use it."""
 
 COMMIT_ATTEMPTS = 5
 """A commit whose outcome is unknown is asked again this often before the ledger is read instead."""
@@ -41,18 +46,23 @@ class Mongo:
 
     def __init__(self, url: str, database: str) -> None:
         """Connect lazily; nothing is opened until the first operation."""
+        self.name = database
+        self._url = url
+        self._replaced: list[Any] = []
+        self._connect()
+
+    def _connect(self) -> None:
         self._client: Any = AsyncIOMotorClient(
-            url,
+            self._url,
             tz_aware=True,
             w="majority",
             journal=True,
             serverSelectionTimeoutMS=3000,
             connectTimeoutMS=3000,
             socketTimeoutMS=20000,
-            appname=database,
+            appname=self.name,
         )
-        self.name = database
-        self._database = self._client[database]
+        self._database = self._client[self.name]
         self._collections: dict[tuple[str, bool], Any] = {}
         """Made once: making one takes motor as long as a short query."""
 
@@ -109,6 +119,12 @@ class Mongo:
                             await session.abort_transaction()
                     raise
                 await _commit(session)
+        except ConfigurationError as error:
+            # Connections made while the server was starting believe for good that it has no sessions.
+            self._replaced.append(self._client)
+            asyncio.get_running_loop().call_later(IN_FLIGHT_S, self._client.close)
+            self._connect()
+            raise Transient(f"{error}; connecting anew") from error
         except PyMongoError as error:
             raise translate(error) from error
 
@@ -118,7 +134,8 @@ class Mongo:
 
     def close(self) -> None:
         """Close all connections."""
-        self._client.close()
+        for client in (*self._replaced, self._client):
+            client.close()
 
 
 async def _commit(session: Any) -> None:

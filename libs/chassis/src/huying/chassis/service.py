@@ -229,7 +229,7 @@ async def _consume(ground: Ground) -> None:
     """Consume and publish on one cluster, until the broker answers as another one."""
     assert ground.batch is not None
     link = ground.link
-    link.subscribe(ground.batch, ground.ledger, ground.follower)
+    await link.subscribe(ground.batch, ground.ledger, ground.follower)
     async with link.producer() as producer:
         publishing = asyncio.create_task(ground.relay.run(producer, link.cluster))
         changed = asyncio.create_task(link.changed_cluster())

@@ -56,9 +56,10 @@ async def claim_mode(mongo: Mongo, clock: Clock) -> None:
 
 
 async def run_live(batch: MicroBatch) -> None:
-    """Ask every second what became due."""
+    """Ask every second what became due, and for parked records whose replay was ordered."""
     while True:
         await _due(batch)
+        await batch.due_stored()
         await asyncio.sleep(LIVE_S)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from huying.chassis.broker import partitions_of
 from huying.contracts.envelope import CloudEvent, EnvelopeError, parse
 from huying.contracts.topics import Topic
 
@@ -26,7 +27,7 @@ class Record:
 async def read(bootstrap: str, topics: Iterable[Topic]) -> dict[str, list[Record]]:
     """Every record of `topics` by topic; within a partition in order. The end is the fetch's high watermark."""
     wanted = list(topics)
-    partitions = [TopicPartition(topic.name, n) for topic in wanted for n in range(topic.partitions)]
+    partitions = await partitions_of(bootstrap, [topic.name for topic in wanted])
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest", fetch_max_wait_ms=WAIT_MS
     )

@@ -13,7 +13,6 @@ from typing import Literal, Self
 from . import installation
 from .stack import Stack
 from .stack.ports import free_ports
-from .stack.topics import create
 from .system import BY_NAME, ClockMode, Services
 
 
@@ -107,9 +106,6 @@ class System:
 
 def create_topics(bootstrap: str) -> None:
     """Make the topics of the contract that are missing."""
-    from huying.contracts.topics import ALL
+    from .stack import cluster, topics
 
-    from .stack import cluster
-
-    specs = [(topic.name, topic.partitions, topic.config()) for topic in ALL]
-    cluster.run(create(bootstrap, specs))
+    cluster.run(topics.create(bootstrap, cluster.run(topics.of_the_contract(bootstrap))))

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from aiokafka import TopicPartition
 from aiokafka.partitioner import murmur2
 
 from huying.chassis.clock import Clock
@@ -51,7 +52,6 @@ class Routing:
         self.repository = store.Repository(ground.mongo, pack.code)
         self.jurisdiction = pack.code
         self.desk = CommandDesk(ground.mongo, ground.settings.service)
-        self._partition = (murmur2(pack.code.encode()) & 0x7FFFFFFF) % REPORTS.partitions
         self._meters = Meters(ground.measures)
 
     async def reload(self) -> None:
@@ -235,9 +235,13 @@ class Routing:
         return min((wake[0] for wake in self.memory.wakes if self.memory.waits(wake)), default=None)
 
     def _owner(self) -> bool:
+        """Whether this replica reads the partition that holds this county's reports."""
         consumer = self._ground.link.consumer
-        assigned = consumer.assignment() if consumer is not None else ()
-        return any(tp.topic == REPORTS.name and tp.partition == self._partition for tp in assigned)
+        partitions = consumer.partitions_for_topic(REPORTS.name) if consumer is not None else None
+        if not partitions:
+            return False
+        county = (murmur2(self._pack.code.encode()) & 0x7FFFFFFF) % len(partitions)
+        return TopicPartition(REPORTS.name, county) in consumer.assignment()
 
 
 def _named(command: CommandIssuedV1) -> set[str]:

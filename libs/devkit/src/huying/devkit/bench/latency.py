@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import httpx
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
 
+from huying.chassis.broker import partitions_of
 from huying.contracts.envelope import parse
 from huying.contracts.incidents import IncidentDispatchedV1, IncidentOpenedV1, IncidentReportJoinedV1
 from huying.contracts.topics import INCIDENTS
@@ -26,7 +27,7 @@ class Watch:
     """When the feed told that a report was decided, and that its incident was dispatched (monotonic seconds)."""
 
     def __init__(self, bootstrap: str) -> None:
-        self._partitions = [TopicPartition(INCIDENTS.name, n) for n in range(INCIDENTS.partitions)]
+        self._bootstrap = bootstrap
         self._consumer = AIOKafkaConsumer(
             bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest", fetch_max_wait_ms=5
         )
@@ -37,10 +38,11 @@ class Watch:
 
     async def run(self) -> None:
         """Watch until cancelled."""
+        partitions = await partitions_of(self._bootstrap, [INCIDENTS.name])
         await self._consumer.start()
         try:
-            self._consumer.assign(self._partitions)
-            await self._consumer.seek_to_beginning(*self._partitions)
+            self._consumer.assign(partitions)
+            await self._consumer.seek_to_beginning(*partitions)
             while True:
                 found = await self._consumer.getmany(timeout_ms=1000)
                 now = time.monotonic()

@@ -9,9 +9,10 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from pymongo import AsyncMongoClient, InsertOne, ReplaceOne, UpdateOne, WriteConcern
 
+from huying.chassis.broker import partitions_of
 from huying.contracts.topics import REPORTS
 
 BATCH = 500
@@ -79,7 +80,7 @@ async def works(mongo_url: str, database: str) -> list[Work]:
 
 async def bare_seconds(bootstrap: str, mongo_url: str, database: str, work: Sequence[Work]) -> float:
     """The same records, documents and events without FastStream and domain; topics of its own take the events."""
-    partitions = [TopicPartition(REPORTS.name, n) for n in range(REPORTS.partitions)]
+    partitions = await partitions_of(bootstrap, [REPORTS.name])
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest", fetch_max_wait_ms=20
     )

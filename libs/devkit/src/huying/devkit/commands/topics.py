@@ -11,12 +11,6 @@ Bootstrap = Annotated[str, typer.Option("--kafka", envvar="HUYING_KAFKA", help="
 DEFAULT = "127.0.0.1:9092"
 
 
-def _specs() -> list[tuple[str, int, dict[str, str]]]:
-    from huying.contracts.topics import ALL
-
-    return [(topic.name, topic.partitions, topic.config()) for topic in ALL]
-
-
 def _run(work: Any) -> Any:
     from aiokafka.errors import KafkaError
 
@@ -37,7 +31,7 @@ def create(
     """建缺少的主题。Make the topics that are missing."""
     from ..stack import topics
 
-    done = _run(topics.create(kafka, _specs(), replication_factor=replication))
+    done = _run(topics.create(kafka, _run(topics.of_the_contract(kafka)), replication_factor=replication))
     if as_json:
         say_json({"created": done.created, "existing": done.existing, "settings_enforced": done.settings_enforced})
         return
@@ -53,13 +47,14 @@ def check(kafka: Bootstrap = DEFAULT, as_json: Annotated[bool, typer.Option("--j
     """核对主题，有出入则以 1 退出。Compare the broker's topics with the contract."""
     from ..stack import topics
 
-    differences = _run(topics.check(kafka, _specs()))
+    wanted = _run(topics.of_the_contract(kafka))
+    differences = _run(topics.check(kafka, wanted))
     if as_json:
         say_json([{"topic": d.topic, "what": d.what, "wanted": d.wanted, "actual": d.actual} for d in differences])
     else:
         for difference in differences:
             typer.echo(str(difference))
         if not differences:
-            typer.echo(f"{len(_specs())} 个主题与约定一致")
+            typer.echo(f"{len(wanted)} 个主题与约定一致")
     if differences:
         raise typer.Exit(1)

@@ -49,6 +49,10 @@ class Doors:
         self._jurisdiction = pack.code
         self._mappings = {origin: mapping.read(origin, document) for origin, document in pack.mappings.items()}
 
+    def of(self, line: Mapping[str, Any]) -> str:
+        """The service whose door a line's channel uses."""
+        return INTAKE if line["channel"] in OF_INTAKE else BRIDGE
+
     async def send(self, line: Mapping[str, Any]) -> tuple[str, str]:
         """Send one line; the service that took it, and the report's id.
 
@@ -64,7 +68,7 @@ class Doors:
 
     def _request(self, line: Mapping[str, Any]) -> tuple[str, str, dict[str, str], dict[str, Any]]:
         channel = line["channel"]
-        if channel in OF_INTAKE:
+        if self.of(line) == INTAKE:
             headers = {**self._target.headers(DOOR), "Idempotency-Key": line["id"]}
             return INTAKE, "/v1/reports", headers, self.submitted(line)
         headers = self._target.headers(ORIGINS)

@@ -169,10 +169,14 @@ class _Run:
             await self._tick(hour, until)
         if ticked and not idle:
             await self.quiet.wait_ticked(self.number)
+        door = None
         for line in lines:
-            service, report = await self.doors.send(line)
-            await self.quiet.wait_published(service)
+            if door is not None and door != self.doors.of(line):
+                await self.quiet.wait_published(door)  # one door's log keeps its order by itself, two doors' does not
+            door, report = await self.doors.send(line)
             self.driver.done.reports[line["id"]] = report
+        if door is not None:
+            await self.quiet.wait_published(door)
         if lines:
             await self.quiet.wait_decided(self.number)
             await self._hear()

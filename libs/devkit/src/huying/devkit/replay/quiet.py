@@ -75,6 +75,7 @@ class Quiet:
         self._services = target.services
         self._client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(target.mongo_url, tz_aware=True)
         self._known: dict[str, dict[str, Any]] = {}
+        self._slowest = self._services[-1]
         self.ends: Mapping[str, int] = {}
         self.next_due: datetime | None = None
 
@@ -140,32 +141,33 @@ class Quiet:
     async def wait(self, tick: int) -> None:
         """Wait until a look at everything finds nothing going on; call it when what was sent in is answered.
 
-        In between only those are asked that were busy: a look at all costs as much as the work that it waits for.
+        In between they are asked one by one, first the one that was the last to be done before: a look at all costs
+        as much as the work that it waits for.
 
         Raises:
             NotQuietError: it never was; says what was going on last.
         """
         until = time.monotonic() + PATIENCE_S
-        asked: tuple[str, ...] | None = None
+        late = [self._slowest]
         pause = POLL_S
         await asyncio.sleep(FIRST_LOOK_S)
         while True:
-            look = await self.look(tick, asked)
-            if look.busy:
-                asked = look.who
-                if time.monotonic() > until:
-                    doing = "; ".join(f"{service}: {what}" for service, what in look.busy[:8])
-                    raise NotQuietError(
-                        f"not quiet in {PATIENCE_S:g} s at tick {tick}: {doing}. Look at that service's log, and at "
-                        "`huying dlq list`"
-                    )
-                await asyncio.sleep(pause)
-                pause = min(pause * 1.3, LONGEST_POLL_S)
-            elif asked is not None:
-                asked = None
-            else:
+            look = await self.look(tick, tuple(late[-1:]) or None)
+            if late and late[-1] not in look.who:
+                self._slowest = late.pop()
+                continue
+            if not late and not look.busy:
                 self.ends, self.next_due = look.ends, look.next_due
                 return
+            if time.monotonic() > until:
+                doing = "; ".join(f"{service}: {what}" for service, what in look.busy[:8])
+                raise NotQuietError(
+                    f"not quiet in {PATIENCE_S:g} s at tick {tick}: {doing}. Look at that service's log, and at "
+                    "`huying dlq list`"
+                )
+            late = late or list(look.who)
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.3, LONGEST_POLL_S)
 
     async def wait_ticked(self, tick: int) -> None:
         """Wait until every service has seen the tick and done what it made due; its consequences may be under way.

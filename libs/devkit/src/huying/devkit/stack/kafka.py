@@ -13,8 +13,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import NewTopic
 from aiokafka.errors import KafkaError, for_code
+
+from huying.chassis.broker import admin_of
 
 from . import cluster
 from .errors import DidNotStartError, ProgramMissingError, StackError
@@ -115,19 +117,16 @@ class Kafka:
 
 async def _makes_a_topic(bootstrap: str) -> bool:
     name = f"huying.stack.ready.{uuid.uuid4().hex}"
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=cluster.REQUEST_TIMEOUT_MS)
     try:
-        await admin.start()
-        answer = await admin.create_topics([NewTopic(name, 1, 1)])
-        for _, code, *_ in answer.topic_errors:
-            if code:
-                raise for_code(code)
-        await admin.delete_topics([name])
-        return True
+        async with admin_of(bootstrap) as admin:
+            answer = await admin.create_topics([NewTopic(name, 1, 1)])
+            for _, code, *_ in answer.topic_errors:
+                if code:
+                    raise for_code(code)
+            await admin.delete_topics([name])
+            return True
     except KafkaError:
         return False
-    finally:
-        await admin.close()
 
 
 def java_program() -> str:

@@ -8,9 +8,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import IncompatibleBrokerVersion, TopicAlreadyExistsError, for_code
+
+from huying.chassis.broker import admin_of
+from huying.contracts.topics import ALL
+
+EMBEDDED_PARTITIONS = 1
+"""On the embedded broker every replica reads all; tansu looks into partition after partition at every fetch, so that
+four of each took an eighth of a core from a system that did nothing (docs/decisions, embedded stack)."""
 
 TopicSpec = tuple[str, int, Mapping[str, str]]
 """Name, number of partitions, settings such as {"max.message.bytes": "1048576"}."""
@@ -38,10 +45,17 @@ class Difference:
         return f"{self.topic}: {self.what} is {self.actual!r}, wanted {self.wanted!r}"
 
 
+async def of_the_contract(bootstrap: str) -> list[TopicSpec]:
+    """Every topic of the bus as this broker should have it."""
+    async with admin_of(bootstrap) as admin:
+        shared = await _acts_on_settings(admin)
+    return [(topic.name, topic.partitions if shared else EMBEDDED_PARTITIONS, topic.config()) for topic in ALL]
+
+
 async def create(bootstrap: str, topics: Iterable[TopicSpec], *, replication_factor: int = 1) -> Provisioned:
     """Make the topics that are missing. Raises aiokafka's error of the first that the broker refuses."""
     wanted = list(topics)
-    async with _Admin(bootstrap) as admin:
+    async with admin_of(bootstrap) as admin:
         present = set(await admin.list_topics())
         missing = [
             NewTopic(name, partitions, replication_factor, topic_configs=dict(settings))
@@ -66,7 +80,7 @@ async def check(bootstrap: str, topics: Iterable[TopicSpec]) -> list[Difference]
     """How the broker's topics differ from `topics`; empty when they do not. More partitions than wanted differ too."""
     wanted = list(topics)
     differences: list[Difference] = []
-    async with _Admin(bootstrap) as admin:
+    async with admin_of(bootstrap) as admin:
         present = set(await admin.list_topics())
         differences += [Difference(name, "topic", "present", None) for name, _, _ in wanted if name not in present]
         there = [spec for spec in wanted if spec[0] in present]
@@ -101,21 +115,3 @@ async def _acts_on_settings(admin: Any) -> bool:
     except IncompatibleBrokerVersion:
         return False
     return True
-
-
-class _Admin:
-    """An admin client that is closed whatever happens."""
-
-    def __init__(self, bootstrap: str) -> None:
-        self._client = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=10_000)
-
-    async def __aenter__(self) -> Any:
-        try:
-            await self._client.start()
-        except BaseException:
-            await self._client.close()
-            raise
-        return self._client
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._client.close()

@@ -1,0 +1,47 @@
+"""What a broker says of itself: its cluster, and how many partitions a topic has there. It changes nothing."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+
+REQUEST_TIMEOUT_MS = 3000
+"""A broker nearby answers in milliseconds; a frozen one should not hold a start for aiokafka's 40 s."""
+
+
+class MissingTopicsError(Exception):
+    """The broker has no such topics."""
+
+
+@asynccontextmanager
+async def admin_of(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
+    """An admin client that is closed whatever happens."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=REQUEST_TIMEOUT_MS)
+    try:
+        await admin.start()
+        yield admin
+    finally:
+        await admin.close()
+
+
+async def cluster_id(bootstrap: str) -> str:
+    """The cluster's id, asked now (tansu: random per start; Apache Kafka: kept for ever)."""
+    async with admin_of(bootstrap) as admin:
+        return str((await admin.describe_cluster())["cluster_id"])
+
+
+async def partitions_of(bootstrap: str, names: Sequence[str]) -> list[TopicPartition]:
+    """All partitions of the topics, as many as the broker has, topic by topic.
+
+    Raises:
+        MissingTopicsError: a topic is not there. tansu makes one that is asked for by name, so the list is read first.
+    """
+    if not names:
+        return []
+    async with admin_of(bootstrap) as admin:
+        missing = set(names) - set(await admin.list_topics())
+        if missing:
+            raise MissingTopicsError(f"no topic {', '.join(sorted(missing))}")
+        counts = {one["topic"]: len(one["partitions"]) for one in await admin.describe_topics(list(names))}
+    return [TopicPartition(name, number) for name in names for number in range(counts[name])]
