@@ -1,5 +1,6 @@
 """What a broker says of itself: its cluster, and how many partitions a topic has there. It changes nothing."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -18,9 +19,14 @@ class MissingTopicsError(Exception):
 async def admin_of(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
     """An admin client that is closed whatever happens."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=REQUEST_TIMEOUT_MS)
+    starting = asyncio.ensure_future(admin.start())
     try:
-        await admin.start()
+        # A start that is cut off forgets its first connection, open; so who is cancelled waits for it.
+        await asyncio.shield(starting)
         yield admin
+    except asyncio.CancelledError:
+        await asyncio.wait({starting})
+        raise
     finally:
         await admin.close()
 

@@ -1,0 +1,40 @@
+"""What the broker is asked, on the real one."""
+
+import asyncio
+import contextlib
+import gc
+import warnings
+
+import pytest
+
+from huying.chassis.broker import MissingTopicsError, cluster_id, partitions_of
+from huying.devkit.stack import Stack
+from huying.devkit.stack import topics as provisioning
+
+pytestmark = pytest.mark.wire
+
+
+async def test_there_are_as_many_partitions_as_the_broker_has_and_asking_makes_no_topic(
+    embedded_stack: Stack, unique_name: str
+) -> None:
+    for _ in range(2):
+        with pytest.raises(MissingTopicsError, match=unique_name):
+            await partitions_of(embedded_stack.bootstrap, [unique_name])
+    await provisioning.create(embedded_stack.bootstrap, [(unique_name, 3, {})])
+    found = await partitions_of(embedded_stack.bootstrap, [unique_name])
+    assert [(tp.topic, tp.partition) for tp in found] == [(unique_name, n) for n in range(3)]
+    assert await partitions_of(embedded_stack.bootstrap, []) == []
+
+
+async def test_who_is_cancelled_while_asking_leaves_no_connection_open(embedded_stack: Stack) -> None:
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        for attempt in range(40):
+            asking = asyncio.create_task(cluster_id(embedded_stack.bootstrap))
+            for _ in range(attempt):  # a little later each time: every step of a start is cut off once
+                await asyncio.sleep(0)
+            asking.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asking
+        gc.collect()
+    assert [str(one.message) for one in said if issubclass(one.category, ResourceWarning)] == []
