@@ -1,6 +1,6 @@
 """What goes into a handler and what comes out: messages and effects. No I/O here."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
@@ -66,6 +66,8 @@ class Effects:
     """What a message does: writes to the service's own database, events, and an answer to who asked by HTTP."""
 
     writes: list[tuple[str, WriteOp]] = field(default_factory=list)
+    documents: dict[tuple[str, str], Callable[[], Document]] = field(default_factory=dict)
+    """Whole documents by collection and `_id`, made when the batch is written: of several of one id only the last."""
     events: list[Outgoing] = field(default_factory=list)
     guards: list[Guard] = field(default_factory=list)
     answer: Any = None
@@ -73,6 +75,11 @@ class Effects:
     def write(self, collection: str, *operations: WriteOp) -> "Effects":
         """Add writes to `collection`; chainable."""
         self.writes.extend((collection, operation) for operation in operations)
+        return self
+
+    def put(self, collection: str, document_id: str, make: Callable[[], Document]) -> "Effects":
+        """Replace or insert a whole document; chainable. Other writes to it in the same batch come first."""
+        self.documents[collection, document_id] = make
         return self
 
     def publish(self, *events: Outgoing) -> "Effects":

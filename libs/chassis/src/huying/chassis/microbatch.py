@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 import structlog
+from pymongo import ReplaceOne
 from pymongo.errors import PyMongoError
 
 from huying.contracts.envelope import CloudEvent
@@ -20,7 +21,7 @@ from .decoding import Decoder
 from .errors import Broken, Conflict, Transient
 from .ledger import Commit, Ledger, OutboxRow, Partition
 from .measures import Measures
-from .message import Guard, Handler, Message, Outgoing, WriteOp
+from .message import Document, Guard, Handler, Message, Outgoing, WriteOp
 from .mongo import heals, translate
 from .parking import PARKED, Failure, Parking, RawRecord, Stored
 from .telemetry import BatchSpans, Telemetry
@@ -66,6 +67,7 @@ class _Batch:
     held: dict[str, int]
     advance: dict[Partition, int] = field(default_factory=dict)
     writes: list[tuple[str, WriteOp]] = field(default_factory=list)
+    documents: dict[tuple[str, str], Callable[[], Document]] = field(default_factory=dict)
     guards: list[Guard] = field(default_factory=list)
     rows: list[OutboxRow] = field(default_factory=list)
     answers: list[tuple[Item, Any]] = field(default_factory=list)
@@ -265,8 +267,12 @@ class MicroBatch:
             with self._telemetry.batch(messages) as spans:
                 for item in items:
                     self._fold(batch, state, item, spans)
-                commit = Commit(batch.advance, batch.writes, batch.guards, batch.rows)
-                if batch.advance or batch.writes or batch.rows or batch.guards:
+                whole = (
+                    (name, ReplaceOne({"_id": one}, make(), upsert=True))
+                    for (name, one), make in batch.documents.items()
+                )
+                commit = Commit(batch.advance, [*batch.writes, *whole], batch.guards, batch.rows)
+                if commit.advance or commit.writes or commit.rows or commit.guards:
                     await self._ledger.commit(commit)
         self._handler.committed(state)
         self._parking.held = {key: n for key, n in batch.held.items() if n > 0}
@@ -304,6 +310,7 @@ class MicroBatch:
                 failure = Failure.of(error)
             else:
                 batch.writes.extend(effects.writes)
+                batch.documents |= effects.documents
                 batch.guards.extend(effects.guards)
                 batch.rows.extend(rows)
                 if item.waiter is not None:

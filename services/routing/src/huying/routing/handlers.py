@@ -127,7 +127,7 @@ class Routing:
             self._report(state, message.body, now, effects)
         elif isinstance(message.body, CommandIssuedV1):
             self._command(state, message.body, now, effects)
-        if effects.writes or effects.events:
+        if effects.writes or effects.documents or effects.events:
             if not state.fenced:
                 effects.guards.append(self.repository.advance(self.memory.epoch, state.fence))
             state.fence["$set"] = {"epoch": self.memory.epoch + 1, **state.tally.document()}
@@ -204,6 +204,7 @@ class Routing:
         state.take(decision)
         more = store.effects_of(decision)
         effects.writes.extend(more.writes)
+        effects.documents |= more.documents
         effects.events.extend(more.events)
         answer = store.answer_of(decision)
         if answer is not None:

@@ -8,10 +8,11 @@ became of each), `fence` (one document a jurisdiction: whoever writes without ha
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from functools import partial
 from operator import attrgetter
 from typing import Any
 
-from pymongo import IndexModel, InsertOne, ReplaceOne, UpdateOne
+from pymongo import IndexModel, InsertOne, UpdateOne
 
 from huying.chassis.desk import COMMANDS_COLLECTION, decision_of
 from huying.chassis.message import Effects, Guard, Outgoing
@@ -159,7 +160,7 @@ def effects_of(decision: Decision) -> Effects:
             own = {"_id": dispatch.dispatch_id, "incident_id": event.incident_id}
             effects.write("dispatches", UpdateOne(own, {"$set": {"active": False}}))
     for incident in decision.incidents.values():
-        effects.write("incidents", ReplaceOne({"_id": incident.id}, document(incident), upsert=True))
+        effects.put("incidents", incident.id, partial(document, incident))
     for report in decision.moved.values():
         effects.write("reports", _moved(report, dict(decision.joins)[report.report_id]))
     if decision.rule is not None:
