@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from huying.devkit.cli import app
 from huying.devkit.evaluate.shipped import pack_bits
-from huying.devkit.evaluate.sources import read_county
+from huying.devkit.evaluate.sources import in_order, read_county
 from huying.routing.judgement import load_model
 from huying.routing.judgement.learning import learn as learn_model
 
@@ -73,3 +73,10 @@ def test_months_are_lived_again_by_engines_that_did_not_learn_from_them(pack, tm
     true, lived = looks[looks[:, 3] == 0], looks[looks[:, 3] == 1]
     assert len(lived) > 200
     assert lived[:, 1].mean() <= true[:, 1].mean()
+
+
+def test_files_are_taken_in_order_of_time_whatever_the_command_line_says():
+    names = ["2026-02", "2025-04", "2025-11"]
+    taken = in_order([HISTORY / f"{name}.jsonl" for name in names], read_county)
+    assert [path.stem for path, _ in taken] == sorted(names)
+    assert all(labelled == read_county(path) for path, labelled in taken)

@@ -20,7 +20,7 @@ from .figures import b_cubed, group_recall, pair_counts, ratio
 from .fitting import fitted
 from .living import Life, live
 from .shipped import shipped_judge
-from .sources import Format, format_of, read_cases, read_county, read_messages
+from .sources import Format, format_of, in_order, read_cases, read_county, read_messages
 
 READERS: dict[str, Callable[[Path], list[LabelledReport]]] = {
     "county": read_county,
@@ -67,17 +67,17 @@ def evaluate(
     if len(forms) != 1:
         raise ValueError(f"the files have formats {sorted(forms)!r}; give files of one format at a time")
     form = forms.pop()
-    months = [READERS[form](path) for path in files]
+    months = in_order(files, READERS[form])
     outcome = Outcome(form)
     if cv is None:
         judge = shipped_judge(pack, model)
-        for path, labelled in zip(files, months, strict=True):
+        for path, labelled in months:
             progress(f"judging {path.name}")
             outcome.streams.append(judged(path.stem, judge, labelled))
     else:
         from .folds import folds_of
 
-        for fold in folds_of(form, months, cv):
+        for fold in folds_of(form, [labelled for _, labelled in months], cv):
             progress(f"learning without {fold.name}")
             judge = fitted(form, fold.learned, pack, fold.kept)
             progress(f"judging {fold.name}")

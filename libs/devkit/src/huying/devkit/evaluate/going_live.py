@@ -19,7 +19,7 @@ from huying.routing.judgement.model import ModelUnreadableError
 from .corrections import NothingToLearnError
 from .correlate import judged, mean_of, stream_figures
 from .shipped import model_path, pack_bits
-from .sources import UnusableError, read_county
+from .sources import UnusableError, in_order, read_county
 
 FLOORS = {"merge_precision": 0.95, "merge_recall": 0.5}
 """A new model below these on its held-out months stays out: plain methods reach 0.98 and 0.23."""
@@ -45,7 +45,7 @@ def months_of(files: Sequence[Path], corrected: Sequence[LabelledReport] = ()) -
     """The files, and the corrections of a running system by month."""
     periods = sorted({item.period for item in corrected})
     feed = [Month(period, [item for item in corrected if item.period == period], False) for period in periods]
-    return [Month(path.name, read_county(path)) for path in files] + feed
+    return [Month(path.name, labelled) for path, labelled in in_order(files, read_county)] + feed
 
 
 def go_live(

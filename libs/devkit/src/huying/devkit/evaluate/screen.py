@@ -20,14 +20,14 @@ from .fitting import fitted
 from .folds import folds_of
 from .living import SCREENED_AT_ONCE
 from .shipped import pack_dir, shipped_judge
-from .sources import read_county
+from .sources import in_order, read_county
 
 
 def evaluate_screening(
     files: Sequence[Path], cv: str | None, pack: Path | None, model: Path | None, progress: Callable[[str], None]
 ) -> dict[str, Any]:
     """Figures of the files: the shipped engine, or cross-validated with `cv` (as in `eval correlate`)."""
-    months = [read_county(path) for path in files]
+    months = [labelled for _, labelled in in_order(files, read_county)]
     county = load(pack_dir(pack))
     rows: list[dict[str, float]] = []
     if cv is None:

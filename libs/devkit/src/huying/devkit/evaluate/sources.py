@@ -9,7 +9,7 @@ import csv
 import gzip
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
@@ -102,6 +102,14 @@ def _county_report(row: dict[str, Any], period: str) -> LabelledReport:
         hard=tuple(truth.get("hard", ())),
         confusable_with=tuple(truth.get("confusable_with", ())),
     )
+
+
+def in_order(
+    paths: Sequence[Path], read: Callable[[Path], list[LabelledReport]]
+) -> list[tuple[Path, list[LabelledReport]]]:
+    """Files with their reports, by the first report's arrival: the order on the command line must teach nothing."""
+    found = [(path, read(path)) for path in paths]
+    return sorted(found, key=lambda pair: [report.facts.received_at for report in pair[1][:1]])
 
 
 def read_county(path: Path) -> list[LabelledReport]:
