@@ -25,7 +25,7 @@ async def admin_of(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
         await asyncio.shield(starting)
         yield admin
     except asyncio.CancelledError:
-        await asyncio.wait({starting})
+        await asyncio.gather(starting, return_exceptions=True)
         raise
     finally:
         await admin.close()

@@ -5,6 +5,7 @@ It notices a broker that comes back as another cluster and starts over on it; it
 
 import asyncio
 import logging
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -25,6 +26,7 @@ from .errors import ConfigurationError
 from .ledger import Ledger, Partition
 from .measures import Measures
 from .microbatch import MicroBatch
+from .pace import Pace
 from .parking import RawRecord
 from .settings import ServiceSettings
 from .ticks import Follower
@@ -66,6 +68,7 @@ class Link:
         self._follower: Follower | None = None
         self._partitions: list[Any] = []
         self._assigned: set[Any] = set()
+        self._pace = Pace(settings.batch_records)
         self._fault: Exception | None = None
         """Of a batch that went nowhere."""
         self.refused: str | None = None
@@ -131,7 +134,8 @@ class Link:
         self._subscriber(self._on_batch)
 
     async def _next_batch(self, consumer: AIOKafkaConsumer) -> tuple[Any, ...]:
-        """What has arrived, as soon as something has."""
+        """What has arrived, as soon as something has and the last batch has rested."""
+        await self._pace.rest()
         found = await consumer.getmany(timeout_ms=WAIT_FOR_RECORDS_MS, max_records=self._settings.batch_records)
         return tuple(chain.from_iterable(found.values()))
 
@@ -190,7 +194,9 @@ class Link:
             item = batch.decode(raw)
             if item is not None:
                 items.append(item)
+        began = time.monotonic()
         await batch.process(items)
+        self._pace.took(len(items), time.monotonic() - began)
         for record in ticked:  # after what came with it: the driver struck when all before was in the log
             await cast("Follower", self._follower).follow(record)
         self._note_lag()

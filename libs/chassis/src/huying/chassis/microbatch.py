@@ -5,6 +5,7 @@ back-off and nothing is skipped; broken is parked, found by bisecting when only 
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -23,6 +24,7 @@ from .ledger import Commit, Ledger, OutboxRow, Partition
 from .measures import Measures
 from .message import Document, Guard, Handler, Message, Outgoing, WriteOp
 from .mongo import heals, translate
+from .pace import Pace
 from .parking import PARKED, Failure, Parking, RawRecord, Stored
 from .telemetry import BatchSpans, Telemetry
 
@@ -90,8 +92,9 @@ class MicroBatch:
         measures: Measures,
         telemetry: Telemetry,
         holding: frozenset[str],
+        requests: int,
     ) -> None:
-        """`holding` names the topics whose parked records hold back later ones of the same key."""
+        """`holding`: topics whose parked records hold back later ones of a key; `requests`: as many as fill a batch."""
         self._service = service
         self._handler = handler
         self._ledger = ledger
@@ -103,6 +106,7 @@ class MicroBatch:
         self._holding = holding
         self._turn = asyncio.Lock()
         self._inbox: list[Item] = []
+        self._pace = Pace(requests)
         self.on_rows: Callable[[], None] = lambda: None
         """Called after every commit that wrote outbox rows."""
         self._began = False
@@ -127,10 +131,14 @@ class MicroBatch:
         """
         waiter: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._inbox.append(Item(message, waiter=waiter))
+        await self._pace.rest()
         async with self._turn:
             items, self._inbox = self._inbox, []
             if items:
+                began = time.monotonic()
                 await self._run(items)
+                if len(items) > 1:  # who comes alone is never kept waiting
+                    self._pace.took(len(items), time.monotonic() - began)
         return await waiter
 
     async def process(self, items: Sequence[Item]) -> None:

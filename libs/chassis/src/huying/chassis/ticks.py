@@ -6,6 +6,7 @@ the database: a live one refuses ticks for ever, and a replayed one refuses to g
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import structlog
@@ -58,14 +59,14 @@ async def claim_mode(mongo: Mongo, clock: Clock) -> None:
 async def run_live(batch: MicroBatch) -> None:
     """Ask every second what became due, and for parked records whose replay was ordered."""
     while True:
-        await _due(batch)
-        await batch.due_stored()
+        await _tried(batch.due)
+        await _tried(batch.due_stored)
         await asyncio.sleep(LIVE_S)
 
 
-async def _due(batch: MicroBatch) -> None:
+async def _tried(attempt: Callable[[], Awaitable[None]]) -> None:
     try:
-        await batch.due()
+        await attempt()
     except Broken as error:
         log.error("what became due cannot be processed; trying again", error=str(error))
     except Transient as error:
@@ -78,7 +79,7 @@ async def run_replay(settings: ServiceSettings, follower: "Follower", batch: Mic
         not settings.by_group
     ):  # they come by the link: on the embedded broker a second consumer costs as much as a service
         while True:
-            await batch.due_stored()
+            await _tried(batch.due_stored)
             await asyncio.sleep(LIVE_S)
     while True:
         consumer = AIOKafkaConsumer(
@@ -96,7 +97,7 @@ async def run_replay(settings: ServiceSettings, follower: "Follower", batch: Mic
                 for record in found.get(PARTITION, []):
                     await follower.follow(record)
                 if not found:
-                    await batch.due_stored()
+                    await _tried(batch.due_stored)
         except (KafkaError, OSError) as error:
             log.warning("the replay's clock is out of reach", error=str(error))
             await asyncio.sleep(0.2)
@@ -121,7 +122,7 @@ class Follower:
             log.error("a tick that is none", error=str(error))
             return
         if self._clock.strike(tick):
-            await _due(self._batch)
+            await _tried(self._batch.due)
             await self._note(tick)
 
     async def _note(self, tick: TickV1) -> None:
