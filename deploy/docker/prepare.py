@@ -31,9 +31,12 @@ def compile_judgement() -> None:
     """Machine code of judgement's loops, where this version on this CPU has none yet.
 
     Raises:
-        CalledProcessError: it does not compile here, or the pack or its model does not load.
+        SystemExit: it does not compile here, or the pack or its model does not load; its own last line says why.
     """
-    subprocess.run([sys.executable, "-m", "huying.routing.judgement", os.environ["HUYING_PACK"]], check=True)
+    try:
+        subprocess.run([sys.executable, "-m", "huying.routing.judgement", os.environ["HUYING_PACK"]], check=True)
+    except subprocess.CalledProcessError as failed:  # it has said why, unless a signal ended it
+        raise SystemExit(str(failed) if failed.returncode < 0 else failed.returncode) from None
 
 
 def make_replica_set() -> None:

@@ -27,6 +27,25 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from .message import Message
 
 PROPAGATOR = TraceContextTextMapPropagator()
+REPEAT_S = 10.0
+
+
+class Thinned(logging.Filter):
+    """Of what the Kafka client repeats while a broker is away (ten lines a second), each line once in REPEAT_S."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last: dict[tuple[str, int], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the line is written."""
+        if not record.name.startswith("aiokafka"):
+            return True
+        line = (record.pathname, record.lineno)
+        if record.created - self._last.get(line, 0.0) < REPEAT_S:
+            return False
+        self._last[line] = record.created
+        return True
 
 
 def configure_logs(service: str, level: str) -> None:
@@ -39,6 +58,7 @@ def configure_logs(service: str, level: str) -> None:
     ]
     render = structlog.processors.JSONRenderer(serializer=json.dumps, ensure_ascii=False)
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(Thinned())
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=render, foreign_pre_chain=shared))
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     for chatty in ("aiokafka", "uvicorn", "httpx", "pymongo", "faststream"):
