@@ -35,3 +35,10 @@ async def test_a_batch_rests_by_what_it_took(slept: list[float], records: int, s
     paced.took(records, seconds)
     await paced.rest()
     assert slept == pytest.approx([0.0, rest])
+
+
+async def test_a_replay_never_rests(slept: list[float]) -> None:
+    paced = Pace(0)
+    paced.took(1, 0.04)
+    await paced.rest()
+    assert slept == [0.0]

@@ -68,7 +68,7 @@ class Link:
         self._follower: Follower | None = None
         self._partitions: list[Any] = []
         self._assigned: set[Any] = set()
-        self._pace = Pace(settings.batch_records)
+        self._pace = Pace(settings.paced_records)
         self._fault: Exception | None = None
         """Of a batch that went nowhere."""
         self.refused: str | None = None

@@ -9,7 +9,7 @@ import time
 
 RESTS = 2.0
 """How many times as long as it took a batch rests."""
-LONGEST_REST_S = 0.1
+LONGEST_REST_S = 0.5
 FULL_SHARE = 0.25
 """Of the most that a batch may hold: from here on there is a backlog, and resting would only let it grow."""
 
@@ -18,7 +18,7 @@ class Pace:
     """When the next batch may begin."""
 
     def __init__(self, most: int) -> None:
-        """`most` records fit into a batch."""
+        """`most` records fit into a batch; 0 for one that never rests."""
         self._full = most * FULL_SHARE
         self._next_at = 0.0
 

@@ -189,7 +189,7 @@ async def _live(
         clock=ground.clock,
         measures=ground.measures,
         telemetry=ground.telemetry,
-        requests=ground.settings.batch_records,
+        requests=ground.settings.paced_records,
         holding=frozenset(topic.name for topic in topics if topic.key == "incident_id"),
     )
     ground.batch.on_rows = ground.relay.wake

@@ -68,6 +68,11 @@ class ServiceSettings(BaseSettings):
         return self.broker == "kafka"
 
     @property
+    def paced_records(self) -> int:
+        """What a full batch holds, for the pace of small ones; 0 in a replay, whose driver waits for each."""
+        return self.batch_records if self.clock == "live" else 0
+
+    @property
     def database(self) -> str:
         """Name of this service's own database."""
         return f"{self.database_prefix}_{self.service.replace('-', '_')}"
