@@ -123,10 +123,12 @@ async def test_people_merge_split_and_rule_and_the_log_proves_that_nothing_was_l
         for kind in (c.Accept(), c.Complete(text="办好了", with_covered=True)):
             assert (await bus.wish(ground, other, kind, at))["status"] == "done"
 
-        async def published() -> bool:
-            return bool(await ground.mongo.collection("outbox").count_documents({"published": None}) == 0)
+        async def done() -> bool:
+            read = {"_id": {"$regex": f"/{topics.COMMANDS.name}/"}, "at": 2 * bus.number - 1}
+            unpublished = await ground.mongo.collection("outbox").count_documents({"published": None})
+            return await ground.mongo.collection("positions").find_one(read) is not None and unpublished == 0
 
-        await until(published, "everything published")
+        await until(done, "the second copy of the last command read, and everything published")
         incidents = await ground.mongo.collection("incidents").find().to_list(None)
     numbers = [row["number"] for row in incidents]
     assert len(numbers) == len(set(numbers))
