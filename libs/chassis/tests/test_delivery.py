@@ -214,6 +214,32 @@ def _refused_by_the_database(*_: object) -> list[Any]:
     return [UpdateOne({"_id": "one"}, {"$no_such_operator": 1}, upsert=True)]
 
 
+async def test_of_a_document_that_is_put_several_times_in_a_batch_only_the_last_is_made(bench: Bench) -> None:
+    await bench.give("a", 1, 2, 3)
+    made: list[int] = []
+    app = bench.app()
+    original = tally.Tally.fold
+
+    def puts(self: Any, state: Any, message: Any, now: Any) -> Any:
+        number = message.body.number
+
+        def make() -> dict[str, Any]:
+            made.append(number)
+            return {"number": number}
+
+        return original(self, state, message, now).put("last", message.key, make)
+
+    tally.Tally.fold = puts
+    try:
+        async with running(app):
+            await until(lambda: _is(app, {"a": 6}), "the sum of a")
+            kept = await app.state.ground.mongo.collection("last").find().to_list(None)
+    finally:
+        tally.Tally.fold = original
+    assert kept == [{"_id": "a", "number": 3}]
+    assert made == [3]
+
+
 async def test_a_fault_outside_of_every_rule_ends_the_service_and_is_passed_by_nothing(bench: Bench) -> None:
     with pytest.raises(BaseExceptionGroup, match="unhandled"):
         await _fails(bench)
@@ -228,7 +254,7 @@ async def _fails(bench: Bench) -> None:
         batch = app.state.ground.batch
         process, batch.process = batch.process, _gone_wrong
         await bench.give("a", 1)
-        await until(lambda: app.state.ground.link._fault is not None, "the fault is noted")
+        await until(app.state.ground.link.fault.done, "the fault is noted")
         batch.process = process
         await bench.give("a", 2)
         await until(lambda: app.state.ground.failure is not None, "the service has ended")

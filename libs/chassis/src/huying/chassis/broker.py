@@ -16,9 +16,9 @@ class MissingTopicsError(Exception):
 
 
 @asynccontextmanager
-async def admin_of(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
+async def admin_of(bootstrap: str, timeout_ms: int = REQUEST_TIMEOUT_MS) -> AsyncIterator[AIOKafkaAdminClient]:
     """An admin client that is closed whatever happens."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=REQUEST_TIMEOUT_MS)
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=timeout_ms)
     starting = asyncio.ensure_future(admin.start())
     try:
         # A start that is cut off forgets its first connection, open; so who is cancelled waits for it.

@@ -7,10 +7,11 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from itertools import chain
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -41,10 +42,12 @@ SESSION_MS = 6000
 REQUEST_BYTES = DLQ_MESSAGE_BYTES + 64 * 1024
 ASK_CLUSTER_S = 2.0
 """A new connection each time, since a client remembers the cluster that it met first; so not more often."""
+ASK_AGAIN_S = 0.1
 PATIENCE_S = 60.0
 """How long a start waits for the broker before it gives up and says so."""
 
 log = structlog.get_logger()
+Answer = TypeVar("Answer")
 
 
 class Link:
@@ -69,8 +72,8 @@ class Link:
         self._partitions: list[Any] = []
         self._assigned: set[Any] = set()
         self._pace = Pace(settings.paced_records)
-        self._fault: Exception | None = None
-        """Of a batch that went nowhere."""
+        self.fault: asyncio.Future[None] | None = None
+        """Ends with the fault of a batch that went nowhere; None before `subscribe`."""
         self.refused: str | None = None
         """Why this service must not consume; None when it may."""
 
@@ -80,16 +83,18 @@ class Link:
         Raises:
             ConfigurationError: nobody answers for a minute.
         """
+        return await self._answer(cluster_id, "start a broker there or set HUYING_KAFKA")
+
+    async def _answer(self, ask: Callable[[str], Awaitable[Answer]], remedy: str) -> Answer:
+        """What the broker says, as soon as it can: whoever starts it may still be at it."""
         until = asyncio.get_running_loop().time() + PATIENCE_S
         while True:
             try:
-                return await cluster_id(self._settings.kafka)
-            except (KafkaError, OSError) as error:
+                return await ask(self._settings.kafka)
+            except (MissingTopicsError, KafkaError, OSError) as error:
                 if asyncio.get_running_loop().time() > until:
-                    raise ConfigurationError(
-                        f"no Kafka broker at {self._settings.kafka!r} ({error}); start one or set HUYING_KAFKA"
-                    ) from error
-                await asyncio.sleep(0.1)
+                    raise ConfigurationError(f"Kafka at {self._settings.kafka!r}: {error}; {remedy}") from error
+                await asyncio.sleep(ASK_AGAIN_S)
 
     async def subscribe(self, batch: MicroBatch, ledger: Ledger, follower: Follower | None = None) -> None:
         """Declare the one subscriber: raw bytes, batches, acknowledged by hand after the commit.
@@ -100,6 +105,7 @@ class Link:
             ConfigurationError: the topics are not there.
         """
         self._batch, self._ledger, self._follower = batch, ledger, follower
+        self.fault = asyncio.get_running_loop().create_future()
         if not self._topics and (follower is None or self._settings.by_group):
             return
         embedded = self._settings.broker == "embedded"
@@ -124,7 +130,8 @@ class Link:
                 **options,
             )
         else:
-            self._partitions = await self._existing([topic.name for topic in self._topics])
+            names = [topic.name for topic in self._topics]
+            self._partitions = await self._answer(partial(partitions_of, names=names), "run `huying topics create`")
             assigned = [TopicPartition(tp.topic, tp.partition) for tp in self._partitions]
             if follower is not None:
                 assigned.append(TopicPartition(TICKS.name, 0))
@@ -138,17 +145,6 @@ class Link:
         await self._pace.rest()
         found = await consumer.getmany(timeout_ms=WAIT_FOR_RECORDS_MS, max_records=self._settings.batch_records)
         return tuple(chain.from_iterable(found.values()))
-
-    async def _existing(self, names: list[str]) -> list[Any]:
-        """All partitions of topics that whoever started the broker may still be making."""
-        until = asyncio.get_running_loop().time() + PATIENCE_S
-        while True:
-            try:
-                return await partitions_of(self._settings.kafka, names)
-            except (MissingTopicsError, KafkaError, OSError) as error:
-                if asyncio.get_running_loop().time() > until:
-                    raise ConfigurationError(f"{error} at {self._settings.kafka!r}: `huying topics create`") from error
-                await asyncio.sleep(0.1)
 
     async def _parse(self, records: Any) -> KafkaMessage:
         """Headers stay bytes: a record with a header that is no text must not stop the loop."""
@@ -168,12 +164,13 @@ class Link:
 
     async def _on_batch(self, message: KafkaMessage) -> None:
         """FastStream would log a fault and go on to the next batch; here nothing passes one that went nowhere."""
-        if self._fault is not None:
+        fault = cast("asyncio.Future[None]", self.fault)
+        if fault.done():
             return
         try:
             await self._take(message)
         except Exception as error:  # noqa: BLE001 - whatever it is, the service ends over it and starts from the ledger
-            self._fault = error
+            fault.set_exception(error)
 
     async def _take(self, message: KafkaMessage) -> None:
         batch = cast("MicroBatch", self._batch)
@@ -281,15 +278,9 @@ class Link:
         await self.broker.stop()
 
     async def changed_cluster(self) -> str:
-        """Return when the broker answers as another cluster.
-
-        Raises:
-            Exception: the fault of a batch that went nowhere.
-        """
+        """Return when the broker answers as another cluster."""
         while True:
             await asyncio.sleep(ASK_CLUSTER_S)
-            if self._fault is not None:
-                raise self._fault
             self._note_lag()
             try:
                 found = await cluster_id(self._settings.kafka)

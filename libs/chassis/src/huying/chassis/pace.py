@@ -1,7 +1,7 @@
 """The pace of batches: a transaction costs about the same for one record as for ten, so small ones are spaced out.
 
-On an idle machine the first record after a rest is taken at once, and a batch takes 8 ms and rests 16; when processors are
-short, batches take longer, rest longer and so hold more: the system gives up latency before it gives up throughput.
+On an idle machine the first record after a rest is taken at once; when processors are short, batches take longer, rest
+longer and so hold more: the system gives up latency before it gives up throughput.
 """
 
 import asyncio

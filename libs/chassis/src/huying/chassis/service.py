@@ -237,9 +237,12 @@ async def _consume(ground: Ground) -> None:
         try:
             await link.start()
             ground.ready = True
-            await asyncio.wait({publishing, changed}, return_when=asyncio.FIRST_COMPLETED)
-            if publishing.done():
-                publishing.result()
+            assert link.fault is not None
+            ends: set[asyncio.Future[Any]] = {publishing, changed, link.fault}
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            for ended in (publishing, link.fault):
+                if ended.done():
+                    ended.result()
             log.warning("the broker is another cluster now", was=link.cluster, found=changed.result())
         finally:
             ground.ready = False

@@ -16,8 +16,10 @@ from huying.chassis.broker import admin_of
 from huying.contracts.topics import ALL
 
 EMBEDDED_PARTITIONS = 1
-"""On the embedded broker every replica reads all; tansu looks into partition after partition at every fetch, so that
-four of each took an eighth of a core from a system that did nothing (docs/decisions, embedded stack)."""
+"""On the embedded broker every replica reads all; tansu looks into partition after partition at every fetch, also of a
+system that does nothing (docs/decisions, embedded stack)."""
+TIMEOUT_MS = 10_000
+"""Making all topics takes a busy Apache Kafka longer than an answer about them."""
 
 TopicSpec = tuple[str, int, Mapping[str, str]]
 """Name, number of partitions, settings such as {"max.message.bytes": "1048576"}."""
@@ -47,7 +49,7 @@ class Difference:
 
 async def of_the_contract(bootstrap: str) -> list[TopicSpec]:
     """Every topic of the bus as this broker should have it."""
-    async with admin_of(bootstrap) as admin:
+    async with admin_of(bootstrap, TIMEOUT_MS) as admin:
         shared = await _acts_on_settings(admin)
     return [(topic.name, topic.partitions if shared else EMBEDDED_PARTITIONS, topic.config()) for topic in ALL]
 
@@ -55,7 +57,7 @@ async def of_the_contract(bootstrap: str) -> list[TopicSpec]:
 async def create(bootstrap: str, topics: Iterable[TopicSpec], *, replication_factor: int = 1) -> Provisioned:
     """Make the topics that are missing. Raises aiokafka's error of the first that the broker refuses."""
     wanted = list(topics)
-    async with admin_of(bootstrap) as admin:
+    async with admin_of(bootstrap, TIMEOUT_MS) as admin:
         present = set(await admin.list_topics())
         missing = [
             NewTopic(name, partitions, replication_factor, topic_configs=dict(settings))
@@ -80,7 +82,7 @@ async def check(bootstrap: str, topics: Iterable[TopicSpec]) -> list[Difference]
     """How the broker's topics differ from `topics`; empty when they do not. More partitions than wanted differ too."""
     wanted = list(topics)
     differences: list[Difference] = []
-    async with admin_of(bootstrap) as admin:
+    async with admin_of(bootstrap, TIMEOUT_MS) as admin:
         present = set(await admin.list_topics())
         differences += [Difference(name, "topic", "present", None) for name, _, _ in wanted if name not in present]
         there = [spec for spec in wanted if spec[0] in present]
