@@ -19,7 +19,7 @@ from .facts import Candidate, IncidentView, ReportFacts, Screening, Verdict
 from .habits import with_habits
 from .index import COLUMN, IncidentIndex, Rows
 from .judge import Judge
-from .retrieval import Slots, first_looks, open_gate, retrieve
+from .retrieval import Slots, first_looks, retrieve
 from .scorer import Scorer, chance_of
 from .traits import EPOCH_HOURS, Floats, Traits
 
@@ -168,7 +168,7 @@ class Correlator:
 
     def first_looks(self, report: Traits) -> tuple[Slots, Floats]:
         """Slots of all near incidents with what the first look sees of them: what the gate is learned from."""
-        return first_looks(report, self.index, self._windows, open_gate())
+        return first_looks(report, self.index, self._windows)
 
     def _verdict(
         self,
@@ -186,9 +186,16 @@ class Correlator:
             match = self._same_device(traits, slots, features, standing)
             if match is not None:
                 best, device_match, score = match, True, max(score, 0.999)
-        told = [self._candidate(int(slots[place]), chance) for place, chance in standing[:CANDIDATES_KEPT]]
-        winner = told[0] if best == standing[0][0] else self._candidate(int(slots[best]), score)
-        matter = self.engine.model.text.matter_codes[int(index.rows[slots[best], COLUMN["top"]])]
+        records, alive = index.at(slots), index.rows[slots, _OPEN].tolist()
+        told = [
+            Candidate(records[place].incident_id, round(chance, 4), alive[place] > 0)
+            for place, chance in standing[:CANDIDATES_KEPT]
+        ]
+        if best == standing[0][0]:
+            winner = told[0]
+        else:
+            winner = Candidate(records[best].incident_id, round(score, 4), alive[best] > 0)
+        matter = self.engine.model.text.matter_codes[int(index.rows[slots[best], _TOP])]
         limits = limits_for(policy, matter)
         band = band_of(score, limits, emergency=screening.emergency, device_match=device_match)
         meanwhile = band == "new" and screening.emergency and score >= limits.ask and winner.open
@@ -210,11 +217,6 @@ class Correlator:
             tuple(told),
             winner.incident_id if meanwhile else None,
         )
-
-    def _candidate(self, slot: int, chance: float) -> Candidate:
-        record = self.index.records[slot]
-        assert record is not None
-        return Candidate(record.incident_id, round(chance, 4), bool(self.index.rows[slot, COLUMN["open"]] > 0))
 
     def _same_device(
         self, traits: Traits, slots: Slots, features: Floats, standing: Sequence[tuple[int, float]]
@@ -251,7 +253,7 @@ class Correlator:
 
 
 _RETURN = [F[name] for name in ("metres_best", "village_same", "matter_dot", "hours_since_first")]
-_REPORTS, _EMERGENCY = COLUMN["reports"], COLUMN["emergency"]
+_REPORTS, _EMERGENCY, _OPEN, _TOP = (COLUMN[name] for name in ("reports", "emergency", "open", "top"))
 _FINAL = np.array([F[name] for name in FINAL_FEATURES[6:]])
 
 

@@ -62,14 +62,18 @@ HERE_M = 450.0
 """Two points of one problem are at most 300 m apart; with measuring error, this is "here"."""
 
 
+PLACES = 4096
+"""Room for a report's words: few enough to stay in the processor's first cache, many enough for them to stand apart."""
+
+
 class Workbench:
     """What reading evidence needs beside the report: how rare each word is, and where it stands in the report."""
 
     def __init__(self, rare: Floats) -> None:
         """`rare` has a weight for each word bucket."""
         self.rare = rare
-        self.places = np.zeros(BUCKETS + 1, dtype=np.int16)
-        """Scratch, zeros between two reports: the word's place among the report's words, from 1."""
+        self.places = np.zeros(PLACES, dtype=np.int16)
+        """Scratch, zeros between two reports: a hash table of the report's words to their place among them, from 1."""
 
 
 def evidence(report: Traits, slots: Ints, index: IncidentIndex, bench: Workbench) -> Floats:
@@ -84,26 +88,22 @@ def evidence(report: Traits, slots: Ints, index: IncidentIndex, bench: Workbench
 
 
 def _said(report: Traits, slots: Ints, index: IncidentIndex) -> Floats:
-    """Names and numbers that report and incident share, shape (slots, len(SAID))."""
-    found: list[float] = []
-    for slot in slots.tolist():
-        record = index.records[slot]
-        assert record is not None
-        village = mentioned = reporter = device = device_id = differ = math.nan
-        common = 0
-        if report.village >= 0 and record.villages:
-            village = report.village in record.villages
-        if report.mentioned:
-            mentioned = not set(report.mentioned).isdisjoint(record.villages)
-        if report.reporter is not None:
-            reporter = report.reporter in record.reporters
-        if report.device is not None:
-            device, device_id = report.device in record.devices, report.device_id in record.device_ids
-        if report.numbers and record.numbers:
-            common = len(report.numbers.intersection(record.numbers))
-            differ = common == 0
-        found += (village, mentioned, reporter, device, device_id, common, differ)
-    return np.array(found, dtype=np.float32).reshape(-1, len(SAID))
+    """Names and numbers that report and incident share, shape (len(SAID), slots)."""
+    records = index.at(slots)
+    nothing = [math.nan] * len(records)
+    village, mentioned, numbers = report.village, set(report.mentioned), report.numbers
+    found = [
+        [village in one.villages if one.villages else math.nan for one in records] if village >= 0 else nothing,
+        [not mentioned.isdisjoint(one.villages) for one in records] if mentioned else nothing,
+        nothing if report.reporter is None else [report.reporter in one.reporters for one in records],
+        nothing if report.device is None else [report.device in one.devices for one in records],
+        nothing if report.device is None else [report.device_id in one.device_ids for one in records],
+    ]
+    common = [len(numbers.intersection(one.numbers)) for one in records] if numbers else [0] * len(records)
+    differ = (
+        [not n if one.numbers else math.nan for n, one in zip(common, records, strict=True)] if numbers else nothing
+    )
+    return np.array([*found, common, differ], dtype=np.float32)
 
 
 _TEXT_BEST, _TEXT_MEAN, _TEXT_LAST, _SAID, _METRES_MIDDLE = (
@@ -150,15 +150,22 @@ def _evidence(
     rare: Floats,
     places: npt.NDArray[np.int16],
 ) -> Floats:
-    """`said` has a row for each of `slots`; `members` the rows of `pool` of each incident; `places` is scratch."""
+    """`said` has a column for each of `slots`; `members` the rows of `pool` of each incident; `places` is scratch."""
     out = np.empty((len(slots), _WIDTH), dtype=np.float32)
-    for word in range(WORDS):
-        places[int(own[IDS_AT + word])] = word + 1
-    places[BUCKETS] = 0
+    used = np.empty(WORDS, dtype=np.int64)
+    words = 0
+    while words < WORDS and own[IDS_AT + words] != BUCKETS:
+        at = int(own[IDS_AT + words]) % PLACES
+        while places[at] > 0:
+            at = (at + 1) % PLACES
+        places[at] = words + 1
+        used[words] = at
+        words += 1
     for at in range(len(slots)):
         slot, row = slots[at], out[at]
         _members(row, own, members[slot], pool, rare, places)
-        row[_SAID : _SAID + said.shape[1]] = said[at]
+        for number in range(len(said)):
+            row[_SAID + number] = said[number, at]
         _places_and_times(row, own, rows[slot])
         _spots(row, own, bits, index_bits[slot])
         _headings(row, matters, likeliest, rows[slot], chances[slot])
@@ -166,8 +173,8 @@ def _evidence(
             row[_OWN + number] = own[_HEAD_OWN[number]]
         for number in range(len(_COLUMN_THEIRS)):
             row[_THEIRS + number] = rows[slot, _COLUMN_THEIRS[number]]
-    for word in range(WORDS):
-        places[int(own[IDS_AT + word])] = 0
+    for word in range(words):
+        places[used[word]] = 0
     _competition(out)
     return out
 
@@ -191,7 +198,11 @@ def _members(
             number = int(theirs[IDS_AT + word])
             if number == BUCKETS:
                 break
-            place = places[number]
+            at = number % PLACES
+            place = places[at]
+            while place > 0 and own[IDS_AT + place - 1] != number:
+                at = (at + 1) % PLACES
+                place = places[at]
             if place > 0:
                 said, placed = own[WEIGHTS_AT + place - 1], own[WEIGHTS_AT + WORDS + place - 1]
                 their_said, their_place = theirs[WEIGHTS_AT + word], theirs[WEIGHTS_AT + WORDS + word]

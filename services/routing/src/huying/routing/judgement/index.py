@@ -10,7 +10,7 @@ import math
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -98,6 +98,11 @@ class IncidentIndex:
     def slot(self, incident_id: str) -> int:
         """Slot of a known incident; KeyError names an unknown one."""
         return self.slot_of[incident_id]
+
+    def at(self, slots: npt.NDArray[np.int64]) -> list[Record]:
+        """Records of slots that are taken."""
+        records = self.records
+        return [cast("Record", records[slot]) for slot in slots.tolist()]
 
     def put(self, incident_id: str, members: Sequence[Traits], closed_at: float | None = None) -> int:
         """Add an incident with its reports."""

@@ -7,13 +7,14 @@ scorer that was learned) leaves those that are not hopeless.
 from __future__ import annotations
 
 import math
+from itertools import repeat
 
 import numpy as np
 import numpy.typing as npt
 
 from .compiled import compiled
 from .index import GLANCE, IncidentIndex
-from .postings import FIRST, NEXT, USED, Key
+from .postings import FIRST, NEXT, NONE, USED, Key
 from .records import cell_key, cell_of, day_key, device_key, heading_key, reporter_key, village_key
 from .traits import Floats, H, Traits
 
@@ -37,8 +38,8 @@ LOOKS = (
 ) = range(len(LOOKS))  # fmt: skip
 
 Slots = npt.NDArray[np.int64]
-Asked = npt.NDArray[np.int64]
-"""(flag, list number): what is looked up, and what it says of the incidents found under it."""
+Asked = tuple[npt.NDArray[np.int8], npt.NDArray[np.int64]]
+"""Of each list that is looked up: what it says of the incidents found under it, and its number (NONE: it is empty)."""
 _PLAIN, _HERE, _PERSON, _DEVICE, _WORD, _DAY, _HEADING = 0, 1, 2, 4, 8, 16, 32
 _FOUND = 64
 _AROUND = [cell_key(x, y) - cell_key(0, 0) for x in (-1, 0, 1) for y in (-1, 0, 1)]
@@ -52,51 +53,56 @@ def open_gate() -> Floats:
 
 def asked(report: Traits, index: IncidentIndex) -> Asked:
     """The lists that a report leads to."""
-    known = index.postings.number_of.get
     has_point = not math.isnan(report.x)
-    found: list[int] = []
-    for word in report.words[: WORDS_ASKED * (1 if has_point else 2)]:
-        if (number := known(word)) is not None:
-            found += (_WORD, number)
-    keys: list[tuple[int, Key]] = []
+    keys: list[Key] = list(report.words[: WORDS_ASKED * (1 if has_point else 2)])
+    flags = [_WORD] * len(keys)
     if has_point:
         middle = cell_key(*cell_of(report.x, report.y))
-        for step in _AROUND:
-            if (number := known(middle + step)) is not None:
-                found += (_PLAIN, number)
+        keys += [middle + step for step in _AROUND]
+        flags += [_PLAIN] * len(_AROUND)
     else:
-        keys.append((_HEADING, heading_key(report.likely[0], report.town)))
+        keys.append(heading_key(report.likely[0], report.town))
+        flags.append(_HEADING)
     day = int(report.at // 24)
     for matter in report.likely:
         today = day_key(matter, day)
-        keys += ((_DAY, today), (_DAY, today - 1))
-    keys += [(_HERE, village_key(village)) for village in {report.village, *report.mentioned}]
+        keys += (today, today - 1)
+        flags += (_DAY, _DAY)
+    for village in dict.fromkeys((report.village, *report.mentioned)):
+        keys.append(village_key(village))
+        flags.append(_HERE)
     if report.reporter:
-        keys.append((_PERSON, reporter_key(report.reporter)))
+        keys.append(reporter_key(report.reporter))
+        flags.append(_PERSON)
     if report.device_id:
-        keys.append((_DEVICE, device_key(report.device_id)))
-    for flag, key in keys:
-        if (number := known(key)) is not None:
-            found += (flag, number)
-    return np.array(found, dtype=np.int64).reshape(-1, 2)
+        keys.append(device_key(report.device_id))
+        flags.append(_DEVICE)
+    numbers = np.fromiter(map(index.postings.number_of.get, keys, repeat(NONE)), dtype=np.int64, count=len(keys))
+    return np.frombuffer(bytes(flags), dtype=np.int8), numbers
 
 
-def first_looks(report: Traits, index: IncidentIndex, windows_days: Floats, gate: Floats) -> tuple[Slots, Floats]:
-    """Slots of all near incidents inside their windows that `gate` lets pass, with LOOKS of each (slots, looks).
+def first_looks(report: Traits, index: IncidentIndex, windows_days: Floats) -> tuple[Slots, Floats]:
+    """Slots of all near incidents inside their windows, with LOOKS of each (slots, looks).
 
-    `windows_days` gives for each heading how long after its last report an incident still attracts; `gate` has the
-    weight of each of LOOKS and, last, of 1: what sums up to less than zero is hopeless.
+    `windows_days` gives for each heading how long after its last report an incident still attracts.
     """
     postings = index.postings
     return _first_looks(
-        asked(report, index), postings.heads, postings.counts, postings.blocks, index.flags, index.votes,
-        index.glances, index.shares, report.matters, report.packed, windows_days, gate,
+        *asked(report, index), postings.heads, postings.counts, postings.blocks, index.flags, index.votes,
+        index.glances, index.shares, report.matters, report.packed, windows_days,
     )  # fmt: skip
 
 
 def retrieve(report: Traits, index: IncidentIndex, windows_days: Floats, gate: Floats, kept: int) -> Slots:
-    """The slots worth a full look, ascending, at most `kept`."""
-    return _likeliest(*first_looks(report, index, windows_days, gate), gate, kept)
+    """The slots worth a full look, ascending: the `kept` with the best first look, of equals the lower ones.
+
+    `gate` has the weight of each of LOOKS and, last, of 1: what sums up to less than zero is hopeless.
+    """
+    postings = index.postings
+    return _likeliest(
+        *asked(report, index), postings.heads, postings.counts, postings.blocks, index.flags, index.votes,
+        index.glances, index.shares, report.matters, report.packed, windows_days, gate, kept,
+    )  # fmt: skip
 
 
 _X, _Y, _CENTRE_X, _CENTRE_Y = (H[name] for name in ("x", "y", "centre_x", "centre_y"))
@@ -110,31 +116,25 @@ def _is_common(flag: int, holders: int) -> bool:
 
 
 @compiled
-def _first_looks(
-    asked: Asked,
+def _search(
+    says: npt.NDArray[np.int8],
+    numbers: npt.NDArray[np.int64],
     heads: npt.NDArray[np.int32],
     counts: npt.NDArray[np.int32],
     blocks: npt.NDArray[np.int32],
     flags: npt.NDArray[np.int8],
     votes: Floats,
-    glances: Floats,
-    shares: npt.NDArray[np.uint8],
-    matters: Floats,
-    head: Floats,
-    windows_days: Floats,
-    gate: Floats,
-) -> tuple[Slots, Floats]:
-    """`flags` and `votes` are scratch over slots, zero before and after."""
+) -> tuple[Slots, Slots]:
+    """Slots found, and slots that words voted for; `flags` and `votes` say how, and were zero before."""
     room = 0
-    for at in range(len(asked)):
-        flag, number = asked[at, 0], asked[at, 1]
-        if not _is_common(flag, counts[number]):
-            room += counts[number]
+    for at in range(len(numbers)):
+        if numbers[at] >= 0 and not _is_common(says[at], counts[numbers[at]]):
+            room += counts[numbers[at]]
     found, size = np.empty(room, dtype=np.int64), 0
     voted, voters = np.empty(room, dtype=np.int64), 0
-    for at in range(len(asked)):
-        flag, number = asked[at, 0], asked[at, 1]
-        if _is_common(flag, counts[number]):
+    for at in range(len(numbers)):
+        flag, number = says[at], numbers[at]
+        if number < 0 or _is_common(flag, counts[number]):
             continue
         block = heads[number]
         while block >= 0:
@@ -156,17 +156,7 @@ def _first_looks(
             found[size] = slot
             size += 1
             flags[slot] = _FOUND
-    slots, looks = np.empty(size, dtype=np.int64), np.empty((size, len(LOOKS)), dtype=np.float32)
-    used = 0
-    for slot in found[:size]:
-        days = (head[_AT] - glances[slot, _LAST_AT]) / np.float32(24)
-        if days <= windows_days[int(glances[slot, _TOP])]:
-            slots[used] = slot
-            used += _look(looks, used, slot, days, glances, head, shares, matters, flags[slot], votes[slot], gate)
-        flags[slot] = 0
-    for slot in voted[:voters]:
-        votes[slot] = 0
-    return slots[:used], looks[:used]
+    return found[:size], voted[:voters]
 
 
 @compiled
@@ -182,61 +172,152 @@ def _most_voted(voted: Slots, votes: Floats) -> Slots:
 
 
 @compiled
-def _apart(x: float, y: float, other_x: float, other_y: float, slack_m: float) -> float:
-    """Metres between two points less what their inaccuracy may be; infinite when one is unknown."""
-    east, north = x - other_x, y - other_y
-    metres = math.sqrt(east * east + north * north)
-    return math.inf if np.isnan(metres) else metres - slack_m
+def _first_looks(
+    says: npt.NDArray[np.int8],
+    numbers: npt.NDArray[np.int64],
+    heads: npt.NDArray[np.int32],
+    counts: npt.NDArray[np.int32],
+    blocks: npt.NDArray[np.int32],
+    flags: npt.NDArray[np.int8],
+    votes: Floats,
+    glances: Floats,
+    shares: npt.NDArray[np.uint8],
+    matters: Floats,
+    head: Floats,
+    windows_days: Floats,
+) -> tuple[Slots, Floats]:
+    """`flags` and `votes` are scratch over slots, zero before and after."""
+    found, voted = _search(says, numbers, heads, counts, blocks, flags, votes)
+    slots, looks = np.empty(len(found), dtype=np.int64), np.empty((len(found), len(LOOKS)), dtype=np.float32)
+    used = 0
+    for slot in found:
+        days = (head[_AT] - glances[slot, _LAST_AT]) / np.float32(24)
+        if days <= windows_days[int(glances[slot, _TOP])]:
+            far, old = _far(slot, glances, head), math.log1p(max(days, 0.0))
+            _look(looks[used], far, old, flags[slot], votes[slot], slot, shares, matters)
+            slots[used] = slot
+            used += 1
+        flags[slot] = 0
+    for slot in voted:
+        votes[slot] = 0
+    return slots[:used], looks[:used]
+
+
+@compiled
+def _likeliest(
+    says: npt.NDArray[np.int8],
+    numbers: npt.NDArray[np.int64],
+    heads: npt.NDArray[np.int32],
+    counts: npt.NDArray[np.int32],
+    blocks: npt.NDArray[np.int32],
+    flags: npt.NDArray[np.int8],
+    votes: Floats,
+    glances: Floats,
+    shares: npt.NDArray[np.uint8],
+    matters: Floats,
+    head: Floats,
+    windows_days: Floats,
+    gate: Floats,
+    most: int,
+) -> Slots:
+    """As _first_looks, but what cannot be among the `most` hopeful any more is dropped as early as possible.
+
+    Where incidents are many, memory is what takes time: a slot's headings lie far away, and few are read.
+    """
+    found, voted = _search(says, numbers, heads, counts, blocks, flags, votes)
+    best, hopes = np.empty(most, dtype=np.int64), np.empty(most, dtype=np.float64)
+    look = np.empty(len(LOOKS), dtype=np.float32)
+    kept, least = 0, 0.0
+    promise = np.empty((2, 2), dtype=np.float64)
+    for here in range(2):
+        for unknown in range(2):
+            by_root = gate[_ROOT] + unknown * gate[_UNKNOWN_ROOT] + here * gate[_NEAR_ROOT]
+            promise[here, unknown] = unknown * gate[_UNKNOWN] + here * gate[_NEAR] + _most(gate[_MATTER], by_root)
+    falls = gate[_FAR] <= 0 and gate[_OLD] <= 0
+    ages = np.empty(len(found), dtype=np.float32)
+    for at in range(len(found)):  # no question asked in between, so the processor fetches many at a time
+        ages[at] = head[_AT] - glances[found[at], _LAST_AT]
+    for at in range(len(found)):
+        slot, days = found[at], ages[at] / np.float32(24)
+        flag, vote = flags[slot], votes[slot]
+        flags[slot] = 0
+        if days > windows_days[int(glances[slot, _TOP])]:
+            continue
+        here = 1 if flag & _HERE else 0
+        hope = gate[len(LOOKS)] + min(vote, 0.5) * gate[_SHARED]
+        hope += gate[_SAME_PERSON] if flag & _PERSON else 0.0
+        hope += gate[_SAME_DEVICE] if flag & _DEVICE else 0.0
+        old = math.log1p(max(days, 0.0))
+        hope += old * gate[_OLD]
+        if falls and hope + max(promise[here, 0], promise[here, 1]) < least:
+            continue
+        far = _far(slot, glances, head)
+        unknown = 1 if far == math.inf else 0
+        if hope + promise[here, unknown] + (0.0 if unknown else far * gate[_FAR]) < least:
+            continue
+        _look(look, far, old, flag, vote, slot, shares, matters)
+        hope = gate[len(LOOKS)] + 0.0
+        for number in range(len(LOOKS)):
+            hope += look[number] * gate[number]
+        if hope < 0:
+            continue
+        place = kept
+        while place > 0 and (hope > hopes[place - 1] or (hope == hopes[place - 1] and slot < best[place - 1])):
+            place -= 1
+        if place == most:
+            continue
+        kept = min(kept + 1, most)
+        for later in range(kept - 1, place, -1):
+            best[later], hopes[later] = best[later - 1], hopes[later - 1]
+        best[place], hopes[place] = slot, hope
+        if kept == most:
+            least = hopes[most - 1]
+    for slot in voted:
+        votes[slot] = 0
+    return np.sort(best[:kept])
+
+
+@compiled
+def _far(slot: int, glances: Floats, head: Floats) -> float:
+    """Log of the metres between report and incident, less what their inaccuracy may be; infinite when unknown."""
+    x, y, centre_x, centre_y = head[_X], head[_Y], head[_CENTRE_X], head[_CENTRE_Y]
+    their_x, their_y = glances[slot, _THEIR_X], glances[slot, _THEIR_Y]
+    their_centre_x, their_centre_y = glances[slot, _THEIR_CENTRE_X], glances[slot, _THEIR_CENTRE_Y]
+    points = min(_square(their_x - x, their_y - y), _square(their_centre_x - centre_x, their_centre_y - centre_y))
+    mixed = min(_square(their_centre_x - x, their_centre_y - y), _square(their_x - centre_x, their_y - centre_y))
+    metres = min(math.sqrt(points), math.sqrt(mixed) - SPREAD_M)
+    return math.log1p(max(metres, 0.0) / 300.0)
+
+
+@compiled
+def _square(east: float, north: float) -> float:
+    """Square of a distance; infinite when unknown."""
+    square = east * east + north * north
+    return math.inf if np.isnan(square) else square
 
 
 @compiled
 def _look(
-    looks: Floats,
-    at: int,
-    slot: int,
-    days: float,
-    glances: Floats,
-    head: Floats,
-    shares: npt.NDArray[np.uint8],
-    matters: Floats,
+    look: Floats,
+    far: float,
+    old: float,
     flag: int,
     vote: float,
-    gate: Floats,
-) -> bool:
-    """Fill in a row of looks; False as soon as it is hopeless: the headings, far away in memory, are read last.
-
-    Single numbers are read out of whole arrays: a view of a row costs more than the numbers in it.
-    """
-    x, y, centre_x, centre_y = head[_X], head[_Y], head[_CENTRE_X], head[_CENTRE_Y]
-    their_x, their_y = glances[slot, _THEIR_X], glances[slot, _THEIR_Y]
-    their_centre_x, their_centre_y = glances[slot, _THEIR_CENTRE_X], glances[slot, _THEIR_CENTRE_Y]
-    metres = min(
-        _apart(their_x, their_y, x, y, 0.0),
-        _apart(their_centre_x, their_centre_y, x, y, SPREAD_M),
-        _apart(their_x, their_y, centre_x, centre_y, SPREAD_M),
-        _apart(their_centre_x, their_centre_y, centre_x, centre_y, 0.0),
-    )
-    unknown = metres == math.inf
-    here = (flag & _HERE) > 0
-    far = 0.0 if unknown else math.log1p(max(metres, 0.0) / 300.0)
-    old = math.log1p(max(days, 0.0))
-    words = min(vote, 0.5)
-    person, device = (flag & _PERSON) > 0, (flag & _DEVICE) > 0
-    hope = gate[len(LOOKS)] + far * gate[_FAR] + unknown * gate[_UNKNOWN] + here * gate[_NEAR] + old * gate[_OLD]
-    hope += words * gate[_SHARED] + person * gate[_SAME_PERSON] + device * gate[_SAME_DEVICE]
-    by_matter, by_root = gate[_MATTER], gate[_ROOT] + unknown * gate[_UNKNOWN_ROOT] + here * gate[_NEAR_ROOT]
-    if hope + _most(by_matter, by_root) < 0:
-        return False
+    slot: int,
+    shares: npt.NDArray[np.uint8],
+    matters: Floats,
+) -> None:
+    """Fill in LOOKS; the headings, far away in memory, are read here."""
     matter = np.float32(0)
     for heading in range(len(matters)):
         matter += shares[slot, heading] * matters[heading]
     matter /= np.float32(255)
-    root = math.sqrt(matter)
-    looks[at, _MATTER], looks[at, _ROOT], looks[at, _FAR] = matter, root, far
-    looks[at, _UNKNOWN], looks[at, _UNKNOWN_ROOT] = unknown, unknown * root
-    looks[at, _NEAR], looks[at, _NEAR_ROOT] = here, here * root
-    looks[at, _OLD], looks[at, _SHARED], looks[at, _SAME_PERSON], looks[at, _SAME_DEVICE] = old, words, person, device
-    return bool(hope + matter * by_matter + root * by_root >= 0)
+    root, unknown, here = math.sqrt(matter), far == math.inf, (flag & _HERE) > 0
+    look[_MATTER], look[_ROOT], look[_FAR] = matter, root, 0.0 if unknown else far
+    look[_UNKNOWN], look[_UNKNOWN_ROOT] = unknown, unknown * root
+    look[_NEAR], look[_NEAR_ROOT] = here, here * root
+    look[_OLD], look[_SHARED] = old, min(vote, 0.5)
+    look[_SAME_PERSON], look[_SAME_DEVICE] = (flag & _PERSON) > 0, (flag & _DEVICE) > 0
 
 
 @compiled
@@ -246,24 +327,3 @@ def _most(by_square: float, by_root: float) -> float:
         root = min(max(-by_root / (2 * by_square), 0.0), 1.0)
         return by_square * root * root + by_root * root
     return max(0.0, by_square + by_root)
-
-
-@compiled
-def _likeliest(slots: Slots, looks: Floats, gate: Floats, most: int) -> Slots:
-    """The `most` hopeful slots (of equals the lower ones), ascending."""
-    best, hopes = np.empty(most, dtype=np.int64), np.empty(most, dtype=np.float64)
-    kept = 0
-    for at in range(len(slots)):
-        hope = 0.0
-        for look in range(len(LOOKS)):
-            hope += looks[at, look] * gate[look]
-        place = kept
-        while place > 0 and (hope > hopes[place - 1] or (hope == hopes[place - 1] and slots[at] < best[place - 1])):
-            place -= 1
-        if place == most:
-            continue
-        kept = min(kept + 1, most)
-        for later in range(kept - 1, place, -1):
-            best[later], hopes[later] = best[later - 1], hopes[later - 1]
-        best[place], hopes[place] = slots[at], hope
-    return np.sort(best[:kept])
