@@ -14,13 +14,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from pymongo import MongoClient
 from pymongo.uri_parser import parse_uri
 
 from huying.chassis.security import write_entry
-from huying.contracts.topics import ALL
 from huying.devkit import installation
+from huying.devkit.stack import topics
 from huying.devkit.stack.mongod import initiate
 
 TOKENS = Path("/var/lib/huying/tokens")
@@ -70,23 +69,10 @@ async def make_topics() -> None:
     """Every topic of the contract that is not there yet.
 
     Raises:
-        SystemExit: the broker refused one.
+        KafkaError: the broker refused one.
     """
-    admin = AIOKafkaAdminClient(bootstrap_servers=os.environ["HUYING_KAFKA"])
-    await admin.start()
-    try:
-        there = set(await admin.list_topics())
-        wanted = [
-            NewTopic(topic.name, topic.partitions, 1, topic_configs=topic.config())
-            for topic in ALL
-            if topic.name not in there
-        ]
-        answer = await admin.create_topics(wanted) if wanted else None
-    finally:
-        await admin.close()
-    refused = [error for error in answer.topic_errors if error[1] != 0] if answer else []
-    if refused:
-        raise SystemExit(f"topics refused by the broker: {refused}")
+    kafka = os.environ["HUYING_KAFKA"]
+    await topics.create(kafka, await topics.of_the_contract(kafka))
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from huying.county import Pack
 from . import repository as store
 from .domain import Arrival, Catalogue, Decision, Scene, facts_of, obey, receive, ref_of, wake
 from .incident import Cause, Incident
-from .judgement import Correlator, IncidentView, Judge, JudgementModel, ReportFacts, Screening, Verdict
+from .judgement import Correlator, IncidentView, Judge, JudgementModel, ReportFacts, Screening, Verdict, rehearse
 from .judgement.pack import bits_of
 from .memory import Batch, Memory
 from .meters import Meters
@@ -46,6 +46,7 @@ class Routing:
         self._clock: Clock = ground.clock
         self._pack = pack
         self._judge = Judge(bits_of(pack), model)
+        rehearse(self._judge)
         self._kept = memory_kept
         self._batch: Batch | None = None
         self.memory = Memory(Correlator(self._judge), Catalogue(pack))

@@ -24,6 +24,7 @@ from .facts import (
 from .judge import Judge
 from .model import JudgementModel, load_model, save_model
 from .parts import Part, parts
+from .rehearsal import rehearse
 
 __all__ = [
     "Candidate",
@@ -48,5 +49,6 @@ __all__ = [
     "Village",
     "load_model",
     "parts",
+    "rehearse",
     "save_model",
 ]

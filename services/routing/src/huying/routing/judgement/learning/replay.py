@@ -53,16 +53,17 @@ def meetings(
     coverage: Coverage,
     fragments: float = 0.0,
     blanks_every: int = 1,
+    life: int = 0,
 ) -> list[Meeting]:
     """Evidence of every report of one period against the incidents as they truly were.
 
-    With `fragments` > 0 that share of the joins (chosen by position, not by chance) opens a second incident
-    of the same problem instead, because a living index holds such pieces and the scorer must know them.
+    With `fragments` > 0 that share of the joins (chosen by position and the number of the `life`, not by chance) opens
+    a second incident of the same problem instead, because a living index holds such pieces and the scorer must know them.
     A report without a label is not a negative: it is noted only every `blanks_every`-th time, and without
     the candidates whose words are so alike that they may well be the same.
     """
     met: list[Meeting] = []
-    for step in true_life(correlator, labelled, traits, fragments):
+    for step in true_life(correlator, labelled, traits, fragments, life):
         own, problem = traits[step.number], labelled[step.number].problem
         slots = correlator.candidates(own)
         right = step.right(slots)
@@ -82,7 +83,7 @@ def first_meetings(
     """What the first look sees of all near incidents of one period (rows, looks), and which are right."""
     looks: list[Floats] = []
     rights: list[npt.NDArray[np.bool_]] = []
-    for step in true_life(correlator, labelled, traits, 0.0):
+    for step in true_life(correlator, labelled, traits):
         if labelled[step.number].problem is not None or step.number % blanks_every == 0:
             slots, seen = correlator.first_looks(traits[step.number])
             looks.append(seen)
@@ -128,7 +129,11 @@ class Finishing:
 
 
 def true_life(
-    correlator: Correlator, labelled: Sequence[LabelledReport], traits: Sequence[Traits], fragments: float
+    correlator: Correlator,
+    labelled: Sequence[LabelledReport],
+    traits: Sequence[Traits],
+    fragments: float = 0.0,
+    life: int = 0,
 ) -> Iterator[Step]:
     """Each report before it joins; it joins when the next is asked for."""
     pieces: dict[str, list[str]] = {}
@@ -139,23 +144,32 @@ def true_life(
         known = pieces.get(problem)
         finishing.until(item.facts.received_at)
         yield Step(number, known is not None, correlator.index, problem, problem_of)
-        if known is None or (fragments > 0 and (number * 2654435761) % 1000 < fragments * 1000):
+        if known is None or _strays(number, life) < fragments:
             name = item.facts.report_id
             correlator.index.put(name, (own,))
             pieces.setdefault(problem, []).append(name)
             problem_of[name] = problem
             finishing.opened(item)
         else:
-            correlator.index.join(known[number % len(known)], own)
+            correlator.index.join(known[(number + life) % len(known)], own)
+
+
+def _strays(number: int, life: int) -> float:
+    """A number from 0 to 1 for each report of each life, as good as drawn (Knuth's multiplicative hash)."""
+    return (number + life * 7919) * 2654435761 % 2**32 / 2**32
 
 
 def as_lived(
-    judge: Judge, labelled: Sequence[LabelledReport], screenings: Sequence[Screening], which: Sequence[int]
+    judge: Judge,
+    labelled: Sequence[LabelledReport],
+    screenings: Sequence[Screening],
+    which: Sequence[int],
+    life: int = 0,
 ) -> list[Meeting]:
     """Evidence of the numbered reports (whole periods) against incidents as `judge` itself put them together.
 
-    An incident belongs to the problem that most of its reports tell of. Every other question is answered rightly,
-    the rest stay unanswered.
+    An incident belongs to the problem that most of its reports tell of. Every other question is answered rightly (in
+    every other life the other ones), the rest stay unanswered.
     """
     met: list[Meeting] = []
     period, correlator = "", Correlator(judge)
@@ -177,7 +191,7 @@ def as_lived(
             met.append(Meeting(number, correlator.evidence(own, slots), right, slots, lived=True))
         verdict = correlator.judge(item.facts, screening)
         joined = verdict.incident_id
-        if joined is not None and verdict.band == "ask" and not (number % 2 and is_of(joined, problem)):
+        if joined is not None and verdict.band == "ask" and not ((number + life) % 2 and is_of(joined, problem)):
             joined = None
         if joined is None:
             joined = item.facts.report_id
