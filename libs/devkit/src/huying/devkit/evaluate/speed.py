@@ -6,8 +6,9 @@ Refuses to count screening in (it runs for the whole batch before) and to measur
 from __future__ import annotations
 
 import resource
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -26,30 +27,26 @@ BATCH = 500
 SPOTS = ("村东头", "学校门口", "卫生院旁", "机井边", "小卖部跟前", "十字街", "西头", "桥头", "北门", "老粮站")
 
 
-def made_reports(pack: PackBits, count: int, prefix: str, begin: datetime, days: float) -> list[ReportFacts]:
+def made_reports(pack: PackBits, count: int, prefix: str, begin: datetime, days: float) -> Iterator[ReportFacts]:
     """Reports spread evenly over villages, spots, the headings' examples and time; the same on every run."""
     words = [example for matter in pack.matters for example in matter.examples]
     villages = [v for v in pack.gazetteer.villages if v.lon is not None and v.lat is not None]
-    made = []
     for number in range(count):
         village = villages[(number * 7919) % len(villages)]
         east, north = ((number * 104729) % 997) / 997 - 0.5, ((number * 1299709) % 991) / 991 - 0.5
         spot, word = SPOTS[(number * 31) % len(SPOTS)], words[(number * 17 + number // 97) % len(words)]
-        made.append(
-            ReportFacts(
-                report_id=f"{prefix}{number}",
-                channel=("citizen_app", "hotline_12345", "grid_worker", "qr_code")[number % 4],
-                received_at=begin + timedelta(days=days * number / count),
-                text=f"{spot}{word}，{number % 13 + 1}天了，{number % 41}号院跟前",
-                address=f"{village.name}{spot}" if number % 3 else None,
-                village_code=village.code if number % 4 else None,
-                town=pack.gazetteer.towns[village.town_code],
-                lon=(village.lon or 0.0) + 0.012 * east if number % 5 else None,
-                lat=(village.lat or 0.0) + 0.012 * north if number % 5 else None,
-                reporter=f"r{number % (count // 2 + 1)}",
-            )
+        yield ReportFacts(
+            report_id=f"{prefix}{number}",
+            channel=("citizen_app", "hotline_12345", "grid_worker", "qr_code")[number % 4],
+            received_at=begin + timedelta(days=days * number / count),
+            text=f"{spot}{word}，{number % 13 + 1}天了，{number % 41}号院跟前",
+            address=f"{village.name}{spot}" if number % 3 else None,
+            village_code=village.code if number % 4 else None,
+            town=pack.gazetteer.towns[village.town_code],
+            lon=(village.lon or 0.0) + 0.012 * east if number % 5 else None,
+            lat=(village.lat or 0.0) + 0.012 * north if number % 5 else None,
+            reporter=f"r{number % (count // 2 + 1)}",
         )
-    return made
 
 
 def measure(judge: Judge, incidents: int, decisions: int, progress: Callable[[str], None]) -> dict[str, float]:
@@ -59,14 +56,13 @@ def measure(judge: Judge, incidents: int, decisions: int, progress: Callable[[st
     progress(f"{incidents} open incidents")
     begun = perf_counter()
     made = made_reports(judge.pack, incidents, "i", START, days)
-    for start in range(0, incidents, 2_000):
-        correlator.add_incidents([IncidentView(f.report_id, (f,), f.received_at) for f in made[start : start + 2_000]])
+    while batch := list(islice(made, BATCH)):
+        correlator.add_incidents([IncidentView(facts.report_id, (facts,), facts.received_at) for facts in batch])
     rebuilt = perf_counter() - begun
     reports = made_reports(judge.pack, decisions, "r", START + timedelta(days=days), 0.5)
     progress(f"{decisions} decisions")
     seconds = 0.0
-    for start in range(0, decisions, BATCH):
-        batch = reports[start : start + BATCH]
+    while batch := list(islice(reports, BATCH)):
         screened = judge.screen(batch)
         begun = perf_counter()
         for report, screening in zip(batch, screened, strict=True):
@@ -77,7 +73,7 @@ def measure(judge: Judge, incidents: int, decisions: int, progress: Callable[[st
         "rebuild_s": round(rebuilt, 2),
         "decisions_per_s": round(decisions / seconds),
         "us_per_decision": round(1e6 * seconds / decisions, 1),
-        "memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000),
+        "memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
     }
 
 

@@ -7,7 +7,9 @@ Refuses to change meaning: without numba's compiler the same functions run as Py
 from __future__ import annotations
 
 import hashlib
+import importlib
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar, cast
@@ -26,6 +28,20 @@ def _place() -> Path:
 
 
 vars(numba.config)["CACHE_DIR"] = str(_place())
+
+
+def _without_blas() -> None:
+    """Numba asks scipy for a BLAS that no loop here calls; the answer would cost each process 18 MB and 0.1 s."""
+    if "scipy.linalg" in sys.modules:
+        return
+    sys.modules["scipy.linalg"] = None  # type: ignore[assignment]
+    try:
+        importlib.import_module("numba.np.arraymath")
+    finally:
+        del sys.modules["scipy.linalg"]
+
+
+_without_blas()
 
 
 def compiled(function: F) -> F:
