@@ -10,7 +10,7 @@ from huying.routing.judgement.evidence import FEATURES
 from huying.routing.judgement.habits import HABITS, OPEN, with_habits
 from huying.routing.judgement.learning.labelled import LabelledReport
 from huying.routing.judgement.learning.learn import join_rates
-from huying.routing.judgement.learning.replay import Finishing
+from huying.routing.judgement.learning.replay import Finishing, is_noted
 
 FIRST = REPORTS[0]
 DAY = timedelta(days=1)
@@ -58,3 +58,10 @@ def test_a_heading_that_many_call_in_has_the_higher_rate_and_one_case_proves_lit
     items = [case(n, "bulky", None) for n in range(60, 120)]
     rates = join_rates([*lamps, *items, case(120, "rare", "one lamp")], ("lamp", "bulky", "rare"))
     assert rates[0] > rates[2] > rates[1]
+
+
+def test_a_duplicate_of_nobody_knows_what_teaches_nothing() -> None:
+    blank = LabelledReport(FIRST, None, "cases")
+    flagged, known = (LabelledReport(FIRST, problem, "cases", relation="duplicate") for problem in (None, "one lamp"))
+    assert [is_noted(item, 12, 6) for item in (blank, flagged, known)] == [True, False, True]
+    assert [is_noted(item, 13, 6) for item in (blank, flagged, known)] == [False, False, True]

@@ -29,3 +29,8 @@ class LabelledReport:
     town_code: str | None = None
     finished_at: datetime | None = None
     """When its problem was done with, where the source says and the report was the first of it."""
+
+    @property
+    def of_unknown_problem(self) -> bool:
+        """Whether somebody marked it as a duplicate and did not say of what: it is no stranger, and nothing is right."""
+        return self.problem is None and self.relation == "duplicate"

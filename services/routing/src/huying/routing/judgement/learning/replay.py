@@ -60,7 +60,7 @@ def meetings(
     With `fragments` > 0 that share of the joins (chosen by position and the number of the `life`, not by chance) opens
     a second incident of the same problem instead, because a living index holds such pieces and the scorer must know them.
     A report without a label is not a negative: it is noted only every `blanks_every`-th time, and without
-    the candidates whose words are so alike that they may well be the same.
+    the candidates whose words are so alike that they may well be the same; a duplicate of nobody knows what is never.
     """
     met: list[Meeting] = []
     for step in true_life(correlator, labelled, traits, fragments, life):
@@ -69,12 +69,17 @@ def meetings(
         right = step.right(slots)
         coverage.due += step.due
         coverage.found += step.due and bool(right.any())
-        if len(slots) and (problem is not None or step.number % blanks_every == 0):
+        if len(slots) and is_noted(labelled[step.number], step.number, blanks_every):
             rows = correlator.evidence(own, slots)
             sure = right | (rows[:, F["text_best"]] < ALIKE) if problem is None else np.ones(len(slots), bool)
             if sure.any():
                 met.append(Meeting(step.number, rows[sure], right[sure], slots[sure]))
     return met
+
+
+def is_noted(item: LabelledReport, number: int, blanks_every: int) -> bool:
+    """Whether something can be learned from a report's meeting; see `meetings`."""
+    return item.problem is not None or (number % blanks_every == 0 and not item.of_unknown_problem)
 
 
 def first_meetings(
@@ -84,7 +89,7 @@ def first_meetings(
     looks: list[Floats] = []
     rights: list[npt.NDArray[np.bool_]] = []
     for step in true_life(correlator, labelled, traits):
-        if labelled[step.number].problem is not None or step.number % blanks_every == 0:
+        if is_noted(labelled[step.number], step.number, blanks_every):
             slots, seen = correlator.first_looks(traits[step.number])
             looks.append(seen)
             rights.append(step.right(slots))
