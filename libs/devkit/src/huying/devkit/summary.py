@@ -71,23 +71,28 @@ def read(log: Mapping[str, Sequence[Record]]) -> Month:
     merged = sum(how[name] for name in AUTOMATIC)
     figures = {
         "reports": len(origin),
-        "reports_by_channel": dict(Counter(channel.values()).most_common()),
+        "reports_by_channel": _most_first(Counter(channel.values())),
         "incidents": len(latest) - state["merged"],
         "merged": merged,
-        "merged_how": dict(how),
+        "merged_how": _most_first(how),
         "asked": len(asked),
-        "asks": dict(answers),
+        "asks": _most_first(answers),
         "new": len(set(latest) - asked),
         "dispatched": len(units),
-        "dispatched_by_unit": dict(Counter(units.values()).most_common()),
-        "redone": dict(sorted(redone.items())),
+        "dispatched_by_unit": _most_first(Counter(units.values())),
+        "redone": _most_first(redone),
         "came_back": came_back,
-        "states": dict(state),
+        "states": _most_first(state),
         "clocks": _clocks(events.get(topics.CLOCKS.name, ())),
         "notices": _notices(events.get(topics.NOTICES.name, ())),
         "ratings": _ratings(events.get(topics.RATINGS.name, ())),
     }
     return Month(origin, channel, place, figures)
+
+
+def _most_first(count: Counter[str]) -> dict[str, int]:
+    """The largest first, equals by name: two summaries of one month are the same text."""
+    return dict(sorted(count.items(), key=lambda pair: (-pair[1], pair[0])))
 
 
 Facts = Sequence[tuple[str, dict[str, Any]]]
@@ -137,7 +142,7 @@ def _ratings(facts: Facts) -> dict[str, Any]:
     return {
         "invited": kinds[ratings.RatingInvitedV1.TYPE],
         "rated": rated,
-        "grades": dict(grades),
+        "grades": _most_first(grades),
         "satisfied_share": round(good / rated, 4) if rated else None,
         "callbacks_due": kinds[ratings.CallbackDueV1.TYPE],
         "reviews_due": kinds[ratings.ReviewDueV1.TYPE],
