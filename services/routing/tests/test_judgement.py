@@ -20,19 +20,21 @@ from huying.routing.judgement import (
     Screening,
     Verdict,
     load_model,
+    rehearse,
 )
 from huying.routing.judgement.bands import band_of, limits_for
 from huying.routing.judgement.emergency import danger_words
-from huying.routing.judgement.evidence import margins
+from huying.routing.judgement.evidence import PLACES, F, Workbench, evidence, margins
 from huying.routing.judgement.index import COLUMN
 from huying.routing.judgement.learning.texts import with_sketch
 from huying.routing.judgement.model import ModelUnreadableError, untrained_text
 from huying.routing.judgement.pack import bits_of
 from huying.routing.judgement.postings import FIRST, NEXT, NONE, USED, Postings
+from huying.routing.judgement.retrieval import LOOKS, first_looks, retrieve
 from huying.routing.judgement.scorer import Scorer
 from huying.routing.judgement.screening import linear_scores, topic_vectors
 from huying.routing.judgement.text import BUCKETS, grams_of, weigh
-from huying.routing.judgement.traits import IDS_AT, LATE_AT, TOPIC_AT, WEIGHTS_AT, remember_words
+from huying.routing.judgement.traits import IDS_AT, LATE_AT, TOPIC_AT, WEIGHTS_AT, WORDS, remember_words
 
 ROOT = Path(__file__).parents[3]
 JULU = ROOT / "deploy/county/julu"
@@ -314,3 +316,48 @@ def test_a_word_stands_where_it_is_first_read(text):
             [[gram]] = grams_of([text[at : at + size]], (size,))
             if gram in late:
                 assert round(late[gram] * len(text)) == text.find(text[at : at + size])
+
+
+GATES = st.lists(st.floats(-4, 4, width=32), min_size=len(LOOKS) + 1, max_size=len(LOOKS) + 1)
+
+
+def test_what_the_search_drops_early_is_not_among_the_best(lived):
+    index, windows = lived[0].index, np.full(64, 20, dtype=np.float32)
+    rest = JUDGE.screen(REPORTS[120:])
+
+    @settings(max_examples=60)
+    @given(GATES, st.integers(0, 8))
+    def drops_early(weights, kept):
+        gate = np.array(weights, dtype=np.float32)
+        for screening in rest:
+            slots, looks = first_looks(screening.traits, index, windows)
+            terms = np.column_stack([np.full(len(slots), gate[-1]), looks * gate[:-1]])
+            hopes = terms.cumsum(axis=1, dtype=np.float64)[:, -1]
+            order = [place for place in np.lexsort((slots, -hopes)) if hopes[place] >= 0]
+            best = sorted(slots[order[:kept]].tolist())
+            assert retrieve(screening.traits, index, windows, gate, kept).tolist() == best
+            assert not index.flags.any()
+            assert not index.votes.any()
+
+    drops_early()
+
+
+@pytest.mark.parametrize("first", [0, PLACES - 1])
+def test_words_that_fall_into_one_place_are_told_apart(first):
+    correlator = Correlator(JUDGE)
+    traits = JUDGE.screen(REPORTS[:1])[0].traits
+    number = np.arange(WORDS)
+    traits.packed[IDS_AT:WEIGHTS_AT] = (first + PLACES * number + number * PLACES // BUCKETS) % BUCKETS
+    traits.packed[WEIGHTS_AT : WEIGHTS_AT + WORDS] = WORDS**-0.5
+    slot = correlator.index.put("same", (traits,))
+    bench = Workbench(JUDGE.rare)
+    assert evidence(traits, np.array([slot]), correlator.index, bench)[0, F["text_best"]] == pytest.approx(
+        1.0, abs=1e-5
+    )
+    assert not bench.places.any()
+
+
+def test_a_rehearsal_gets_as_far_with_a_model_that_finds_everything_hopeless():
+    hopeless = replace(JUDGE.model, gate=np.append(np.zeros(len(LOOKS), dtype=np.float32), np.float32(-1)))
+    for model in (JUDGE.model, hopeless):
+        assert rehearse(Judge(JUDGE.pack, model)).candidates

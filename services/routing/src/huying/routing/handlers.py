@@ -4,6 +4,7 @@ The index and the open incidents live in memory; the overlay joins them after th
 A second replica's write is noticed by the fence, and memory is rebuilt.
 """
 
+import asyncio
 from collections import ChainMap
 from collections.abc import Sequence
 from dataclasses import replace
@@ -46,7 +47,6 @@ class Routing:
         self._clock: Clock = ground.clock
         self._pack = pack
         self._judge = Judge(bits_of(pack), model)
-        rehearse(self._judge)
         self._kept = memory_kept
         self._batch: Batch | None = None
         self.memory = Memory(Correlator(self._judge), Catalogue(pack))
@@ -54,6 +54,10 @@ class Routing:
         self.jurisdiction = pack.code
         self.desk = CommandDesk(ground.mongo, ground.settings.service)
         self._meters = Meters(ground.measures)
+
+    async def rehearse(self) -> None:
+        """Load judgement's machine code, or compile it, beside the event loop: probes are answered meanwhile."""
+        await asyncio.to_thread(rehearse, self._judge)
 
     async def reload(self) -> None:
         """Rebuild the memory from the database."""

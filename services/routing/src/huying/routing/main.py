@@ -27,7 +27,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             raise ConfigurationError(
                 f"no judgement model at {str(path)!r}: make one with `huying learn --from FILE...`"
             )
-        return Routing(ground, load(chosen.pack), load_model(path), chosen.memory)
+        routing = Routing(ground, load(chosen.pack), load_model(path), chosen.memory)
+        await routing.rehearse()
+        return routing
 
     return build(
         chosen,

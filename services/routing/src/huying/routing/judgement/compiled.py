@@ -1,7 +1,7 @@
 """Loops over numbers as machine code: numba compiles at the first call and keeps the result on disk.
 
 Refuses to change meaning: without numba's compiler the same functions run as Python, only slower. Run
-`python -m huying.routing.judgement` to compile ahead of the first report.
+`python -m huying.routing.judgement` to compile ahead of the first start.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import importlib
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -31,12 +32,16 @@ vars(numba.config)["CACHE_DIR"] = str(_place())
 
 
 def _without_blas() -> None:
-    """Numba asks scipy for a BLAS that no loop here calls; the answer would cost each process 18 MB and 0.1 s."""
+    """Numba asks scipy for a BLAS; the answer would cost each process 20 MB and 0.1 s.
+
+    No loop here needs it; one that says `@` or `np.dot` would not compile.
+    """
     if "scipy.linalg" in sys.modules:
         return
     sys.modules["scipy.linalg"] = None  # type: ignore[assignment]
     try:
-        importlib.import_module("numba.np.arraymath")
+        with suppress(ImportError):  # another numba may ask elsewhere: then it is only larger
+            importlib.import_module("numba.np.arraymath")
     finally:
         del sys.modules["scipy.linalg"]
 

@@ -83,10 +83,7 @@ class Correlator:
             members = tuple(
                 self.traits(facts, screening) for facts, screening in zip(view.reports, screened, strict=True)
             )
-            slot = self.index.put(view.incident_id, members, _hours(view.closed_at) if view.closed_at else None)
-            codes = self.engine.model.text.matter_codes
-            if view.matter is not None and view.matter in codes:
-                self.index.confirm(slot, codes.index(view.matter))
+            self.index.put(view.incident_id, members, _hours(view.closed_at) if view.closed_at else None)
 
     def join(self, incident_id: str, report: ReportFacts, screening: Screening) -> None:
         """A report has joined an incident (by the engine's verdict or a person's)."""

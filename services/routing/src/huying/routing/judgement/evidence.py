@@ -63,7 +63,8 @@ HERE_M = 450.0
 
 
 PLACES = 4096
-"""Room for a report's words: few enough to stay in the processor's first cache, many enough for them to stand apart."""
+"""Room for a report's words: few enough to stay in the processor's first cache, many more than WORDS, so that they stand
+apart and a search for one that is not there ends."""
 
 
 class Workbench:

@@ -132,14 +132,13 @@ class Verdict:
 class IncidentView:
     """An incident as the index needs it, with the facts of its reports in order of arrival.
 
-    `matter` is set once a person or the catalogue has confirmed it; `closed_at` is None while open.
+    `closed_at` is None while open.
     """
 
     incident_id: str
     reports: tuple[ReportFacts, ...]
     opened_at: datetime
     closed_at: datetime | None = None
-    matter: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

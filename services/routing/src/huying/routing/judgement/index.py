@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TypeVar, cast
 
 import numpy as np
@@ -151,19 +150,6 @@ class IncidentIndex:
     def _show(self, slot: int) -> None:
         """What the first look sees follows the columns."""
         _show(slot, self.rows, self.chances, self.glances, self.shares)
-
-    def confirm(self, slot: int, matter: int) -> None:
-        """A person said which heading it is: the reports' own words count for little from now on."""
-        chances = self.chances[slot]
-        chances[0] *= 0.1
-        chances[0, matter] += 0.9
-        chances[2] = np.log(chances[0] + CHANCE_FLOOR)
-        _rank(self.rows[slot], chances, self._gap_hours)
-        self.rows[slot, _TOP] = matter
-        self._show(slot)
-        old = self.records[slot]
-        assert old is not None
-        self._set(slot, replace(old, heading=matter))
 
     def close(self, incident_id: str, at_hours: float) -> None:
         """Mark an incident finished; it stays for recurrences until it is removed."""

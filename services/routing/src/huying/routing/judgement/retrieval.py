@@ -28,6 +28,8 @@ CROWD = 1_000
 """A heading with more open incidents is not searched as a whole."""
 SPREAD_M = 700.0
 """How far a problem lies from its village's centre."""
+ROUNDING = 1e-4
+"""What a sum of 32-bit numbers may differ by from the same sum in another order."""
 LOOKS = (
     "matter", "matter_root", "metres", "unknown", "unknown_matter", "village", "village_matter",
     "days", "words", "reporter", "device",
@@ -55,30 +57,30 @@ def asked(report: Traits, index: IncidentIndex) -> Asked:
     """The lists that a report leads to."""
     has_point = not math.isnan(report.x)
     keys: list[Key] = list(report.words[: WORDS_ASKED * (1 if has_point else 2)])
-    flags = [_WORD] * len(keys)
+    says = [_WORD] * len(keys)
     if has_point:
         middle = cell_key(*cell_of(report.x, report.y))
         keys += [middle + step for step in _AROUND]
-        flags += [_PLAIN] * len(_AROUND)
+        says += [_PLAIN] * len(_AROUND)
     else:
         keys.append(heading_key(report.likely[0], report.town))
-        flags.append(_HEADING)
+        says.append(_HEADING)
     day = int(report.at // 24)
     for matter in report.likely:
         today = day_key(matter, day)
         keys += (today, today - 1)
-        flags += (_DAY, _DAY)
+        says += (_DAY, _DAY)
     for village in dict.fromkeys((report.village, *report.mentioned)):
         keys.append(village_key(village))
-        flags.append(_HERE)
+        says.append(_HERE)
     if report.reporter:
         keys.append(reporter_key(report.reporter))
-        flags.append(_PERSON)
+        says.append(_PERSON)
     if report.device_id:
         keys.append(device_key(report.device_id))
-        flags.append(_DEVICE)
+        says.append(_DEVICE)
     numbers = np.fromiter(map(index.postings.number_of.get, keys, repeat(NONE)), dtype=np.int64, count=len(keys))
-    return np.frombuffer(bytes(flags), dtype=np.int8), numbers
+    return np.frombuffer(bytes(says), dtype=np.int8), numbers
 
 
 def first_looks(report: Traits, index: IncidentIndex, windows_days: Floats) -> tuple[Slots, Floats]:
@@ -227,13 +229,13 @@ def _likeliest(
     found, voted = _search(says, numbers, heads, counts, blocks, flags, votes)
     best, hopes = np.empty(most, dtype=np.int64), np.empty(most, dtype=np.float64)
     look = np.empty(len(LOOKS), dtype=np.float32)
-    kept, least = 0, 0.0
+    kept, least = 0, -ROUNDING
     promise = np.empty((2, 2), dtype=np.float64)
     for here in range(2):
         for unknown in range(2):
             by_root = gate[_ROOT] + unknown * gate[_UNKNOWN_ROOT] + here * gate[_NEAR_ROOT]
             promise[here, unknown] = unknown * gate[_UNKNOWN] + here * gate[_NEAR] + _most(gate[_MATTER], by_root)
-    falls = gate[_FAR] <= 0 and gate[_OLD] <= 0
+    falls = gate[_FAR] <= 0
     ages = np.empty(len(found), dtype=np.float32)
     for at in range(len(found)):  # no question asked in between, so the processor fetches many at a time
         ages[at] = head[_AT] - glances[found[at], _LAST_AT]
@@ -271,7 +273,7 @@ def _likeliest(
             best[later], hopes[later] = best[later - 1], hopes[later - 1]
         best[place], hopes[place] = slot, hope
         if kept == most:
-            least = hopes[most - 1]
+            least = hopes[most - 1] - ROUNDING
     for slot in voted:
         votes[slot] = 0
     return np.sort(best[:kept])

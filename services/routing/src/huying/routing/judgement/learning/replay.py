@@ -160,7 +160,7 @@ def true_life(
 
 
 def _strays(number: int, life: int) -> float:
-    """A number from 0 to 1 for each report of each life, as good as drawn (Knuth's multiplicative hash)."""
+    """A number from 0 to 1 for each report, evenly spread over any stretch of them; each life has it shifted."""
     return (number + life * 7919) * 2654435761 % 2**32 / 2**32
 
 
