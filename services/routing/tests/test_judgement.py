@@ -1,6 +1,8 @@
 """The judgement engine: what stands beside a report in its batch, in the index or in an undone batch changes nothing."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -323,19 +325,19 @@ GATES = st.lists(st.floats(-4, 4, width=32), min_size=len(LOOKS) + 1, max_size=l
 
 def test_what_the_search_drops_early_is_not_among_the_best(lived):
     index, windows = lived[0].index, np.full(64, 20, dtype=np.float32)
-    rest = JUDGE.screen(REPORTS[120:])
+    reports = [screening.traits for screening in JUDGE.screen(REPORTS[120:])]
+    near = [first_looks(traits, index, windows) for traits in reports]
 
     @settings(max_examples=60)
     @given(GATES, st.integers(0, 8))
     def drops_early(weights, kept):
         gate = np.array(weights, dtype=np.float32)
-        for screening in rest:
-            slots, looks = first_looks(screening.traits, index, windows)
+        for traits, (slots, looks) in zip(reports, near, strict=True):
             terms = np.column_stack([np.full(len(slots), gate[-1]), looks * gate[:-1]])
             hopes = terms.cumsum(axis=1, dtype=np.float64)[:, -1]
             order = [place for place in np.lexsort((slots, -hopes)) if hopes[place] >= 0]
             best = sorted(slots[order[:kept]].tolist())
-            assert retrieve(screening.traits, index, windows, gate, kept).tolist() == best
+            assert retrieve(traits, index, windows, gate, kept).tolist() == best
             assert not index.flags.any()
             assert not index.votes.any()
 
@@ -361,3 +363,8 @@ def test_a_rehearsal_gets_as_far_with_a_model_that_finds_everything_hopeless():
     hopeless = replace(JUDGE.model, gate=np.append(np.zeros(len(LOOKS), dtype=np.float32), np.float32(-1)))
     for model in (JUDGE.model, hopeless):
         assert rehearse(Judge(JUDGE.pack, model)).candidates
+
+
+def test_judgement_leaves_scipys_linear_algebra_alone_and_usable():
+    lines = "import sys, huying.routing.judgement", "assert 'scipy.linalg' not in sys.modules", "import scipy.linalg"
+    subprocess.run([sys.executable, "-c", "\n".join(lines)], check=True)

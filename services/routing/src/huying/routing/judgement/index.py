@@ -101,7 +101,7 @@ class IncidentIndex:
     def at(self, slots: npt.NDArray[np.int64]) -> list[Record]:
         """Records of slots that are taken."""
         records = self.records
-        return [cast("Record", records[slot]) for slot in slots.tolist()]
+        return cast("list[Record]", [records[slot] for slot in slots.tolist()])
 
     def put(self, incident_id: str, members: Sequence[Traits], closed_at: float | None = None) -> int:
         """Add an incident with its reports."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from itertools import repeat
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -40,8 +41,29 @@ LOOKS = (
 ) = range(len(LOOKS))  # fmt: skip
 
 Slots = npt.NDArray[np.int64]
-Asked = tuple[npt.NDArray[np.int8], npt.NDArray[np.int64]]
-"""Of each list that is looked up: what it says of the incidents found under it, and its number (NONE: it is empty)."""
+
+
+class Asked(NamedTuple):
+    """What a search goes through: the lists that a report leads to, the index, and the report."""
+
+    says: npt.NDArray[np.int8]
+    """What each list says of the incidents found under it."""
+    numbers: npt.NDArray[np.int64]
+    """Number of each list; NONE: it is empty."""
+    heads: npt.NDArray[np.int32]
+    counts: npt.NDArray[np.int32]
+    blocks: npt.NDArray[np.int32]
+    flags: npt.NDArray[np.int8]
+    votes: Floats
+    """Both scratch over slots, zero before and after a search."""
+    glances: Floats
+    shares: npt.NDArray[np.uint8]
+    matters: Floats
+    head: Floats
+    windows_days: Floats
+    """For each heading, how long after its last report an incident still attracts."""
+
+
 _PLAIN, _HERE, _PERSON, _DEVICE, _WORD, _DAY, _HEADING = 0, 1, 2, 4, 8, 16, 32
 _FOUND = 64
 _AROUND = [cell_key(x, y) - cell_key(0, 0) for x in (-1, 0, 1) for y in (-1, 0, 1)]
@@ -53,8 +75,8 @@ def open_gate() -> Floats:
     return np.zeros(len(LOOKS) + 1, dtype=np.float32)
 
 
-def asked(report: Traits, index: IncidentIndex) -> Asked:
-    """The lists that a report leads to."""
+def asked(report: Traits, index: IncidentIndex, windows_days: Floats) -> Asked:
+    """What a report's search goes through."""
     has_point = not math.isnan(report.x)
     keys: list[Key] = list(report.words[: WORDS_ASKED * (1 if has_point else 2)])
     says = [_WORD] * len(keys)
@@ -79,20 +101,17 @@ def asked(report: Traits, index: IncidentIndex) -> Asked:
     if report.device_id:
         keys.append(device_key(report.device_id))
         says.append(_DEVICE)
-    numbers = np.fromiter(map(index.postings.number_of.get, keys, repeat(NONE)), dtype=np.int64, count=len(keys))
-    return np.frombuffer(bytes(says), dtype=np.int8), numbers
+    postings = index.postings
+    numbers = np.fromiter(map(postings.number_of.get, keys, repeat(NONE)), dtype=np.int64, count=len(keys))
+    return Asked(
+        np.frombuffer(bytes(says), dtype=np.int8), numbers, postings.heads, postings.counts, postings.blocks,
+        index.flags, index.votes, index.glances, index.shares, report.matters, report.packed, windows_days,
+    )  # fmt: skip
 
 
 def first_looks(report: Traits, index: IncidentIndex, windows_days: Floats) -> tuple[Slots, Floats]:
-    """Slots of all near incidents inside their windows, with LOOKS of each (slots, looks).
-
-    `windows_days` gives for each heading how long after its last report an incident still attracts.
-    """
-    postings = index.postings
-    return _first_looks(
-        *asked(report, index), postings.heads, postings.counts, postings.blocks, index.flags, index.votes,
-        index.glances, index.shares, report.matters, report.packed, windows_days,
-    )  # fmt: skip
+    """Slots of all near incidents inside their windows, with LOOKS of each (slots, looks)."""
+    return _first_looks(asked(report, index, windows_days))
 
 
 def retrieve(report: Traits, index: IncidentIndex, windows_days: Floats, gate: Floats, kept: int) -> Slots:
@@ -100,11 +119,7 @@ def retrieve(report: Traits, index: IncidentIndex, windows_days: Floats, gate: F
 
     `gate` has the weight of each of LOOKS and, last, of 1: what sums up to less than zero is hopeless.
     """
-    postings = index.postings
-    return _likeliest(
-        *asked(report, index), postings.heads, postings.counts, postings.blocks, index.flags, index.votes,
-        index.glances, index.shares, report.matters, report.packed, windows_days, gate, kept,
-    )  # fmt: skip
+    return _likeliest(asked(report, index, windows_days), gate, kept)
 
 
 _X, _Y, _CENTRE_X, _CENTRE_Y = (H[name] for name in ("x", "y", "centre_x", "centre_y"))
@@ -118,16 +133,11 @@ def _is_common(flag: int, holders: int) -> bool:
 
 
 @compiled
-def _search(
-    says: npt.NDArray[np.int8],
-    numbers: npt.NDArray[np.int64],
-    heads: npt.NDArray[np.int32],
-    counts: npt.NDArray[np.int32],
-    blocks: npt.NDArray[np.int32],
-    flags: npt.NDArray[np.int8],
-    votes: Floats,
-) -> tuple[Slots, Slots]:
+def _search(near: Asked) -> tuple[Slots, Slots]:
     """Slots found, and slots that words voted for; `flags` and `votes` say how, and were zero before."""
+    says, numbers, counts, blocks, flags, votes = (
+        near.says, near.numbers, near.counts, near.blocks, near.flags, near.votes,
+    )  # fmt: skip
     room = 0
     for at in range(len(numbers)):
         if numbers[at] >= 0 and not _is_common(says[at], counts[numbers[at]]):
@@ -138,7 +148,7 @@ def _search(
         flag, number = says[at], numbers[at]
         if number < 0 or _is_common(flag, counts[number]):
             continue
-        block = heads[number]
+        block = near.heads[number]
         while block >= 0:
             for place in range(FIRST, FIRST + blocks[block, USED]):
                 slot = blocks[block, place]
@@ -174,29 +184,16 @@ def _most_voted(voted: Slots, votes: Floats) -> Slots:
 
 
 @compiled
-def _first_looks(
-    says: npt.NDArray[np.int8],
-    numbers: npt.NDArray[np.int64],
-    heads: npt.NDArray[np.int32],
-    counts: npt.NDArray[np.int32],
-    blocks: npt.NDArray[np.int32],
-    flags: npt.NDArray[np.int8],
-    votes: Floats,
-    glances: Floats,
-    shares: npt.NDArray[np.uint8],
-    matters: Floats,
-    head: Floats,
-    windows_days: Floats,
-) -> tuple[Slots, Floats]:
-    """`flags` and `votes` are scratch over slots, zero before and after."""
-    found, voted = _search(says, numbers, heads, counts, blocks, flags, votes)
+def _first_looks(near: Asked) -> tuple[Slots, Floats]:
+    found, voted = _search(near)
+    flags, votes, glances, head, windows_days = near.flags, near.votes, near.glances, near.head, near.windows_days
     slots, looks = np.empty(len(found), dtype=np.int64), np.empty((len(found), len(LOOKS)), dtype=np.float32)
     used = 0
     for slot in found:
         days = (head[_AT] - glances[slot, _LAST_AT]) / np.float32(24)
         if days <= windows_days[int(glances[slot, _TOP])]:
             far, old = _far(slot, glances, head), math.log1p(max(days, 0.0))
-            _look(looks[used], far, old, flags[slot], votes[slot], slot, shares, matters)
+            _look(looks[used], far, old, flags[slot], votes[slot], slot, near.shares, near.matters)
             slots[used] = slot
             used += 1
         flags[slot] = 0
@@ -206,27 +203,13 @@ def _first_looks(
 
 
 @compiled
-def _likeliest(
-    says: npt.NDArray[np.int8],
-    numbers: npt.NDArray[np.int64],
-    heads: npt.NDArray[np.int32],
-    counts: npt.NDArray[np.int32],
-    blocks: npt.NDArray[np.int32],
-    flags: npt.NDArray[np.int8],
-    votes: Floats,
-    glances: Floats,
-    shares: npt.NDArray[np.uint8],
-    matters: Floats,
-    head: Floats,
-    windows_days: Floats,
-    gate: Floats,
-    most: int,
-) -> Slots:
+def _likeliest(near: Asked, gate: Floats, most: int) -> Slots:
     """As _first_looks, but what cannot be among the `most` hopeful any more is dropped as early as possible.
 
     Where incidents are many, memory is what takes time: a slot's headings lie far away, and few are read.
     """
-    found, voted = _search(says, numbers, heads, counts, blocks, flags, votes)
+    found, voted = _search(near)
+    flags, votes, glances, head, windows_days = near.flags, near.votes, near.glances, near.head, near.windows_days
     best, hopes = np.empty(most, dtype=np.int64), np.empty(most, dtype=np.float64)
     look = np.empty(len(LOOKS), dtype=np.float32)
     kept, least = 0, -ROUNDING
@@ -257,7 +240,7 @@ def _likeliest(
         unknown = 1 if far == math.inf else 0
         if hope + promise[here, unknown] + (0.0 if unknown else far * gate[_FAR]) < least:
             continue
-        _look(look, far, old, flag, vote, slot, shares, matters)
+        _look(look, far, old, flag, vote, slot, near.shares, near.matters)
         hope = gate[len(LOOKS)] + 0.0
         for number in range(len(LOOKS)):
             hope += look[number] * gate[number]

@@ -39,7 +39,7 @@ from .trees import fit_trees
 
 FRAGMENT_SHARES = (0.0, 0.15, 0.15, 0.3, 0.15)
 """Months are lived as they were, and with some incidents in pieces, each time others: one life says too little of what may
-happen. With two of these lives and one of an engine's, chance alone moved one town's precision from 0.975 to 0.939."""
+happen, and the seed of the trees then moves the figures."""
 ENGINE_LIVES = 2
 """And so many times as an engine lives them that did not learn from them."""
 FINAL_PARTS = 4
