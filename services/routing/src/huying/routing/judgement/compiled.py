@@ -1,6 +1,6 @@
 """Loops over numbers as machine code: numba compiles at the first call and keeps the result on disk.
 
-Refuses to change meaning: without numba's compiler the same functions run as Python, only slower. Run
+Refuses to change meaning: but for `lanes` the same functions would run as Python, only slower. Run
 `python -m huying.routing.judgement` to compile ahead of the first start.
 """
 

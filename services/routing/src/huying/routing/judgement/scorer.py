@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .compiled import compiled
+from .lanes import LANES, narrow
 from .model import LEAF, Trees
 
 Floats = npt.NDArray[np.float32]
@@ -21,8 +22,6 @@ Floats = npt.NDArray[np.float32]
 Masks = npt.NDArray[np.int32]
 ALL = 0xFFFF
 """All leaves of a tree are possible: at most sixteen."""
-ABREAST = 8
-"""As many as a report has candidates at most."""
 _PLACES = 0x09AF
 _LEAVES = np.array([0, 1, 2, 5, 3, 9, 6, 11, 15, 4, 8, 10, 14, 7, 13, 12], dtype=np.int8)
 """Place of a single bit by the four highest bits of its product with _PLACES (a de Bruijn sequence)."""
@@ -83,30 +82,24 @@ def _log_odds(features: Floats, feature: Masks, limit: Floats, mask: Masks, valu
     """
     rows, columns = features.shape
     found = np.empty(rows, dtype=np.float32)
-    seen = np.empty((2 * columns, ABREAST), dtype=np.float32)
-    total = np.empty(ABREAST, dtype=np.float64)
-    for begin in range(0, rows, ABREAST):
-        for row in range(ABREAST):
+    seen = np.empty((2 * columns, LANES), dtype=np.float32)
+    total = np.empty(LANES, dtype=np.float64)
+    alive = np.empty((len(feature), LANES), dtype=np.int32)
+    for begin in range(0, rows, LANES):
+        for row in range(LANES):
             for column in range(columns):
                 known = features[min(begin + row, rows - 1), column]
                 seen[2 * column, row] = -np.inf if np.isnan(known) else known
                 seen[2 * column + 1, row] = known
         total[:] = offset
+        alive[:] = ALL
         for tree in range(len(feature)):
-            a = b = c = d = e = f = g = h = ALL
+            own = alive[tree]
             for split in range(feature.shape[1]):
-                column, at, rest = feature[tree, split], limit[tree, split], mask[tree, split]
-                a &= rest | -np.int32(seen[column, 0] <= at)
-                b &= rest | -np.int32(seen[column, 1] <= at)
-                c &= rest | -np.int32(seen[column, 2] <= at)
-                d &= rest | -np.int32(seen[column, 3] <= at)
-                e &= rest | -np.int32(seen[column, 4] <= at)
-                f &= rest | -np.int32(seen[column, 5] <= at)
-                g &= rest | -np.int32(seen[column, 6] <= at)
-                h &= rest | -np.int32(seen[column, 7] <= at)
-            for row, alive in enumerate((a, b, c, d, e, f, g, h)):
-                total[row] += value[tree, _LEAVES[((alive & -alive) * _PLACES & ALL) >> 12]]
-        for row in range(min(ABREAST, rows - begin)):
+                narrow(own, seen[feature[tree, split]], limit[tree, split], mask[tree, split])
+            for row in range(LANES):
+                total[row] += value[tree, _LEAVES[((own[row] & -own[row]) * _PLACES & ALL) >> 12]]
+        for row in range(min(LANES, rows - begin)):
             found[begin + row] = total[row]
     return found
 
