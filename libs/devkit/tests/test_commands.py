@@ -57,6 +57,29 @@ def test_a_machine_key_is_shown_once_and_only_its_hash_is_kept(tmp_path: Path) -
     assert signer.id == "weather"
 
 
+def test_a_key_goes_to_the_running_systems_ring(tmp_path: Path) -> None:
+    env = {"HUYING_RUN": str(tmp_path)}
+    token = json.loads(run.invoke(app, ["keys", "create", "before-the-first-start"], env=env).stdout)["token"]
+    made = installation.ensure(tmp_path / "up")  # what `huying up` starts its services with
+    later = json.loads(run.invoke(app, ["keys", "create", "later"], env=env).stdout)["token"]
+    password = json.loads(run.invoke(app, ["keys", "account", "li"], env=env).stdout)["password"]
+    ring = KeyRing(made.keys)
+    assert [who and who.id for who in map(ring.by_token, (token, later))] == ["before-the-first-start", "later"]
+    assert ring.by_password("li", password) is not None
+    assert ring.by_token(made.token(installation.DOOR)) is not None
+
+
+def test_a_removed_key_opens_nothing(tmp_path: Path) -> None:
+    words = ["--keys", str(tmp_path / "keys.json")]
+    token = json.loads(run.invoke(app, ["keys", "create", "weather", *words]).stdout)["token"]
+    ring = KeyRing(tmp_path / "keys.json")
+    assert ring.by_token(token) is not None
+    assert run.invoke(app, ["keys", "remove", "weather", *words]).exit_code == 0
+    assert ring.by_token(token) is None
+    again = run.invoke(app, ["keys", "remove", "weather", *words])
+    assert (again.exit_code, "weather" in again.stderr) == (1, True)
+
+
 def test_an_unknown_role_is_refused_with_the_list(tmp_path: Path) -> None:
     answer = run.invoke(app, ["keys", "create", "x", "--role", "king", "--keys", str(tmp_path / "keys.json")])
     assert answer.exit_code == 1
