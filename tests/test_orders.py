@@ -24,6 +24,8 @@ from huying.devkit.verify import books_of, prove
 
 SERVICES = ("intake", "routing", "sla-timer", "notification", "evaluation")
 PATIENCE_S = 60.0
+NUMBERS = ("１３８ 1234 5678", "+86-139-1234-5678", "130529 19900101 123X", "0319-4332211")
+"""As staff and citizens write them."""
 
 pytestmark = [pytest.mark.system, pytest.mark.wire, pytest.mark.timeout(240)]
 
@@ -202,7 +204,8 @@ async def _unhappy(system: System) -> None:
         async def finish(incident: str) -> None:
             unit = f"unit-{incidents.find_one({'_id': incident})['dispatch']['unit']}"
             await people.done(incident, unit, kind="accept")
-            await people.done(incident, unit, kind="complete", text="已更换灯泡")
+            await people.done(incident, unit, kind="contact", note=f"已联系{NUMBERS[0]}")
+            await people.done(incident, unit, kind="complete", text=f"已更换灯泡，联系人{'、'.join(NUMBERS)}")
 
         async def rate(number: int) -> None:
             """The citizen's mail box has its `number`th link; not satisfied, twice on the button."""
@@ -212,7 +215,9 @@ async def _unhappy(system: System) -> None:
 
             [link] = await until(invited, "a link", PATIENCE_S)
             url = system.url("evaluation") + link.path
-            answer = await client.post(url, json={"grade": "dissatisfied", "comment": "灯还是不亮"})
+            answer = await client.post(
+                url, json={"grade": "dissatisfied", "comment": f"灯还是不亮，{'、'.join(NUMBERS)}"}
+            )
             assert answer.status_code == 200, answer.text
             assert (await client.post(url, json={"grade": "dissatisfied"})).status_code == 409
 
@@ -236,8 +241,20 @@ async def _unhappy(system: System) -> None:
         [due] = await told(system, ReviewDueV1)
         assert (due.incident_id, due.redone, due.because) == (incident, 1, "dissatisfied_again")
         assert incidents.find_one({"_id": incident})["state"] == "completed"
-        await people.done(incident, "supervisor", kind="redo", reason="督办重办")
+        await people.done(incident, "supervisor", kind="redo", reason=f"督办重办，见{NUMBERS[1]}")
         await finish(incident)
 
     await until(lambda: proved(system), "quiet, and proved from the log", PATIENCE_S)
+    log = await logbook.read(system.stack.bootstrap, SOURCES)
+    written = [record.event.data.decode() for records in log.values() for record in records if record.event]
+    written += [repr(row) for name in SERVICES for row in _rows(books[f"orders_{name.replace('-', '_')}"])]
+    files = (path for path in system.services.folder.rglob("*") if path.is_file())
+    written += [path.read_text("utf-8", "replace") for path in files]
+    assert any("已更换灯泡" in text for text in written)
+    assert not [text for text in written if any(number in text for number in NUMBERS)]
     books.close()
+
+
+def _rows(database: Any) -> Iterator[dict[str, Any]]:
+    for collection in database.list_collection_names():
+        yield from database[collection].find()

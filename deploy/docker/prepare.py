@@ -7,6 +7,7 @@ Keys in clear stay in a folder that no service mounts; services get the ring wit
 """
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -54,15 +55,16 @@ def make_replica_set() -> None:
 
 
 def make_keys() -> None:
-    """The installation's keys, the bridge's for the vault, and the console's first account."""
+    """The installation's keys, the bridge's for the vault, and the console's first account, into the services' ring.
+
+    What `huying keys` registered there stays.
+    """
     made = installation.ensure(TOKENS)
     bridge = sha256(os.environ["HUYING_VAULT_KEY"].encode()).hexdigest()
     write_entry(made.keys, {"id": installation.BRIDGE, "role": "system", "sha256": bridge})
     account = installation.account_entry("dispatcher", os.environ["HUYING_CONSOLE_PASSWORD"], "dispatcher")
     write_entry(made.keys, account)
-    fresh = RING.with_suffix(".new")
-    installation.write_private(fresh, made.keys.read_text("utf-8"))
-    fresh.replace(RING)
+    write_entry(RING, *json.loads(made.keys.read_text("utf-8")))
 
 
 async def make_topics() -> None:

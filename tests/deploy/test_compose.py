@@ -1,5 +1,6 @@
 """The compose file: nothing secret in git, nothing inside published, every pin the lock's."""
 
+import json
 import re
 import runpy
 import subprocess
@@ -9,7 +10,10 @@ from typing import Any
 import pytest
 import yaml
 from pymongo import MongoClient
+from typer.testing import CliRunner
 
+from huying.chassis.security import KeyRing
+from huying.devkit.cli import app
 from huying.devkit.stack import Stack
 
 ROOT = Path(__file__).parents[2]
@@ -84,6 +88,36 @@ def test_the_image_runs_as_nobody_special_and_starts_without_a_shell() -> None:
     assert re.search(r"^USER huying$", built, re.MULTILINE)
     assert re.search(r'^CMD \["python"', built, re.MULTILINE)
     assert built.count("--require-hashes") == 2
+
+
+def test_tools_may_write_the_ring_that_the_services_read(services: dict[str, Any]) -> None:
+    for name, service in services.items():
+        mounted = {volume.split(":")[0]: volume.split(":")[1:] for volume in service.get("volumes", ())}
+        if "HUYING_KEYS" not in service.get("environment", {}):
+            continue
+        folder, *only = mounted["keys"]
+        assert service["environment"]["HUYING_KEYS"] == f"{folder}/keys.json", name
+        assert only == ([] if name in {"init", "tools"} else ["ro"]), name
+
+
+def test_what_was_registered_outlives_every_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HUYING_VAULT_KEY", "the-bridges-key")
+    monkeypatch.setenv("HUYING_CONSOLE_PASSWORD", "first")
+    make_keys = runpy.run_path(str(ROOT / "deploy/docker/prepare.py"))["make_keys"]
+    ring = tmp_path / "keys/keys.json"
+    make_keys.__globals__.update(TOKENS=tmp_path / "tokens", RING=ring)
+    make_keys()
+    run = CliRunner()
+    made = run.invoke(app, ["keys", "create", "weather", "--signing", "--keys", str(ring)])
+    account = run.invoke(app, ["keys", "account", "li", "--keys", str(ring)])
+    monkeypatch.setenv("HUYING_CONSOLE_PASSWORD", "second")
+    make_keys()
+    keys = KeyRing(ring)
+    assert keys.by_token(json.loads(made.stdout)["token"]) is not None
+    assert keys.by_password("li", json.loads(account.stdout)["password"]) is not None
+    assert keys.by_token("the-bridges-key") is not None
+    assert [keys.by_password("dispatcher", word) is not None for word in ("first", "second")] == [False, True]
+    assert ring.stat().st_mode & 0o077 == 0
 
 
 def pins(path: Path) -> set[tuple[str, str]]:

@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from huying.contracts.envelope import STRUCTURED, CloudEvent, EnvelopeError, format_time, parse, parse_time
+from huying.contracts.envelope import (
+    SIGNATURE_HEADER,
+    STRUCTURED,
+    CloudEvent,
+    EnvelopeError,
+    format_time,
+    parse,
+    parse_time,
+)
+from huying.contracts.generate import asyncapi
+from huying.contracts.topics import INBOUND
 
 AVRO = b"\x00\x01 avro \xff"
 KAFKA_HEADERS = [
@@ -221,3 +231,13 @@ def test_every_event_comes_back_in_both_modes(
     headers, value = event.structured()
     assert dict(headers)["content-type"].decode() == STRUCTURED
     assert parse(headers, value) == event
+
+
+def test_the_generated_document_says_that_publishers_sign() -> None:
+    document = asyncapi()
+    headers = {
+        name: message.get("headers", {}).get("$ref", "") for name, message in document["components"]["messages"].items()
+    }
+    signed = [name for name, ref in headers.items() if ref.endswith("/SignedHeaders")]
+    assert signed == [event.__name__ for event in INBOUND.events]
+    assert SIGNATURE_HEADER in document["components"]["schemas"]["SignedHeaders"]["required"]

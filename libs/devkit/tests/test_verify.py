@@ -1,6 +1,7 @@
 """The prover: quiet about a right month, and finds every fault that is planted in it."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from huying.devkit.summary import pairs
 from huying.devkit.verify import INVARIANTS, Books, prove
 
 CLUSTER = "c1"
+NOW = datetime(2026, 3, 31, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
 Log = dict[str, list[Record]]
 
 
@@ -32,6 +35,11 @@ def step(offset: int, incident: str, version: int, kind: str, **data: Any) -> Re
     )
 
 
+def clock(offset: int, kind: str, due: datetime, event_id: str = "", name: str = "ck") -> Record:
+    data = {"clock_id": name, "due_at": due.isoformat()}
+    return record("huying.clocks.v1", offset, f"clock.{kind}", event_id or f"{name}/{kind}", **data)
+
+
 def month() -> tuple[Log, dict[str, Any]]:
     """Two reports, one incident, dispatched and completed; all ledgers at the end."""
     log: Log = {
@@ -46,8 +54,8 @@ def month() -> tuple[Log, dict[str, Any]]:
             step(4, "in-0", 5, "dispatched", dispatch={"dispatch_id": "d5"}),
         ],
         "huying.clocks.v1": [
-            record("huying.clocks.v1", 0, "clock.started", "ck/started", clock_id="ck"),
-            record("huying.clocks.v1", 1, "clock.breached", "ck/breached", clock_id="ck"),
+            clock(0, "started", NOW - HOUR),
+            clock(1, "breached", NOW - HOUR),
         ],
     }
     books = {
@@ -61,6 +69,8 @@ def month() -> tuple[Log, dict[str, Any]]:
         },
         "unpublished": {"routing": 0},
         "parked": {"routing": []},
+        "doors": {"intake": {"rp-0"}, "hotline-bridge": {"rp-1"}},
+        "read_at": NOW,
     }
     return log, books
 
@@ -79,6 +89,10 @@ def test_a_repeat_of_the_same_event_is_no_violation() -> None:
 
 def _lose(log: Log, books: dict[str, Any]) -> None:
     del books["reports"]["rp-1"]
+
+
+def _never_on_the_log(log: Log, books: dict[str, Any]) -> None:
+    books["doors"]["intake"] = {"rp-0", "rp-2"}
 
 
 def _double(log: Log, books: dict[str, Any]) -> None:
@@ -110,7 +124,22 @@ def _contradict(log: Log, books: dict[str, Any]) -> None:
 
 
 def _fire_twice(log: Log, books: dict[str, Any]) -> None:
-    log["huying.clocks.v1"].append(record("huying.clocks.v1", 2, "clock.breached", "ck/again", clock_id="ck"))
+    log["huying.clocks.v1"].append(clock(2, "breached", NOW - HOUR, "ck/again"))
+
+
+def _never_fire(log: Log, books: dict[str, Any]) -> None:
+    del log["huying.clocks.v1"][1]
+
+
+def _never_fire_in_a_replay(log: Log, books: dict[str, Any]) -> None:
+    tick = NOW - HOUR + timedelta(seconds=1)
+    log["huying.ticks.v1"] = [record("huying.ticks.v1", 0, "tick.struck", "tick/1", instant=tick.isoformat())]
+    del log["huying.clocks.v1"][1]
+
+
+def _never_fire_again(log: Log, books: dict[str, Any]) -> None:
+    """It was paused and goes on with a later deadline, which passes."""
+    log["huying.clocks.v1"][1:] = [clock(1, "paused", NOW - 3 * HOUR), clock(2, "resumed", NOW - HOUR)]
 
 
 def _behind(log: Log, books: dict[str, Any]) -> None:
@@ -129,6 +158,7 @@ def _unpublished(log: Log, books: dict[str, Any]) -> None:
     ("fault", "invariant"),
     [
         (_lose, "lost"),
+        (_never_on_the_log, "lost"),
         (_double, "in_two_incidents"),
         (_stranger, "unknown_reports"),
         (_elsewhere, "feed_differs"),
@@ -137,6 +167,9 @@ def _unpublished(log: Log, books: dict[str, Any]) -> None:
         (_gap, "gaps"),
         (_contradict, "conflicting"),
         (_fire_twice, "clocks_fired_twice"),
+        (_never_fire, "not_fired"),
+        (_never_fire_in_a_replay, "not_fired"),
+        (_never_fire_again, "not_fired"),
         (_behind, "ledger_differs"),
         (_ahead, "ledger_differs"),
         (_unpublished, "unpublished"),
@@ -149,6 +182,38 @@ def test_a_planted_fault_is_found(fault: Any, invariant: str) -> None:
     assert proof.found[invariant] >= 1
     assert proof.examples[invariant]
     assert set(proof.found) <= set(INVARIANTS)
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        [clock(1, "stopped", NOW - HOUR)],
+        [clock(1, "paused", NOW - HOUR)],
+        [clock(1, "extended", NOW + HOUR)],
+        [clock(1, "paused", NOW - HOUR), clock(2, "resumed", NOW + HOUR)],
+        [clock(1, "breached", NOW - HOUR), clock(2, "paused", NOW - HOUR), clock(3, "resumed", NOW - HOUR)],
+        [clock(1, "stopped", NOW - HOUR), clock(2, "started", NOW - HOUR)],  # a repeat of the relay's
+    ],
+)
+def test_a_clock_with_nothing_to_tell_is_no_violation(after: list[Record]) -> None:
+    log, books = month()
+    log["huying.clocks.v1"][1:] = after
+    assert prove(log, Books(**books), CLUSTER).violations == 0
+
+
+@pytest.mark.parametrize(("tick", "broken"), [(None, 0), (NOW - HOUR, 0), (NOW, 1)])
+def test_a_clock_has_until_the_next_tick_or_five_minutes(tick: datetime | None, broken: int) -> None:
+    log, books = month()
+    log["huying.clocks.v1"] = [clock(0, "started", NOW - timedelta(minutes=4))]
+    if tick is not None:
+        log["huying.ticks.v1"] = [record("huying.ticks.v1", 0, "tick.struck", "tick/1", instant=tick.isoformat())]
+    assert prove(log, Books(**books), CLUSTER).found["not_fired"] == broken
+
+
+def test_a_report_that_left_the_log_after_its_time_is_neither_lost_nor_unknown() -> None:
+    log, books = month()
+    books["reports"]["rp-old"], books["doors"]["intake"] = "in-0", {"rp-0", "rp-old"}
+    assert prove(log, Books(**books), CLUSTER).violations == 0
 
 
 def test_a_parked_report_is_counted_and_not_lost() -> None:

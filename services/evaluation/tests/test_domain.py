@@ -99,6 +99,15 @@ def test_a_verdict_is_taken_once():
     assert again == Decision(refusal="used")
 
 
+def test_a_comment_is_kept_without_numbers_of_persons():
+    case, invitation = one_invited()
+    comment = "打１３８ 1234 5678找我，身份证13052919900101123X"
+    decision = decide_rating(case, invitation.rating_id, "satisfied", comment, invitation.at + timedelta(hours=1))
+    [(kept, rated)] = decision.rated
+    assert rated.comment == "打138****5678找我，身份证13**************3X"
+    assert kept.invitation(invitation.rating_id) == rated
+
+
 @pytest.mark.parametrize(
     ("after", "refusal"),
     [

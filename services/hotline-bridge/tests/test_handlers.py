@@ -3,6 +3,7 @@
 import copy
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +11,9 @@ import pytest
 from feeds import MONDAY, Incident
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pymongo import UpdateOne
 
+from huying.chassis.errors import Broken
 from huying.chassis.measures import Measures
 from huying.chassis.message import API, Effects, Message
 from huying.contracts.identity import report_id
@@ -21,7 +24,7 @@ from huying.county import Pack
 from huying.hotline_bridge.domain.acceptance import Accepted, Arrival, Keys, Refused, Repeated, arrival_of
 from huying.hotline_bridge.domain.mapping import OriginMapping
 from huying.hotline_bridge.domain.translating import translate
-from huying.hotline_bridge.handlers import Bridge, RefusedAlarm, State
+from huying.hotline_bridge.handlers import LINES, Bridge, RefusedAlarm, State
 
 Make = Callable[[], Bridge]
 
@@ -112,11 +115,21 @@ def test_a_gap_in_an_incidents_versions_is_counted(make: Make) -> None:
     assert violations(bridge) == 1
 
 
-def test_a_refused_line_of_a_device_is_kept_sealed_and_once(make: Make) -> None:
+def test_a_refused_line_of_a_device_is_counted_and_parked(make: Make) -> None:
     bridge, state = make(), State({}, {})
-    lines = [come(bridge, state, RefusedAlarm("huying/130529/alarms/x", b"sealed", "d", "not JSON")) for _ in range(2)]
-    filters = [effects.writes[0][1]._filter for effects in lines]
-    assert filters[0] == filters[1]
+    parked = UpdateOne({"_id": "pk-1"}, {"$setOnInsert": {"state": "parked"}}, upsert=True)
+    assert come(bridge, state, RefusedAlarm(parked)).writes == [("parked", parked)]
+
+
+def test_a_line_out_of_the_parking_is_parked_again_when_it_still_cannot_be_taken(
+    make: Make, arrivals: list[Arrival]
+) -> None:
+    bridge, state = make(), State({}, {})
+    come(bridge, state, arrivals[0], LINES)
+    assert come(bridge, state, arrivals[0], LINES).writes == []
+    with pytest.raises(Broken) as refused:
+        come(bridge, state, replace(arrivals[0], digest="other"), LINES)
+    assert refused.value.reason == "number_reused"
 
 
 @given(seed=st.integers(0, 2**32), undone=st.booleans())

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,10 @@ from huying.chassis.security import write_entry
 from huying.chassis.testing import SECRET, running, until
 from huying.contracts.envelope import CloudEvent
 from huying.contracts.topics import INCIDENTS, REPORTS
+from huying.devkit.dlq import Lot
 from huying.devkit.stack import Stack
 from huying.devkit.stack import topics as provisioning
+from huying.hotline_bridge.domain import acceptance
 from huying.hotline_bridge.main import create_app
 from huying.hotline_bridge.settings import Settings
 
@@ -235,12 +238,63 @@ async def test_alarms_by_mqtt_are_stored_before_they_are_acknowledged(
         two = encoded(line(unique_name), line(unique_name, state="cleared", at="2026-03-04T02:30:00+08:00"))
         await say(broker.url, unique_name, two, b"garbage {", two, encoded(line(unique_name, alarm="open")))
         await stored(3)
-        await until(lambda: database["refused_alarms"].count_documents({}) == 1, "the garbage kept for a person")
-        assert b"garbage" not in bytes(database["refused_alarms"].find_one()["sealed"])
+        await until(lambda: database["parked"].count_documents({}) == 1, "the garbage kept for a person")
+        assert b"garbage" not in bytes(database["parked"].find_one()["value"])
 
     await say(broker.url, unique_name, encoded(line(unique_name, alarm="battery")))
     async with running(made(vault, mqtt_url=broker.url)):
         await stored(4)
+
+
+async def test_a_refused_line_is_listed_shown_and_replayed_when_its_cause_is_mended(
+    made: Any,
+    vault: FakeVault,
+    unique_name: str,
+    database: Any,
+    mqtt_broker: Any,
+    embedded_stack: Stack,
+    mongo_database: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A village that the pack does not have yet; a clock that is wrong; garbage. Each twice."""
+    at = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    early = line(unique_name, alarm="early", at=at, text="联系13812345678")
+    lines = (b"garbage {", encoded(early), encoded(line(unique_name, village_code="130529999999")))
+    lot = Lot(embedded_stack.mongo_url, mongo_database, SECRET)
+    async with running(made(vault, mqtt_url=mqtt_broker.url)) as client:
+
+        async def shown(metric: str) -> bool:
+            return metric in (await client.get("/metrics")).text
+
+        await until(lambda: shown("mqtt_connected_connections 1.0"), "MQTT connected")
+        await say(mqtt_broker.url, unique_name, *lines, *lines)
+        await until(lambda: shown("refused_alarms_total 6.0"), "every refusal counted")
+        await until(lambda: shown("parked_records 3.0"), "each line parked once, and the alert's gauge says so")
+        parked = await lot.list()
+        assert {(row["service"], row["reason"]) for row in parked} == {
+            ("hotline-bridge", "invalid_data"),
+            ("hotline-bridge", "future_date"),
+        }
+        assert all(row["topic"] == f"huying/130529/alarms/{unique_name}" for row in parked)
+        [one] = [row["id"] for row in parked if row["reason"] == "future_date"]
+        told = await lot.show(one)
+        assert told is not None
+        assert "联系138****5678" in told["value"]
+        assert database["orders"].count_documents({}) == 0
+
+        for row in parked:
+            assert await lot.replay(row["id"]) == "hotline-bridge"
+        again = {"attempts": 2, "state": "parked"}
+        await until(lambda: database["parked"].count_documents(again) == 3, "tried again, in vain")
+
+        monkeypatch.setattr(acceptance, "CLOCK_LEEWAY", timedelta(hours=2))
+        await lot.replay(one)
+        await until(lambda: database["orders"].count_documents({}) == 1, "the alarm")
+        order = database["orders"].find_one({})
+        [report] = await reports(embedded_stack, order["_id"])
+        assert report["text"] == "联系138****5678"
+        assert {row["id"] for row in await lot.list()} == {row["id"] for row in parked} - {one}
+    lot.close()
 
 
 @pytest.mark.mosquitto

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from huying.contracts import wording
 from huying.contracts.reports import ReportSubmittedV1
 from huying.county import Pack, distance_m, to_wgs84
-from huying.intake.domain import acceptance, wording
+from huying.intake.domain import acceptance
 from huying.intake.domain.acceptance import Accepted, Keys, Known, Refused, Repeated, Submitted
 from huying.intake.keys import keys_of
 

@@ -12,9 +12,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from huying.chassis.clock import FixedClock, ReplayClock
 from huying.chassis.message import API, Message
-from huying.chassis.security import SIGNATURE_HEADER, Principal, sign, write_entry
+from huying.chassis.security import Principal, sign, write_entry
 from huying.contracts import topics
 from huying.contracts.clocks import ClockBreachedV1, ClockExtendedV1, ClockStartedV1, ClockStoppedV1
+from huying.contracts.envelope import SIGNATURE_HEADER
 from huying.contracts.incidents import (
     Classification,
     CommandDeclinedV1,

@@ -3,7 +3,7 @@
 import pytest
 
 from huying.contracts.reports import Reporter
-from huying.intake.domain import persons, wording
+from huying.intake.domain import persons
 from huying.intake.keys import keys_of
 
 KEYS = keys_of("a-secret-of-these-tests-that-is-long-enough")
@@ -53,17 +53,3 @@ def test_an_empty_reporter_is_none() -> None:
 )
 def test_the_masked_form_tells_a_dispatcher_enough_and_no_more(words: dict[str, str], masked: str) -> None:
     assert persons.reference_of(Reporter(**words), "rp-1", KEYS.reporter).masked == masked
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("电话13803191234。", "电话138****1234。"),
-        ("（0319）4332211", "（0319）****2211"),
-        ("0319-4332211转8", "0319-****2211转8"),
-        ("编号130529100036，2026年3月2日08:10，宽3500mm", "编号130529100036，2026年3月2日08:10，宽3500mm"),
-        ("老证130529800101123", "老证13***********23"),
-    ],
-)
-def test_numbers_of_people_are_masked_and_other_numbers_left(text: str, shown: str) -> None:
-    assert wording.mask_numbers(text) == shown

@@ -14,10 +14,10 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from huying.chassis.security import SIGNATURE_HEADER, sign, write_entry
+from huying.chassis.security import sign, write_entry
 from huying.chassis.testing import SECRET, running, until
 from huying.contracts import topics
-from huying.contracts.envelope import CloudEvent
+from huying.contracts.envelope import SIGNATURE_HEADER, CloudEvent
 from huying.contracts.incidents import Classification, IncidentOpenedV1, IncidentView, ReportRef
 from huying.contracts.places import Place
 from huying.contracts.reports import ReportSubmittedV1

@@ -275,3 +275,21 @@ def test_confirming_another_matter_moves_it_to_that_matters_unit_unless_a_person
     county.done(placed, c.Assign(unit="U09", reason="更合适"))
     assert county.done(placed, c.Confirm(matter="M04")).unit == "U09"
     assert county.refused(placed, c.Confirm(place=Place(village_code="nowhere"))) == "not_possible"
+
+
+def test_no_number_of_a_person_in_a_commands_words_comes_onto_the_feed(county: County) -> None:
+    told, shown = "找老张＋８６　１３８１２３４５６７８、13052919900101123X", "找老张138****5678、13**************3X"
+    incident = accepted(county)
+    county.done(incident, c.Contact(note=told))
+    county.done(incident, c.Confirm(place=Place(town_code=TOWN, address=told), reason=told))
+    county.done(incident, c.BlowWhistle(units=("U03",), meet_at=told, reason=told))
+    county.done(incident, c.Supervise(reason=told), "leader")
+    county.done(incident, c.Suspend(reason=told, until=START + 9 * HOUR))
+    county.done(incident, c.Resume())
+    county.done(incident, c.RequestExtension(until=START + 99 * HOUR, reason=told))
+    county.done(incident, c.Complete(text=told))
+    county.done(incident, c.Redo(reason=told))
+    feed = "".join(event.model_dump_json() for event in county.log)
+    assert told not in feed
+    assert feed.count(shown) >= 10
+    assert not any(number in feed for number in ("１３８", "13812345678", "13052919900101123X"))

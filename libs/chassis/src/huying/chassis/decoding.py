@@ -1,6 +1,6 @@
 """From raw records to typed messages. What cannot be read is `Broken` with a closed reason; nothing is guessed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from pydantic import ValidationError
 
@@ -14,10 +14,13 @@ from .parking import RawRecord
 
 
 class Decoder:
-    """Reads the records of the topics that a service consumes."""
+    """Reads the records of the topics that a service consumes, and what it parked of other ways in."""
 
-    def __init__(self, topics: Sequence[Topic]) -> None:
-        """Know every model of `topics`."""
+    def __init__(
+        self, topics: Sequence[Topic], ways: Mapping[str, Callable[[RawRecord], Message]] | None = None
+    ) -> None:
+        """Know every model of `topics`; `ways` read what has their name in place of a cluster's id."""
+        self._ways = ways or {}
         self._models: Mapping[str, Mapping[str, type[Event]]] = {
             topic.name: {event.TYPE: event for event in topic.events} for topic in topics
         }
@@ -28,6 +31,8 @@ class Decoder:
         Raises:
             Broken: too large, no CloudEvent, a version from the future, or data against the schema.
         """
+        if (read := self._ways.get(record.partition.cluster)) is not None:
+            return read(record)
         if len(record.value) > MAX_MESSAGE_BYTES:
             raise Broken("too_large", f"{len(record.value)} bytes; a record may have {MAX_MESSAGE_BYTES}")
         try:

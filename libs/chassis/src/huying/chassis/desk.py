@@ -17,6 +17,7 @@ from huying.contracts.identity import deterministic_id
 from huying.contracts.incidents import CommandDeclinedV1, IncidentEvent
 from huying.contracts.message import Instant, Value
 from huying.contracts.topics import COMMANDS
+from huying.contracts.wording import masked
 
 from .message import Effects, Outgoing
 from .mongo import Mongo
@@ -130,7 +131,7 @@ async def issue(
 async def order(
     ground: Ground, actor: Actor, incident_id: str, body: CommandBody, command_id: str, *, trace: str | None = None
 ) -> JSONResponse:
-    """Put a command on the bus and answer with routing's decision."""
+    """Put a command on the bus, no number of a person in its words, and answer with routing's decision."""
     desk: CommandDesk = ground.handler.desk
     known = await desk.known(command_id)
     if known is None:
@@ -139,7 +140,7 @@ async def order(
             jurisdiction=ground.handler.jurisdiction,
             incident_id=incident_id,
             actor=actor,
-            action=body.action,
+            action=masked(body.action),
             issued_at=ground.clock.stamp(body.issued_at),
             expected_version=body.expected_version,
         )

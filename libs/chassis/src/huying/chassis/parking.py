@@ -1,13 +1,13 @@
 """Records that cannot be used: kept with their reason, encrypted, and released in order when they are replayed.
 
-A record parked on a topic keyed by incident holds back that incident: later records of it wait behind. Nothing is
-ever dropped here.
+A record parked on a topic keyed by incident holds back that incident: later records of it wait behind. Nothing of the
+log is ever dropped here; what came by another way is kept for as long as its service says.
 """
 
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pymongo import IndexModel, InsertOne, UpdateOne
@@ -21,7 +21,10 @@ from .mongo import Mongo
 from .sealing import Sealer
 
 PARKED = "parked"
-INDEXES = [IndexModel([("state", 1), ("hold", 1), ("partition", 1), ("offset", 1)])]
+INDEXES = [
+    IndexModel([("state", 1), ("hold", 1), ("partition", 1), ("offset", 1)]),
+    IndexModel("expires_at", expireAfterSeconds=0),
+]
 
 STORED_BYTES = 12 * 1024 * 1024
 """A document holds 16 MB; of a larger record the head is kept, and the log has the rest for its retention."""
@@ -105,6 +108,15 @@ class Parking:
 
     def park(self, record: RawRecord, hold: str | None, failure: Failure | None) -> list[WriteOp]:
         """Writes that keep `record`; without a failure it waits behind one that has."""
+        return [InsertOne(self._document(record, hold, failure))]
+
+    def keep(self, record: RawRecord, failure: Failure, kept: timedelta) -> UpdateOne:
+        """The write that parks what did not come by the log: once, however often it comes, and not for ever."""
+        document = self._document(record, None, failure)
+        document["expires_at"] = document["parked_at"] + kept
+        return UpdateOne({"_id": document.pop("_id")}, {"$setOnInsert": document}, upsert=True)
+
+    def _document(self, record: RawRecord, hold: str | None, failure: Failure | None) -> dict[str, Any]:
         value, cut = record.value[:STORED_BYTES], len(record.value) > STORED_BYTES
         document: dict[str, Any] = {
             "_id": self.id_of(record),
@@ -124,7 +136,7 @@ class Parking:
         }
         if failure:
             document |= {"reason": failure.reason, "message": failure.message, "stack": failure.stack}
-        return [InsertOne(document)]
+        return document
 
     def fail_again(self, parked_id: str, failure: Failure) -> list[WriteOp]:
         """Writes that note one more attempt in vain."""

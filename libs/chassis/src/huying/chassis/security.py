@@ -22,9 +22,6 @@ from huying.contracts.commands import Actor, Role
 from .errors import ConfigurationError
 from .problem import Problem
 
-SIGNATURE_HEADER = "huying_signature"
-"""`<key id>:<base64 of the Ed25519 signature over `signed_bytes`>`."""
-
 
 @dataclass(frozen=True, slots=True)
 class Principal:
@@ -160,10 +157,28 @@ def allowed(*roles: Role) -> Callable[[Request], Awaitable[Principal]]:
     return check
 
 
-def write_entry(path: Path, entry: dict[str, Any]) -> None:
-    """Add or replace the entry of `entry['id']` in the ring's file (mode 0600)."""
-    entries = json.loads(path.read_text("utf-8")) if path.exists() else []
-    entries = [known for known in entries if known["id"] != entry["id"]] + [entry]
+def write_entry(path: Path, *entries: dict[str, Any]) -> None:
+    """Add or replace entries in the ring's file by their id; the others stay."""
+    new = {entry["id"] for entry in entries}
+    _write_ring(path, [known for known in _ring(path) if known["id"] not in new] + list(entries))
+
+
+def remove_entry(path: Path, key_id: str) -> bool:
+    """Take an entry out of the ring's file; False if there is none."""
+    known = _ring(path)
+    rest = [entry for entry in known if entry["id"] != key_id]
+    if len(rest) == len(known):
+        return False
+    _write_ring(path, rest)
+    return True
+
+
+def _ring(path: Path) -> list[dict[str, Any]]:
+    return json.loads(path.read_text("utf-8")) if path.exists() else []
+
+
+def _write_ring(path: Path, entries: list[dict[str, Any]]) -> None:
+    """Whole or not at all, mode 0600: services read it while it is written."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".new")
     temporary.touch(mode=0o600)

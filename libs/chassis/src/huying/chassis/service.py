@@ -7,8 +7,9 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
@@ -30,7 +31,7 @@ from .measures import Measures
 from .message import API, Handler, Message
 from .microbatch import MicroBatch
 from .mongo import Mongo, heals
-from .parking import PARKED, Parking
+from .parking import PARKED, Parking, RawRecord
 from .problem import install
 from .relay import Relay
 from .sealing import Sealer
@@ -85,6 +86,8 @@ class Ground:
 
 Wire = Callable[[Ground], Awaitable[Handler[Any]]]
 """The service's own composition: from the ground to its handler. Called once the database answers."""
+Way = Callable[[Ground, RawRecord], Message]
+"""Reads what came by another way than the log; raises `Broken` when it cannot."""
 Start = Callable[[Ground], Awaitable[contextlib.AbstractAsyncContextManager[None]]]
 
 
@@ -96,6 +99,7 @@ def build(
     routers: Sequence[APIRouter] = (),
     indexes: dict[str, list[IndexModel]] | None = None,
     beside: Callable[[Ground], contextlib.AbstractAsyncContextManager[None]] | None = None,
+    ways: Mapping[str, Way] | None = None,
     title: str = "",
 ) -> FastAPI:
     """A FastAPI application that is the whole service.
@@ -107,6 +111,7 @@ def build(
         routers: its HTTP doors.
         indexes: of its own collections.
         beside: a context manager for what runs beside the consumer, such as an MQTT client.
+        ways: by name, how a record is read that came by another way than the log and was parked with `Parking.keep`.
         title: for `/openapi.json`.
     """
     configure_logs(settings.service, settings.log_level)
@@ -126,7 +131,7 @@ def build(
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         del app
-        main = asyncio.create_task(_live(ground, wire, topics, indexes or {}, beside))
+        main = asyncio.create_task(_live(ground, wire, topics, indexes or {}, beside, ways or {}))
         main.add_done_callback(ended)
         try:
             yield
@@ -171,6 +176,7 @@ async def _live(
     topics: Sequence[Topic],
     indexes: dict[str, list[IndexModel]],
     beside: Callable[[Ground], contextlib.AbstractAsyncContextManager[None]] | None,
+    ways: Mapping[str, Way],
 ) -> None:
     """From the first ping to the last commit."""
     await _wait_for_database(ground, indexes)
@@ -185,7 +191,7 @@ async def _live(
         handler=ground.handler,
         ledger=ground.ledger,
         parking=ground.parking,
-        decoder=Decoder(topics),
+        decoder=Decoder(topics, {name: partial(read, ground) for name, read in ways.items()}),
         clock=ground.clock,
         measures=ground.measures,
         telemetry=ground.telemetry,

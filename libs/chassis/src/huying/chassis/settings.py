@@ -40,7 +40,7 @@ class ServiceSettings(BaseSettings):
     """Static member name; two processes with one name are one replica that restarted."""
     clock: Literal["live", "replay"] = "live"
     pack: Path = Path("deploy/county/julu")
-    keys: Path = Path(".run/keys.json")
+    keys: Path = Path(".run/up/keys.json")
     """Machine keys and accounts, written by `huying keys`."""
     secret: SecretStr
     """At least 32 characters; the vault's, the parked records' and the links' keys are derived from it."""

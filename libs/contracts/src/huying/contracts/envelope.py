@@ -17,6 +17,9 @@ from typing import Any
 STRUCTURED = "application/cloudevents+json"
 BINARY_PREFIX = "ce_"
 REQUIRED = ("id", "source", "type", "specversion")
+SIGNATURE_HEADER = "huying_signature"
+"""Kafka header of a publisher's records: `<key id>:<base64 Ed25519>` over id, source, type and the data's SHA-256 in
+hexadecimal, joined by line feeds."""
 TRACE_HEADERS = ("traceparent", "tracestate")
 CORE = frozenset({"id", "source", "type", "specversion", "time", "subject", "datacontenttype", "dataschema"})
 

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from . import topics
+from .envelope import SIGNATURE_HEADER
 from .growth import broken
 
 HERE = Path(__file__).parent
@@ -69,13 +70,14 @@ def asyncapi() -> dict[str, Any]:
             "channel": {"$ref": f"#/channels/{topic.name}"},
             "description": f"Written by {', '.join(topic.writers)}; keyed by {topic.key or 'nothing'}.",
         }
+        headers = "SignedHeaders" if topic is topics.INBOUND else "CloudEventHeaders"
         for event in topic.events:
             messages[event.__name__] = {
                 "name": event.TYPE,
                 "title": event.__name__,
                 "summary": (event.__doc__ or "").strip().splitlines()[0],
                 "contentType": "application/json",
-                "headers": {"$ref": "#/components/schemas/CloudEventHeaders"},
+                "headers": {"$ref": f"#/components/schemas/{headers}"},
                 "payload": {"$ref": f"#/components/schemas/{event.__name__}"},
             }
     messages["Parked"] = {
@@ -92,7 +94,7 @@ def asyncapi() -> dict[str, Any]:
         "operations": operations,
         "components": {
             "messages": messages,
-            "schemas": {"CloudEventHeaders": _headers(), **schemas["$defs"]},
+            "schemas": {"CloudEventHeaders": _headers(), "SignedHeaders": _signed(), **schemas["$defs"]},
         },
     }
 
@@ -112,6 +114,22 @@ def _headers() -> dict[str, Any]:
             "ce_subject": text,
             "content-type": text,
             "traceparent": text,
+        },
+    }
+
+
+def _signed() -> dict[str, Any]:
+    return {
+        "description": "A publisher's: signed with the key that the county has registered.",
+        "allOf": [{"$ref": "#/components/schemas/CloudEventHeaders"}],
+        "required": [SIGNATURE_HEADER],
+        "properties": {
+            SIGNATURE_HEADER: {
+                "type": "string",
+                "description": "Key id, colon, base64 of the Ed25519 signature over ce_id, ce_source, ce_type and the "
+                "data's SHA-256 in hexadecimal, joined by line feeds.",
+                "pattern": "^[^:]+:[A-Za-z0-9+/]{86}==$",
+            }
         },
     }
 

@@ -18,10 +18,15 @@ def _to_utc(moment: datetime) -> datetime:
 Instant = Annotated[AwareDatetime, AfterValidator(_to_utc)]
 """An aware time, kept in UTC."""
 
-Code = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.:/-]+$")]
+
+class Opaque:
+    """Marks a string that names something: nobody writes in it, so nothing in it is masked."""
+
+
+Code = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.:/-]+$"), Opaque]
 """A short name out of a county pack or an origin system."""
 
-Identifier = Annotated[str, Field(min_length=1, max_length=200)]
+Identifier = Annotated[str, Field(min_length=1, max_length=200), Opaque]
 """An identity: opaque, printable."""
 
 Text = Annotated[str, Field(max_length=5000)]

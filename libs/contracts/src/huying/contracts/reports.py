@@ -4,16 +4,16 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from .message import Code, Event, Identifier, Instant, Text, Value
+from .message import Code, Event, Identifier, Instant, Opaque, Text, Value
 from .places import Place, Point
 
 
 class Attachment(Value):
     """A picture or recording, kept where the publisher keeps it; bytes never travel on the bus."""
 
-    url: Annotated[str, Field(max_length=2000, pattern=r"^https?://")]
+    url: Annotated[str, Field(max_length=2000, pattern=r"^https?://"), Opaque]
     media_type: Annotated[str, Field(max_length=100)] = "application/octet-stream"
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$"), Opaque] | None = None
 
 
 class Device(Value):

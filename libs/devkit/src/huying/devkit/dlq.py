@@ -1,29 +1,18 @@
 """Parked records of every service: listed, shown, ordered to be replayed. It releases nothing itself: their service does."""
 
-import re
 from collections.abc import Iterable
 from typing import Any
 
 from huying.chassis.mongo import Mongo
 from huying.chassis.parking import HELD_STATES, PARKED, Parking
 from huying.chassis.sealing import Sealer
+from huying.contracts.wording import mask_numbers
 
 from .system import SERVICES
-
-_PHONE = re.compile(r"(?<!\d)(1[3-9]\d)[- ]?\d{4}[- ]?(\d{4})(?!\d)")
-_LANDLINE = re.compile(r"(?<!\d)(0\d{2,3})[- ]?\d{3,4}[- ]?(\d{4})(?!\d)")
-_ID_NUMBER = re.compile(r"(?<!\d)(\d{2})\d{13,14}([\dXx]{2})(?![\dXx])")
 
 COLUMNS = dict.fromkeys(
     ("state", "topic", "partition", "offset", "reason", "message", "parked_at", "attempts", "hold", "bytes"), 1
 )
-
-
-def mask(text: str) -> str:
-    """Telephone and identity numbers hidden: 138****1234."""
-    for pattern in (_ID_NUMBER, _PHONE, _LANDLINE):
-        text = pattern.sub(r"\1****\2", text)
-    return text
 
 
 class Lot:
@@ -55,7 +44,7 @@ class Lot:
             if row is None:
                 continue
             record = parking.restore(row)
-            hide = (lambda text: text) if raw else mask
+            hide = (lambda text: text) if raw else mask_numbers
             facts = {name: row.get(name) for name in (*COLUMNS, "stack", "cut", "released_at")}
             return {
                 "service": service,

@@ -103,8 +103,7 @@ def ensure(folder: Path, pack: Path | None = None) -> Installation:
     tokens_path = folder / "tokens.json"
     if not tokens_path.exists():
         entries, tokens = _demo_keys(chosen)
-        made.keys.touch(mode=0o600)
-        made.keys.write_text(json.dumps(entries, ensure_ascii=False, indent=1) + "\n", "utf-8")
+        write_entry(made.keys, *entries)  # beside what was registered before the first start
         write_private(tokens_path, json.dumps(tokens, indent=1) + "\n")
     if not made.password_file.exists():
         password = secrets.token_urlsafe(PASSWORD_BYTES)

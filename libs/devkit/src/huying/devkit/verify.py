@@ -5,8 +5,9 @@ It reads everything from the start and believes no service's own figures. It rep
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pymongo import AsyncMongoClient
@@ -25,15 +26,20 @@ INVARIANTS = (
     "gaps",
     "conflicting",
     "clocks_fired_twice",
+    "not_fired",
     "ledger_differs",
     "unpublished",
 )
-"""What must be 0. `lost`: accepted, and in no incident; `in_two_incidents`; `unknown_reports`: in an incident, and never
-accepted; `feed_differs`: the feed tells of another incident than the database; `double_dispatch`: two active main
+"""What must be 0. `lost`: on the log or let in by a door, and in no incident; `in_two_incidents`; `unknown_reports`: in an
+incident, and never let in; `feed_differs`: the feed tells of another incident than the database; `double_dispatch`: two active main
 dispatches; `gaps`: a version missing on the feed; `conflicting`: one event id, two contents; `clocks_fired_twice`;
-`ledger_differs`: a ledger behind or ahead of its log; `unpublished`: events that never left."""
+`not_fired`: a deadline passed and nobody was told; `ledger_differs`: a ledger behind or ahead of its log; `unpublished`: events that never left."""
 
 EXAMPLES = 5
+DOORS = {"intake": "reports", "hotline-bridge": "orders"}
+"""Who answers 202, and where it remembers what it let in."""
+TOLD_WITHIN = timedelta(minutes=5)
+"""A live clock may be told that late without being called late; a replay's is told by its tick."""
 HELD = ["parked", "waiting", "requested"]
 
 
@@ -83,6 +89,9 @@ class Books:
     unpublished: Mapping[str, int]
     parked: Mapping[str, Sequence[tuple[str, int, int]]]
     """Service to (topic, partition, offset) of records held."""
+    doors: Mapping[str, Set[str]]
+    """Door to the reports that it let in, without those whose event still waits in its outbox."""
+    read_at: datetime
 
 
 async def books_of(mongo_url: str, prefix: str) -> Books:
@@ -91,11 +100,15 @@ async def books_of(mongo_url: str, prefix: str) -> Books:
     try:
         names = {service: f"{prefix}_{service.replace('-', '_')}" for service in CONSUMES}
         routing = client[names["routing"]]
-        positions, unpublished, parked = {}, {}, {}
+        positions, unpublished, parked, doors = {}, {}, {}, {}
         for service, name in names.items():
             database = client[name]
             positions[service] = {row["_id"]: row["at"] async for row in database["positions"].find()}
             unpublished[service] = await database["outbox"].count_documents({"published": None})
+            if service in DOORS:
+                let_in = database[DOORS[service]].find({"tracking_number": {"$type": "string"}}, {"_id": 1})
+                waiting = database["outbox"].find({"topic": topics.REPORTS.name, "published": None}, {"event": 1})
+                doors[service] = {row["_id"] async for row in let_in} - {row["event"] async for row in waiting}
             held = database["parked"].find({"state": {"$in": HELD}}, {"topic": 1, "partition": 1, "offset": 1})
             parked[service] = [(row["topic"], row["partition"], row["offset"]) async for row in held]
         return Books(
@@ -108,6 +121,8 @@ async def books_of(mongo_url: str, prefix: str) -> Books:
             positions=positions,
             unpublished=unpublished,
             parked=parked,
+            doors=doors,
+            read_at=datetime.now(UTC),
         )
     finally:
         await client.close()
@@ -118,6 +133,7 @@ def prove(log: Mapping[str, Sequence[Record]], books: Books, cluster: str) -> Pr
     proof = Proof()
     proof.parked = sum(map(len, books.parked.values()))
     proof.looked_at = {name: len(records) for name, records in log.items() if records}
+    proof.looked_at |= {name: len(let_in) for name, let_in in books.doors.items() if let_in}
     _identities(proof, log)
     steps = _steps(log)
     _reports(proof, log, books, steps)
@@ -125,7 +141,7 @@ def prove(log: Mapping[str, Sequence[Record]], books: Books, cluster: str) -> Pr
     for incident, count in Counter(books.active).items():
         if count > 1:
             proof.break_("double_dispatch", f"{incident}: {count} active main dispatches in the database")
-    _clocks(proof, log)
+    _clocks(proof, log, books.read_at)
     _ledgers(proof, log, books, cluster)
     for service, count in books.unpublished.items():
         if count:
@@ -175,10 +191,14 @@ def _reports(
     proof: Proof, log: Mapping[str, Sequence[Record]], books: Books, steps: Mapping[str, Sequence[Step]]
 ) -> None:
     accepted: set[str] = set()
+    logged: set[str] = set()
     held = set(books.parked.get("routing", ()))
     for record in log.get(topics.REPORTS.name, ()):
         report = _data(record).get("report_id")
-        if report is not None and (record.topic, record.partition, record.offset) not in held:
+        if report is None:
+            continue
+        logged.add(report)
+        if (record.topic, record.partition, record.offset) not in held:
             accepted.add(report)
     placed: dict[str, tuple[int, str]] = {}
     for incident, story in steps.items():
@@ -200,8 +220,11 @@ def _reports(
             proof.break_(
                 "feed_differs", f"{report}: {told.get(report)} on the feed, {where[report][0]} in the database"
             )
-    for report in set(books.reports) - accepted:
-        proof.break_("unknown_reports", f"{report}: in {books.reports[report]}, and never accepted")
+    for door, let_in in books.doors.items():
+        for report in let_in - logged - books.reports.keys():
+            proof.break_("lost", f"{report}: let in by {door}, and not on the log")
+    for report in books.reports.keys() - accepted - set().union(*books.doors.values()):
+        proof.break_("unknown_reports", f"{report}: in {books.reports[report]}, and never let in")
 
 
 def _feed(proof: Proof, steps: Mapping[str, Sequence[Step]]) -> None:
@@ -219,9 +242,11 @@ def _feed(proof: Proof, steps: Mapping[str, Sequence[Step]]) -> None:
                 proof.break_("double_dispatch", f"{incident}: {len(active)} active main dispatches at {version}")
 
 
-def _clocks(proof: Proof, log: Mapping[str, Sequence[Record]]) -> None:
-    """Started, breached and stopped once each; a warning once a step, which its event id names."""
+def _clocks(proof: Proof, log: Mapping[str, Sequence[Record]], read_at: datetime) -> None:
+    """Started, breached and stopped once each; a warning once a step, which its event id names. A breach when due."""
     once: dict[tuple[str, str], str] = {}
+    seen: set[str] = set()
+    due: dict[str, datetime | None] = {}
     for record in log.get(topics.CLOCKS.name, ()):
         data = _data(record)
         if record.event is None or "clock_id" not in data:
@@ -231,6 +256,19 @@ def _clocks(proof: Proof, log: Mapping[str, Sequence[Record]]) -> None:
             known = once.setdefault((data["clock_id"], what), record.event.id)
             if known != record.event.id:
                 proof.break_("clocks_fired_twice", f"{data['clock_id']}: {what} as {known} and {record.event.id}")
+        if record.event.id in seen:
+            continue  # the relay may repeat what it told; a clock goes its way once
+        seen.add(record.event.id)
+        silent = what in {"breached.v1", "stopped.v1", "paused.v1"} or (data["clock_id"], "breached.v1") in once
+        due[data["clock_id"]] = None if silent else datetime.fromisoformat(data["due_at"])
+    struck = (_data(record).get("instant") for record in log.get(topics.TICKS.name, ()))
+    ticks = [datetime.fromisoformat(instant) for instant in struck if instant]
+    told_to = max(ticks, default=read_at - TOLD_WITHIN)
+    for clock, deadline in due.items():
+        if deadline is not None and deadline < told_to:
+            proof.break_(
+                "not_fired", f"{clock}: due {deadline.isoformat()}, and nothing was told by {told_to.isoformat()}"
+            )
 
 
 def _ledgers(proof: Proof, log: Mapping[str, Sequence[Record]], books: Books, cluster: str) -> None:

@@ -26,6 +26,7 @@ from huying.contracts.incidents import (
 )
 from huying.contracts.orders import IncidentSplitV1
 from huying.contracts.ratings import Grade
+from huying.contracts.wording import mask_numbers
 
 Verdict = Literal["on_time", "late", "void"]
 Refusal = Literal["unknown", "used", "expired"]
@@ -180,7 +181,10 @@ def decide_clock(cases: Mapping[str, Case], event: ClockEvent) -> Decision:
 
 
 def decide_rating(case: Case | None, rating_id: str, grade: Grade, comment: str | None, at: datetime) -> Decision:
-    """A citizen's verdict: taken once, until the link's last moment; a call-back that was due before comes first."""
+    """A citizen's verdict: taken once, until the link's last moment; a call-back that was due before comes first.
+
+    Numbers of persons in the comment are masked: it goes on the bus.
+    """
     invitation = case.invitation(rating_id) if case else None
     if case is None or invitation is None:
         return Decision(refusal="unknown")
@@ -191,7 +195,11 @@ def decide_rating(case: Case | None, rating_id: str, grade: Grade, comment: str 
     before = decide_silence(case, at)
     [case] = before.cases or (case,)
     given = invitation.model_copy(
-        update={"grade": grade, "comment": comment, "rated_at": max(_milliseconds(at), invitation.at)}
+        update={
+            "grade": grade,
+            "comment": comment and mask_numbers(comment),
+            "rated_at": max(_milliseconds(at), invitation.at),
+        }
     )
     invitations = tuple(given if one.rating_id == rating_id else one for one in case.invitations)
     case = case.model_copy(update={"invitations": invitations, "callback_due_at": None})

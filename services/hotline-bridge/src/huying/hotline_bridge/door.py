@@ -64,14 +64,22 @@ async def take_alarm(ground: Ground, alarm: Alarm, trace: str | None = None) -> 
         Problem: 422 for a village that the county does not have.
         Transient: the database cannot take it now; nothing was stored.
     """
-    bridge: Bridge = ground.handler
+    arrival = arrival_of_alarm(ground.handler, alarm)
+    return arrival, await _decided(ground, arrival, trace)
+
+
+def arrival_of_alarm(bridge: Bridge, alarm: Alarm) -> Arrival:
+    """A line of a device as it is decided about.
+
+    Raises:
+        Problem: 422 for a village that the county does not have.
+    """
     body = alarms.submitted(alarm, bridge.pack.code)
     digest = digest_of(alarm.model_dump(mode="json"), bridge.keys.body)
     try:
-        arrival = arrival_of(alarms.SOURCE, alarm.origin_id, body, bridge.pack, digest, None)
+        return arrival_of(alarms.SOURCE, alarm.origin_id, body, bridge.pack, digest, None)
     except UnknownCode as error:
         raise invalid([Fault(error.field, error.field, str(error))]) from error
-    return arrival, await _decided(ground, arrival, trace)
 
 
 async def _decided(ground: Ground, arrival: Arrival, trace: str | None) -> Decision:

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from huying.chassis.errors import Broken
 from huying.chassis.measures import Measures
-from huying.chassis.message import API, Effects, Message, Outgoing, Stateless
+from huying.chassis.message import API, Effects, Message, Outgoing, Stateless, WriteOp
 from huying.chassis.mongo import Mongo
-from huying.contracts.identity import deterministic_id
+from huying.chassis.parking import PARKED
 from huying.contracts.incidents import IncidentEvent
 from huying.contracts.topics import REPORTS
 from huying.county import Pack
@@ -18,15 +19,15 @@ from .domain.acceptance import Accepted, Arrival, Keys, Known, Refused, decide
 from .domain.mapping import OriginMapping
 from .domain.standing import UNTOLD, Standing, incident_after, reports_of, standing
 
+LINES = "mqtt"
+"""The way by which lines of devices come: in place of a cluster's id and of a topic where they are parked."""
+
 
 @dataclass(frozen=True, slots=True)
 class RefusedAlarm:
-    """A device's line that could not be used: sealed, because nobody knows what is in it."""
+    """A device's line that could not be used. `parked` keeps it sealed, because nobody knows what is in it."""
 
-    topic: str
-    sealed: bytes
-    digest: str
-    reason: str
+    parked: WriteOp
 
 
 @dataclass(slots=True)
@@ -72,14 +73,15 @@ class Bridge(Stateless):
         """One message."""
         body = message.body
         if isinstance(body, Arrival):
-            return self._on_arrival(state, body, now)
+            return self._on_arrival(state, body, now, message.topic)
         if isinstance(body, RefusedAlarm):
-            return self._on_refused(body, now)
+            self.refused_alarms.inc()
+            return Effects().write(PARKED, body.parked)
         if message.topic != API and isinstance(body, IncidentEvent):
             return self._on_incident(state, body)
         return Effects()
 
-    def _on_arrival(self, state: State, arrival: Arrival, now: datetime) -> Effects:
+    def _on_arrival(self, state: State, arrival: Arrival, now: datetime, way: str) -> Effects:
         before = state.orders.get(arrival.report_id)
         known = Known(before["_id"], before["tracking_number"], before["digest"]) if before else None
         decision = decide(known, arrival, self.pack, self.keys, now)
@@ -93,13 +95,8 @@ class Bridge(Stateless):
             state.orders[arrival.report_id] = document
         outcome = decision.reason if isinstance(decision, Refused) else type(decision).__name__.lower()
         self.accepted.labels(arrival.source, outcome).inc()
-        return effects
-
-    def _on_refused(self, refused: RefusedAlarm, now: datetime) -> Effects:
-        effects = Effects()
-        name = deterministic_id("ra", refused.topic, refused.digest)
-        repository.save_refused(effects, name, refused.topic, refused.sealed, refused.reason, now)
-        self.refused_alarms.inc()
+        if way == LINES and isinstance(decision, Refused):  # out of the parking, where it stays: nobody waits for words
+            raise Broken(decision.reason, f"{decision.field}: {decision.message}")
         return effects
 
     def _on_incident(self, state: State, event: IncidentEvent) -> Effects:

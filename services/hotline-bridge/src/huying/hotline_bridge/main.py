@@ -8,14 +8,15 @@ import httpx
 from fastapi import FastAPI
 
 from huying import county
-from huying.chassis.message import Handler
+from huying.chassis.message import Handler, Message
+from huying.chassis.parking import RawRecord
 from huying.chassis.service import Ground, build
 from huying.contracts import topics
 
 from . import api
 from .domain import mapping
 from .domain.acceptance import Keys
-from .handlers import Bridge
+from .handlers import LINES, Bridge
 from .repository import INDEXES
 from .settings import Settings
 from .vault import Vault
@@ -30,6 +31,11 @@ def create_app(settings: Settings | None = None, *, vault: httpx.AsyncBaseTransp
         pack = county.load(settings.pack)
         mappings = {origin: mapping.read(origin, document) for origin, document in pack.mappings.items()}
         return Bridge(ground.mongo, ground.measures, pack, mappings, Keys.of(settings.secret.get_secret_value()))
+
+    def read_parked(ground: Ground, record: RawRecord) -> Message:
+        from . import mqtt
+
+        return mqtt.read_parked(ground, record)
 
     @contextlib.asynccontextmanager
     async def beside(ground: Ground) -> AsyncIterator[None]:
@@ -48,6 +54,7 @@ def create_app(settings: Settings | None = None, *, vault: httpx.AsyncBaseTransp
         routers=(api.router,),
         indexes=INDEXES,
         beside=beside,
+        ways={LINES: read_parked},
         title="呼应 · 热线接入",
     )
     app.state.vault = client

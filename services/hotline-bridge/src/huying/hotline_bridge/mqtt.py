@@ -6,6 +6,7 @@ It never lets a broken line stand in the way of the next one, and never gives up
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from hashlib import sha256
 
 import structlog
@@ -16,14 +17,16 @@ from zmqtt import MQTTError
 
 from huying.chassis.decoding import describe
 from huying.chassis.errors import Broken, Transient
+from huying.chassis.ledger import Partition
+from huying.chassis.message import Message
+from huying.chassis.parking import Failure, RawRecord
 from huying.chassis.problem import Problem
-from huying.chassis.sealing import Sealer
 from huying.chassis.service import Ground
 
 from .domain.acceptance import Refused
 from .domain.alarms import Alarm
-from .door import take_alarm
-from .handlers import Bridge, RefusedAlarm
+from .door import arrival_of_alarm, take_alarm
+from .handlers import LINES, Bridge, RefusedAlarm
 from .settings import Settings
 
 FIRST_PAUSE_S = 0.1
@@ -32,6 +35,12 @@ LONGEST_PAUSE_S = 5.0
 
 KEEPALIVE_S = 15
 """A dead connection is noticed within this and a half; the broker keeps what comes meanwhile."""
+
+REFUSED_KEPT = timedelta(days=90)
+"""As long as parked records of the log stay on their topic: they wait for a person, who may be on leave. Not for ever,
+because a broken device may send a new one every second."""
+
+INVALID = "invalid_data"
 
 log = structlog.get_logger()
 
@@ -61,7 +70,6 @@ class Alarms:
         self._ground = ground
         self._url = settings.mqtt_url.get_secret_value()
         self._client_id = f"{settings.database}-{settings.replica}"
-        self._sealer = Sealer(settings.secret.get_secret_value(), "parked")
         self._connected = ground.measures.gauge("mqtt_connected_connections", "1 while the MQTT broker has us")
 
     async def run(self) -> None:
@@ -139,7 +147,7 @@ class Alarms:
         try:
             alarm = Alarm.model_validate_json(line)
         except ValidationError as error:
-            await self._refuse(topic, line, describe(error))
+            await self._refuse(topic, line, Failure(INVALID, describe(error)))
             return
         pause = FIRST_PAUSE_S
         while True:
@@ -150,29 +158,52 @@ class Alarms:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE_S)
             except Problem as error:
-                await self._refuse(topic, line, str(error))
+                await self._refuse(topic, line, Failure(INVALID, str(error)))
                 return
             except Broken as error:
-                await self._refuse(topic, line, error.reason)
+                await self._refuse(topic, line, Failure.of(error))
                 return
             else:
                 if isinstance(decision, Refused):
-                    await self._refuse(topic, line, f"{decision.reason}: {decision.field}")
+                    await self._refuse(topic, line, Failure(decision.reason, f"{decision.field}: {decision.message}"))
                 return
 
-    async def _refuse(self, topic: str, line: bytes, reason: str) -> None:
-        log.error("alarm refused", topic=topic, reason=reason)
-        digest = sha256(line).hexdigest()
-        refused = RefusedAlarm(topic[:200], self._sealer.seal(line), digest, reason[:500])
+    async def _refuse(self, topic: str, line: bytes, failure: Failure) -> None:
+        """Park it, so that a person sees it with `huying dlq` and can have it taken when its cause is mended."""
+        log.error("alarm refused", topic=topic, reason=failure.reason, error=failure.message)
+        record = RawRecord(Partition(LINES, topic[:200], 0), _number_of(line), None, line, ())
+        refused = RefusedAlarm(self._ground.parking.keep(record, failure, REFUSED_KEPT))
         pause = FIRST_PAUSE_S
         while True:
             try:
-                await self._ground.submit(refused, digest)
+                await self._ground.submit(refused, self._ground.parking.id_of(record))
             except Transient:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE_S)
             else:
                 return
+
+
+def _number_of(line: bytes) -> int:
+    """In place of an offset, which MQTT does not have: the same line again is the same parked record."""
+    return int.from_bytes(sha256(line).digest()[:8]) >> 1
+
+
+def read_parked(ground: Ground, record: RawRecord) -> Message:
+    """A line out of the parking, for another try.
+
+    Raises:
+        Broken: it cannot be used as it is, or not yet.
+    """
+    try:
+        alarm = Alarm.model_validate_json(record.value)
+    except ValidationError as error:
+        raise Broken(INVALID, describe(error)) from error
+    try:
+        arrival = arrival_of_alarm(ground.handler, alarm)
+    except Problem as error:
+        raise Broken(INVALID, str(error)) from error
+    return Message(LINES, arrival.report_id, arrival, time=arrival.body.received_at)
 
 
 async def _undecoded(message: MQTTMessage) -> bytes:

@@ -1,10 +1,9 @@
-"""Documents of the bridge: `orders`, `incidents`, `refused_alarms`. Builds writes and reads; decides nothing.
+"""Documents of the bridge: `orders`, `incidents`. Builds writes and reads; decides nothing.
 
 No document holds a name, a number or an order's own words.
 """
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
 from typing import Any
 
 from pymongo import IndexModel, InsertOne, UpdateOne
@@ -17,17 +16,12 @@ from .domain.standing import Standing
 
 ORDERS = "orders"
 INCIDENTS = "incidents"
-REFUSED_ALARMS = "refused_alarms"
-
-REFUSED_KEPT = timedelta(days=90)
-"""As long as parked records of the log: they wait for a person, who may be on leave."""
 
 INDEXES: dict[str, list[IndexModel]] = {
     ORDERS: [
         IndexModel([("origin", 1), ("number", 1)], unique=True),
         IndexModel("incidents"),
     ],
-    REFUSED_ALARMS: [IndexModel("refused_at", expireAfterSeconds=int(REFUSED_KEPT.total_seconds()))],
 }
 
 
@@ -63,12 +57,6 @@ def save_standing(effects: Effects, report_id: str, moves: dict[str, int], told:
 def save_incident(effects: Effects, incident_id: str, fields: dict[str, Any]) -> None:
     """The incident after a step."""
     effects.write(INCIDENTS, UpdateOne({"_id": incident_id}, {"$set": dict(fields)}, upsert=True))
-
-
-def save_refused(effects: Effects, refused_id: str, topic: str, sealed: bytes, reason: str, at: datetime) -> None:
-    """A line of a device that could not be used, sealed, for a person to look at."""
-    row = {"topic": topic, "sealed": sealed, "reason": reason, "refused_at": at}
-    effects.write(REFUSED_ALARMS, UpdateOne({"_id": refused_id}, {"$setOnInsert": row}, upsert=True))
 
 
 async def find_orders(

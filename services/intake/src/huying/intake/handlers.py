@@ -13,9 +13,10 @@ from huying.chassis.clock import Clock
 from huying.chassis.measures import Measures
 from huying.chassis.message import API, Effects, Message, Outgoing, Stateless
 from huying.chassis.mongo import Mongo
-from huying.chassis.security import SIGNATURE_HEADER, KeyRing, Principal, signed_bytes
-from huying.contracts import identity, topics
+from huying.chassis.security import KeyRing, Principal, signed_bytes
+from huying.contracts import identity, topics, wording
 from huying.contracts.clocks import ClockEvent
+from huying.contracts.envelope import SIGNATURE_HEADER
 from huying.contracts.incidents import IncidentEvent, IncidentOpenedV1, IncidentReportJoinedV1
 from huying.contracts.message import Event
 from huying.contracts.ratings import IncidentRatedV1
@@ -23,7 +24,7 @@ from huying.contracts.reports import Reporter, ReportRejectedV1, ReportSubmitted
 from huying.county import Pack
 
 from . import repository
-from .domain import acceptance, persons, progress, wording
+from .domain import acceptance, persons, progress
 from .domain.acceptance import Accepted, Keys, Known, Refused, Repeated, Submitted
 from .repository import Vault
 

@@ -8,8 +8,16 @@ import typer
 from .screen import fail, say_json
 
 app = typer.Typer(help="密钥与账号 · secret, machine keys, accounts", no_args_is_help=True)
-Ring = Annotated[Path, typer.Option("--keys", envvar="HUYING_KEYS", help="keys.json 的位置")]
-DEFAULT_RING = Path(".run/keys.json")
+Ring = Annotated[
+    Path | None, typer.Option("--keys", envvar="HUYING_KEYS", help="keys.json 的位置（默认 huying up 的 .run/up）")
+]
+
+
+def _ring(given: Path | None) -> Path:
+    """The running system's, which reads it again when it changes."""
+    from ..stack import default_directory
+
+    return given or default_directory() / "keys.json"
 
 
 def _role(text: str) -> Any:
@@ -38,7 +46,7 @@ def create(
     signing: Annotated[
         bool, typer.Option("--signing", help="同时生成 Ed25519 签名密钥（直接写 Kafka 的系统）")
     ] = False,
-    keys: Ring = DEFAULT_RING,
+    keys: Ring = None,
 ) -> None:
     """建一把机器密钥，令牌只显示这一次。Make a machine key; its token is shown once."""
     from huying.chassis.security import write_entry
@@ -52,7 +60,7 @@ def create(
     if signing:
         private, public = signing_pair()
         entry["public_key"], shown["private_key"] = public, private
-    write_entry(keys, entry)
+    write_entry(_ring(keys), entry)
     say_json(shown)
 
 
@@ -62,7 +70,7 @@ def account(
     role: Annotated[str, typer.Option(help="dispatcher, leader, supervisor, unit")] = "dispatcher",
     unit: Annotated[str | None, typer.Option(help="所属单位代码")] = None,
     password: Annotated[str | None, typer.Option(envvar="HUYING_PASSWORD", help="不给则生成")] = None,
-    keys: Ring = DEFAULT_RING,
+    keys: Ring = None,
 ) -> None:
     """建一个控制台账号。Make an account for the console."""
     import secrets
@@ -72,6 +80,17 @@ def account(
     from ..installation import PASSWORD_BYTES, account_entry
 
     chosen = password or secrets.token_urlsafe(PASSWORD_BYTES)
-    write_entry(keys, account_entry(name, chosen, _role(role), unit))
+    write_entry(_ring(keys), account_entry(name, chosen, _role(role), unit))
     shown = {"name": name, "role": role}
     say_json(shown if password else {**shown, "password": chosen})
+
+
+@app.command()
+def remove(key_id: Annotated[str, typer.Argument(help="密钥或账号的名字")], keys: Ring = None) -> None:
+    """收回一把密钥或一个账号，立即生效。Take back a key or an account, at once."""
+    from huying.chassis.security import remove_entry
+
+    ring = _ring(keys)
+    if not remove_entry(ring, key_id):
+        fail(f"{str(ring)!r} 里没有 {key_id!r} · no such key or account")
+    typer.echo(f"已收回 {key_id} · removed", err=True)

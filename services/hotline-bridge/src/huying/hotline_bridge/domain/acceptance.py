@@ -9,12 +9,11 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from huying.chassis.sealing import derive, keyed_hash
-from huying.contracts import identity
+from huying.contracts import identity, wording
 from huying.contracts.places import Place
 from huying.contracts.reports import ReportAcceptedV1, Reporter, ReporterRef, ReportSubmittedV1
 from huying.county import Pack
 
-from . import wording
 from .places import located
 
 CLOCK_LEEWAY = timedelta(minutes=10)
@@ -25,6 +24,9 @@ ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 TRACKING_CHARS = 12
 """60 bits: with a million reports, a guesser needs a million million tries for one."""
+
+SHORTEST_PHONE = 7
+"""A number of a county's exchange has seven digits; less than that is no number (无, 0, 110)."""
 
 REF_HEX = 24
 """96 bits: no two persons of a county share a reference by accident."""
@@ -133,17 +135,30 @@ def arrival_of(
     """
     place = located(body, pack.channel(body.channel), pack)
     person = body.reporter
-    address = wording.hide(place.address or "", person) or None
+    address = hide(place.address or "", person) or None
     shown = body.model_copy(
         update={
-            "text": wording.hide(wording.clean(body.text), person),
-            "category_hint": wording.hide(wording.clean_line(body.category_hint or ""), person) or None,
+            "text": hide(wording.clean(body.text), person),
+            "category_hint": hide(wording.clean_line(body.category_hint or ""), person) or None,
             "reporter": None,
         }
     )
-    town = wording.hide(place.town or "", person) or None
+    town = hide(place.town or "", person) or None
     shown_place = place.model_copy(update={"address": address, "town": town})
     return Arrival(source, origin_id, shown, shown_place, digest, reporter)
+
+
+def hide(text: str, reporter: Reporter | None) -> str:
+    """`text` as it may be published: numbers masked, and the reporter's own name and number too."""
+    hidden = wording.mask_numbers(text)
+    if reporter is None:
+        return hidden
+    if reporter.name and len(reporter.name) > 1:
+        hidden = hidden.replace(reporter.name, f"{reporter.name[:1]}**")
+    phone = "".join(character for character in reporter.phone or "" if character.isdigit())
+    if len(phone) >= SHORTEST_PHONE:
+        hidden = hidden.replace(phone, f"****{phone[-2:]}")
+    return hidden
 
 
 def names_a_person(reporter: Reporter | None) -> bool:

@@ -7,11 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from huying.contracts import wording
 from huying.contracts.message import Code, Identifier, Instant, Value
 from huying.contracts.places import Point
 from huying.contracts.reports import Device, ReportSubmittedV1
-
-from . import wording
 
 CHANNEL = "iot"
 SOURCE = "iot"

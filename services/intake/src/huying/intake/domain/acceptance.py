@@ -12,11 +12,11 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from huying.contracts import identity
+from huying.contracts import identity, wording
 from huying.contracts.reports import Attachment, ReportAcceptedV1, Reporter, ReporterRef, ReportSubmittedV1
 from huying.county import Pack
 
-from . import persons, wording
+from . import persons
 from .places import UnknownCode, located
 
 CLOCK_LEEWAY = timedelta(minutes=10)

@@ -7,9 +7,8 @@ import re
 import unicodedata
 from collections.abc import Callable
 
+from huying.contracts import wording
 from huying.contracts.reports import Reporter, ReporterRef
-
-from . import wording
 
 REF_HEX = 24
 """96 bits: no two persons of a county share a reference by accident."""
@@ -62,9 +61,9 @@ def reference_of(reporter: Reporter, scope: str, hashed: Callable[..., str]) -> 
         identity = ("reference", unicodedata.normalize("NFKC", reporter.reference))
     else:
         identity = (f"name in {scope}", reporter.name or "")
-    parts = [wording.mask_name(reporter.name)] if reporter.name else []
+    parts = [mask_name(reporter.name)] if reporter.name else []
     if phone is not None:
-        parts.append(wording.mask_phone(phone))
+        parts.append(mask_phone(phone))
     elif id_number is not None:
         parts.append(wording.mask_id_number(id_number))
     elif reporter.reference is not None:
@@ -73,15 +72,25 @@ def reference_of(reporter: Reporter, scope: str, hashed: Callable[..., str]) -> 
     return ReporterRef(ref=f"ps-{hashed(*identity)[:REF_HEX]}", masked=masked)
 
 
+def mask_name(name: str) -> str:
+    """Surname only, without telling how long the name is: 张**."""
+    return f"{name[:1]}**"
+
+
+def mask_phone(phone: str) -> str:
+    """138****1234; of a short number nothing but its last two digits."""
+    return f"{phone[:3]}****{phone[-4:]}" if len(phone) >= 11 else f"****{phone[-2:]}"
+
+
 def hide(text: str, reporter: Reporter | None) -> str:
     """`text` as it may be published: numbers masked, and the reporter's own name and numbers too."""
     hidden = wording.mask_numbers(text)
     if reporter is None:
         return hidden
     if reporter.name and len(reporter.name) > 1:
-        hidden = hidden.replace(reporter.name, wording.mask_name(reporter.name))
+        hidden = hidden.replace(reporter.name, mask_name(reporter.name))
     phone = phone_of(reporter.phone)
     if phone is not None:
-        hidden = hidden.replace(phone, wording.mask_phone(phone))
+        hidden = hidden.replace(phone, mask_phone(phone))
     id_number = id_number_of(reporter.id_number)
     return hidden.replace(id_number, wording.mask_id_number(id_number)) if id_number is not None else hidden

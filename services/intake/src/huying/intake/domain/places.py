@@ -1,10 +1,9 @@
 """Where it is: codes of the county pack, WGS-84. An unknown code is refused; unknown words stay words."""
 
+from huying.contracts import wording
 from huying.contracts.places import Place, Point
 from huying.contracts.reports import ReportSubmittedV1
 from huying.county import Channel, Pack, Town, accuracy_m, to_wgs84
-
-from . import wording
 
 DECIMALS = 7
 """A centimetre: more digits are the conversion's own noise."""

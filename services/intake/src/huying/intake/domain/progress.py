@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
+from huying.contracts import wording
 from huying.contracts.clocks import (
     ClockBreachedV1,
     ClockEvent,
@@ -18,8 +19,6 @@ from huying.contracts.clocks import (
 from huying.contracts.incidents import IncidentCompletedV1, IncidentEvent, IncidentMergedV1
 from huying.contracts.message import Instant, Value
 from huying.contracts.orders import IncidentRedoneV1
-
-from . import wording
 
 StepCode = Literal["reported", "classified", "assigned", "handled", "answered", "rated"]
 StepState = Literal["done", "current", "todo"]

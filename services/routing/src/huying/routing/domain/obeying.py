@@ -6,6 +6,7 @@ from huying.contracts import commands
 from huying.contracts.commands import CommandIssuedV1
 from huying.contracts.incidents import CommandDeclinedV1
 from huying.contracts.moves import MOVES, legal, permitted
+from huying.contracts.wording import masked
 
 from .. import asides, steps
 from ..incident import Cause, Incident
@@ -20,7 +21,7 @@ def obey(command: CommandIssuedV1, scene: Scene, at: datetime) -> Decision:
     if refusal is None and incident is not None:
         cause = Cause(at, scene.catalogue.pack.hash, command.command_id, command.actor)
         turn = Turn(scene, cause)
-        refusal = _act(turn, incident, command.action)
+        refusal = _act(turn, incident, masked(command.action))  # the feed tells no number, whoever wrote the command
         if refusal is None:
             turn.decision.commanded = incident.id
             return turn.decision
