@@ -1,6 +1,7 @@
 """The chassis on the real broker and database: exactly once, poison parked alone, order kept behind a parked record."""
 
 import importlib.util
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -191,6 +192,55 @@ async def test_a_parked_record_holds_back_its_key_only_and_its_replay_releases_t
         await until(lambda: ground.parking.held == {}, "nothing held back")
         await bench.give("a", 7)
         await until(lambda: _is(app, {"a": 110, "b": 5}), "records flow again")
+
+
+async def test_a_replay_that_fails_again_keeps_what_waits_behind_it_waiting(bench: Bench) -> None:
+    """Of one key nothing passes the record that is still broken, whether the fold or the database says so."""
+    await bench.give("a", 666, 1, 2)
+    await bench.give("b", 13, 3)
+    app = bench.app()
+    async with running(app):
+        ground = app.state.ground
+        await until(lambda: _count(app, "waiting", 3), "three records wait behind two poisons")
+        for parked in await _parked(app, "parked"):
+            assert await ground.parking.request(parked["_id"])
+
+        async def failed_again() -> bool:
+            return [row["attempts"] for row in await _parked(app, "parked")] == [2, 2]
+
+        await until(failed_again, "both were tried again, in vain")
+        assert await _sums(app) == {}
+        assert len(await _parked(app, "waiting")) == 3
+        original = type(ground.handler).fold
+
+        def healed(self: Any, state: Any, message: Any, now: Any) -> Any:
+            fixed = tally.NumberGivenV1(number=100) if message.body.number in {13, 666} else message.body
+            return original(self, state, type(message)(message.topic, message.id, fixed, message.key), now)
+
+        type(ground.handler).fold = healed
+        try:
+            for parked in await _parked(app, "parked"):
+                assert await ground.parking.request(parked["_id"])
+            await until(lambda: _is(app, {"a": 103, "b": 103}), "the replay and those behind it")
+        finally:
+            type(ground.handler).fold = original
+        await until(lambda: _drained(app), "an empty outbox")
+        await until(lambda: ground.parking.held == {}, "nothing held back")
+    totals = [json.loads(value)["total"] for event, value in await bench.told() if event.startswith("a/")]
+    assert totals == [100, 101, 103], "in order"
+
+
+async def test_what_waits_behind_a_record_that_is_gone_is_released_after_a_crash_in_between(bench: Bench) -> None:
+    """A replay is several transactions when its batch had to be split."""
+    await bench.give("a", 13, 1, 2)
+    app = bench.app()
+    async with running(app):
+        await until(lambda: _count(app, "waiting", 2), "two records wait behind the poison")
+        change = {"$set": {"state": "released"}}
+        await app.state.ground.mongo.collection("parked").update_one({"state": "parked"}, change)
+        await until(lambda: _is(app, {"a": 3}), "those behind it go on")
+        await bench.give("a", 4)
+        await until(lambda: _is(app, {"a": 7}), "records flow again")
 
 
 async def test_a_record_that_even_the_parking_refuses_is_passed_by_nothing(bench: Bench) -> None:

@@ -107,6 +107,8 @@ class MicroBatch:
         self._turn = asyncio.Lock()
         self._inbox: list[Item] = []
         self._pace = Pace(requests)
+        self._blocked: frozenset[str] = frozenset()
+        """Holds that this round of replays may not release any more: something of them failed again."""
         self.on_rows: Callable[[], None] = lambda: None
         """Called after every commit that wrote outbox rows."""
         self._began = False
@@ -161,10 +163,13 @@ class MicroBatch:
         """Process parked records whose replay was ordered, with what waits behind them."""
         async with self._turn:
             try:
+                if self._parking.held:  # another replica may have released some
+                    await self._parking.read()
                 stored = await self._parking.requested()
             except PyMongoError as error:
                 log.warning("the parking is out of reach", error=str(heals(error)))
                 return
+            self._blocked = frozenset()
             if stored:
                 await self._run([self._from_parking(one) for one in stored])
 
@@ -271,7 +276,7 @@ class MicroBatch:
         messages = [item.message for item in items if item.message is not None]
         with self._measures.transaction.time():
             state = await self._handler.load(messages)
-            batch = _Batch(dict(self._parking.held))
+            batch = _Batch(dict(self._parking.held), blocked=set(self._blocked))
             with self._telemetry.batch(messages) as spans:
                 for item in items:
                     self._fold(batch, state, item, spans)
@@ -284,6 +289,7 @@ class MicroBatch:
                     await self._ledger.commit(commit)
         self._handler.committed(state)
         self._parking.held = {key: n for key, n in batch.held.items() if n > 0}
+        self._blocked = frozenset(batch.blocked)
         self._measures.committed(len(items), batch.advance)
         for failure in batch.failures:
             self._measures.parked.labels(failure.reason).inc()
@@ -297,9 +303,9 @@ class MicroBatch:
         if record is not None:
             batch.advance[record.partition] = max(record.offset, batch.advance.get(record.partition, -1))
         hold = self._hold_of(item)
-        if hold is not None and hold in batch.blocked:
+        if item.stored is not None and hold in batch.blocked:
             return
-        if hold is not None and item.stored is None and batch.held.get(hold, 0) > 0 and record is not None:
+        if hold is not None and record is not None and batch.held.get(hold, 0) > 0:
             batch.held[hold] += 1
             batch.writes.extend((PARKED, write) for write in self._parking.park(record, hold, None))
             return
