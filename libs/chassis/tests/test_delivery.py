@@ -2,8 +2,9 @@
 
 import importlib.util
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from aiokafka.errors import MessageSizeTooLargeError
 from fastapi import FastAPI
 from pymongo import UpdateOne
 
+from huying.chassis import microbatch, ticks
+from huying.chassis.message import TIMER, Message
 from huying.chassis.settings import ServiceSettings
 from huying.chassis.testing import SECRET, running, until
 from huying.contracts.envelope import CloudEvent
@@ -241,6 +244,67 @@ async def test_what_waits_behind_a_record_that_is_gone_is_released_after_a_crash
         await until(lambda: _is(app, {"a": 3}), "those behind it go on")
         await bench.give("a", 4)
         await until(lambda: _is(app, {"a": 7}), "records flow again")
+
+
+async def test_what_fell_due_and_fails_is_set_aside_and_holds_back_nothing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether the fold refuses it or the database; it is tried again, with pauses, until it can be done."""
+    monkeypatch.setattr(microbatch, "FIRST_ASIDE", timedelta(milliseconds=100))
+    monkeypatch.setattr(microbatch, "LONGEST_ASIDE", timedelta(milliseconds=200))
+    wanted = {"a": 13, "b": 1, "c": 666, "d": 2}
+
+    async def due(self: Any, now: Any) -> list[Message]:
+        done = {row["_id"] async for row in self.mongo.collection("sums").find()}
+        left = {key: number for key, number in wanted.items() if key not in done}
+        return [Message(TIMER, f"{key}/{now}", tally.NumberGivenV1(number=n), key=key) for key, n in left.items()]
+
+    monkeypatch.setattr(tally.Tally, "due", due)
+    app = bench.app()
+    async with running(app) as client:
+        await until(lambda: _is(app, {"b": 1, "d": 2}), "the others are done")
+        await until(lambda: _metric(client, "huying_tally_due_failing_messages 2.0"), "it shows")
+        await bench.give("e", 5)
+        await until(lambda: _is(app, {"b": 1, "d": 2, "e": 5}), "records go on")
+        wanted |= {"a": 3, "c": 6}
+        await until(lambda: _is(app, {"a": 3, "b": 1, "c": 6, "d": 2, "e": 5}), "what failed is done")
+        await until(lambda: _metric(client, "huying_tally_due_failing_messages 0.0"), "it shows no more")
+
+
+@pytest.mark.parametrize("poison", [13, 666])
+async def test_what_happens_before_a_record_and_the_record_do_each_other_no_harm(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, poison: int
+) -> None:
+    """Of two that have to come first one fails; of the two records behind them one is broken itself."""
+    wanted = {"x": poison, "y": 1}
+
+    def overdue(_: Any, state: dict[str, Any], now: Any) -> Iterator[Message]:
+        for key, number in wanted.items():
+            if key not in state:
+                yield Message(TIMER, f"{key}/{now}", tally.NumberGivenV1(number=number), key=key)
+
+    async def due(self: Any, now: Any) -> list[Message]:
+        return list(overdue(self, {row["_id"]: row async for row in self.mongo.collection("sums").find()}, now))
+
+    original = tally.Tally.load
+
+    async def load(self: Any, messages: Any) -> Any:
+        extra = [Message(TIMER, key, None, key=key) for key in wanted]
+        return await original(self, [*messages, *extra])
+
+    monkeypatch.setattr(tally.Tally, "overdue", overdue)
+    monkeypatch.setattr(tally.Tally, "load", load)
+    monkeypatch.setattr(tally.Tally, "due", due)
+    monkeypatch.setattr(ticks, "LIVE_S", 3600.0)
+    await bench.give("a", 5)
+    await bench.give("b", 13)
+    app = bench.app()
+    async with running(app) as client:
+        await until(lambda: _is(app, {"a": 5, "y": 1}), "the record, and what could happen before it")
+        [parked] = await until(lambda: _parked(app, "parked"), "one is parked")
+        assert parked["key"] == b"b"
+        assert await _metric(client, "huying_tally_due_failing_messages 1.0")
+        await until(lambda: _drained(app), "told")
 
 
 async def test_a_record_that_even_the_parking_refuses_is_passed_by_nothing(bench: Bench) -> None:

@@ -1,14 +1,15 @@
 """The micro-batch: whatever has arrived goes through the handler in one transaction.
 
 Three fates, decided here and nowhere else: declined is an effect like any other; transient is retried with bounded
-back-off and nothing is skipped; broken is parked, found by bisecting when only the database knows.
+back-off and nothing is skipped; broken is parked, found by bisecting when only the database knows. What fell due has no
+record to park: it is set aside and tried again with growing pauses, and nothing else waits for it.
 """
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import structlog
@@ -34,6 +35,10 @@ LONGEST_PAUSE_S = 5.0
 
 CONFLICTS_IN_A_ROW = 8
 """A race is settled in one or two rounds; what still conflicts then is the documents' own fault."""
+
+FIRST_ASIDE = timedelta(seconds=10)
+LONGEST_ASIDE = timedelta(minutes=10)
+"""Of business time, so that a replay tries again at the same instants on every run."""
 
 HEADER_ROOM = 16 * 1024
 """What headers and framing may take of a record's limit."""
@@ -62,6 +67,14 @@ class Item:
         return self.stored.record if self.stored else self.record
 
 
+@dataclass(frozen=True, slots=True)
+class _Aside:
+    """Until when something due is left alone, and how long that was."""
+
+    until: datetime
+    pause: timedelta
+
+
 @dataclass(slots=True)
 class _Batch:
     """What one batch adds up to."""
@@ -75,6 +88,7 @@ class _Batch:
     answers: list[tuple[Item, Any]] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     blocked: set[str] = field(default_factory=set)
+    aside: list[tuple[Message, Failure]] = field(default_factory=list)
 
 
 class MicroBatch:
@@ -109,6 +123,7 @@ class MicroBatch:
         self._pace = Pace(requests)
         self._blocked: frozenset[str] = frozenset()
         """Holds that this round of replays may not release any more: something of them failed again."""
+        self._aside: dict[str, _Aside] = {}
         self.on_rows: Callable[[], None] = lambda: None
         """Called after every commit that wrote outbox rows."""
         self._began = False
@@ -151,8 +166,34 @@ class MicroBatch:
     async def due(self) -> None:
         """Process what became due by the clock's now."""
         async with self._turn:
-            while messages := await self.patiently(lambda: self._handler.due(self._clock.now())):
-                await self._run([Item(message) for message in messages])
+            while items := await self._due(self._clock.now()):
+                await self._run(items)
+
+    async def _due(self, now: datetime) -> list[Item]:
+        """What is due by `now` and not set aside; what is due no more is not aside either."""
+        messages = await self.patiently(lambda: self._handler.due(now))
+        due = {_name(message) for message in messages}
+        self._aside = {name: aside for name, aside in self._aside.items() if name in due}
+        self._measures.due_failing.set(len(self._aside))
+        return [Item(message) for message in messages if not self._left_alone(message)]
+
+    def _left_alone(self, message: Message) -> bool:
+        aside = self._aside.get(_name(message))
+        return aside is not None and self._clock.now() < aside.until
+
+    def _set_aside(self, message: Message, failure: Failure) -> None:
+        known = self._aside.get(_name(message))
+        pause = min(known.pause * 2, LONGEST_ASIDE) if known else FIRST_ASIDE
+        self._aside[_name(message)] = _Aside(self._clock.now() + pause, pause)
+        self._measures.due_failing.set(len(self._aside))
+        log.error(
+            "what fell due cannot be processed; set aside",
+            due=message.id,
+            reason=failure.reason,
+            error=failure.message,
+            stack=failure.stack,
+            pause_s=pause.total_seconds(),
+        )
 
     async def next_due(self) -> datetime | None:
         """When the next thing falls due, as things stand; None for never."""
@@ -265,7 +306,13 @@ class MicroBatch:
         if item.waiter is not None:
             _answer(item, error)
         elif item.raw is not None and item.failure is None:
-            await self._run([Item(None, item.record, Failure.of(error), stored=item.stored)])
+            if item.message and (due := await self._due(self._clock.stamp(item.message.time))):
+                await self._run(due)  # it may be the fault of what came before it, and not its own
+                await self._run([item])
+            else:
+                await self._run([Item(None, item.record, Failure.of(error), stored=item.stored)])
+        elif item.raw is None and item.message is not None:
+            self._set_aside(item.message, Failure.of(error))
         else:
             log.error("it cannot be processed", error=str(error), message=repr(item.message))
             raise error
@@ -293,6 +340,8 @@ class MicroBatch:
         self._measures.committed(len(items), batch.advance)
         for failure in batch.failures:
             self._measures.parked.labels(failure.reason).inc()
+        for message, failure in batch.aside:
+            self._set_aside(message, failure)
         if batch.rows:
             self.on_rows()
         for item, answer in batch.answers:
@@ -311,24 +360,28 @@ class MicroBatch:
             return
         failure = item.failure
         if failure is None and item.message is not None:
-            try:
-                with spans.of(item.message) as trace:
-                    effects = self._handler.fold(state, item.message, self._clock.stamp(item.message.time))
-                    rows = [encode(event, self._service, trace) for event in effects.events]
-            except (Conflict, Transient):
-                raise
-            except Exception as error:  # noqa: BLE001 - a poison record must not stop its batch-mates
-                if item.waiter is not None:
-                    batch.answers.append((item, error))
-                    return
-                failure = Failure.of(error)
-            else:
-                batch.writes.extend(effects.writes)
-                batch.documents |= effects.documents
-                batch.guards.extend(effects.guards)
-                batch.rows.extend(rows)
-                if item.waiter is not None:
-                    batch.answers.append((item, effects.answer))
+            now = self._clock.stamp(item.message.time)
+            if item.raw is not None:
+                for due in self._handler.overdue(state, now):
+                    if not self._left_alone(due) and all(_name(due) != _name(aside) for aside, _ in batch.aside):
+                        self._fold(batch, state, Item(due), spans)
+            with spans.of(item.message) as trace:
+                try:
+                    effects = self._handler.fold(state, item.message, now)
+                except (Conflict, Transient):
+                    raise
+                except Exception as error:  # noqa: BLE001 - a poison record must not stop its batch-mates
+                    if item.waiter is not None:
+                        batch.answers.append((item, error))
+                        return
+                    failure = Failure.of(error)
+                else:  # a refusal from here on is the whole batch's: the state has gone on
+                    batch.rows.extend([encode(event, self._service, trace) for event in effects.events])
+                    batch.writes.extend(effects.writes)
+                    batch.documents |= effects.documents
+                    batch.guards.extend(effects.guards)
+                    if item.waiter is not None:
+                        batch.answers.append((item, effects.answer))
         if failure is None:
             if item.stored is not None:
                 batch.guards.append(self._parking.release(item.stored))
@@ -338,6 +391,9 @@ class MicroBatch:
         self._park(batch, item, hold, failure)
 
     def _park(self, batch: _Batch, item: Item, hold: str | None, failure: Failure) -> None:
+        if item.raw is None and item.message is not None:
+            batch.aside.append((item.message, failure))
+            return
         batch.failures.append(failure)
         if hold is not None and item.stored is not None:
             batch.blocked.add(hold)
@@ -349,8 +405,6 @@ class MicroBatch:
             batch.rows.append(self._parking.dlq_row(item.record, failure))
             if hold is not None:
                 batch.held[hold] = batch.held.get(hold, 0) + 1
-        else:
-            raise Broken("due_message", f"{failure.message} on {item.message!r}")
 
     def _hold_of(self, item: Item) -> str | None:
         if item.stored is not None:
@@ -358,6 +412,11 @@ class MicroBatch:
         if item.record is None or item.record.partition.topic not in self._holding or item.record.key is None:
             return None
         return f"{item.record.partition.topic}/{item.record.key.decode('utf-8', 'replace')}"
+
+
+def _name(due: Message) -> str:
+    """What falls due for the same thing, at whatever instant it is asked, goes by one name."""
+    return due.key or due.id
 
 
 def _nowhere_left(items: Sequence[Item]) -> bool:
