@@ -102,6 +102,7 @@ class Routing:
             facts={f.report_id: f for f in facts},
             screenings={f.report_id: s for f, s in zip(facts, screened, strict=True)},
             refs=await repository.refs(regrouped) if regrouped else {},
+            wishes=await self.desk.load(messages),
             tracked=await repository.incident_of_tracking(tracked) if tracked else {},
         )
         if regrouped:
@@ -121,7 +122,7 @@ class Routing:
     def fold(self, state: Batch, message: Message, now: datetime) -> Effects:
         """Decide one message."""
         if message.topic == API:
-            return self.desk.fold(message.body)
+            return self.desk.fold(state.wishes, message.body)
         if isinstance(message.body, ReportAcceptedV1) and message.body.jurisdiction != self.jurisdiction:
             theirs = message.body.jurisdiction
             raise Broken("unknown_jurisdiction", f"{theirs!r}; this routing serves {self.jurisdiction!r}")
