@@ -154,6 +154,21 @@ async def test_poison_is_parked_alone_and_its_batch_mates_are_processed(bench: B
     }
 
 
+async def test_the_line_about_a_parked_record_carries_its_trace(
+    bench: Bench, capfd: pytest.CaptureFixture[str]
+) -> None:
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    mark = ("traceparent", f"00-{trace}-00f067aa0ba902b7-01".encode())
+    poison = CloudEvent("1", "t", tally.NumberGivenV1.TYPE, b"").headers()
+    await bench.raw("a", b'{"number": 13}', [*poison, mark])
+    await bench.raw("b", b"garbage", [mark])
+    app = bench.app()
+    async with running(app):
+        await until(lambda: _count(app, "parked", 2), "both parked")
+    said = [json.loads(line) for line in capfd.readouterr().err.splitlines() if line.startswith("{")]
+    assert [line["trace"] for line in said if line["event"] == "parked"] == [trace, trace]
+
+
 @pytest.mark.kafka
 async def test_a_broker_with_limits_refuses_an_oversized_record_to_its_sender(
     kafka_stack: Stack, unique_name: str

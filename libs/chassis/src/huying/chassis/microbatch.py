@@ -27,7 +27,7 @@ from .message import Document, Guard, Handler, Message, Outgoing, WriteOp
 from .mongo import heals, translate
 from .pace import Pace
 from .parking import PARKED, Failure, Parking, RawRecord, Stored
-from .telemetry import BatchSpans, Telemetry
+from .telemetry import BatchSpans, Telemetry, in_hand
 
 FIRST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 5.0
@@ -65,6 +65,14 @@ class Item:
     def raw(self) -> RawRecord | None:
         """The bytes, wherever they came from."""
         return self.stored.record if self.stored else self.record
+
+    @property
+    def trace(self) -> str | None:
+        """W3C traceparent of its cause, also of a record that could not be decoded."""
+        if self.message is not None:
+            return self.message.trace
+        header = self.raw.header("traceparent") if self.raw else None
+        return header.decode("ascii", "replace") if header else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +243,8 @@ class MicroBatch:
             except Exception as error:  # noqa: BLE001 - the one place where an unknown fault becomes a parked record
                 fate = translate(error)
                 if not isinstance(fate, Transient) and _nowhere_left(items):
-                    log.error("neither processed nor parked; nothing may pass it", error=str(error))
+                    with in_hand(items[0].trace):
+                        log.error("neither processed nor parked; nothing may pass it", error=str(error))
                     fate = Transient(f"the parking refuses a record: {error}")
                 if isinstance(fate, Transient):
                     pause = await self._wait_out(fate, pause)
@@ -326,7 +335,8 @@ class MicroBatch:
             batch = _Batch(dict(self._parking.held), blocked=set(self._blocked))
             with self._telemetry.batch(messages) as spans:
                 for item in items:
-                    self._fold(batch, state, item, spans)
+                    with in_hand(item.trace):
+                        self._fold(batch, state, item, spans)
                 whole = (
                     (name, ReplaceOne({"_id": one}, make(), upsert=True))
                     for (name, one), make in batch.documents.items()
@@ -364,7 +374,8 @@ class MicroBatch:
             if item.raw is not None:
                 for due in self._handler.overdue(state, now):
                     if not self._left_alone(due) and all(_name(due) != _name(aside) for aside, _ in batch.aside):
-                        self._fold(batch, state, Item(due), spans)
+                        with in_hand(due.trace):
+                            self._fold(batch, state, Item(due), spans)
             with spans.of(item.message) as trace:
                 try:
                     effects = self._handler.fold(state, item.message, now)

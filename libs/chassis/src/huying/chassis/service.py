@@ -36,7 +36,7 @@ from .relay import Relay
 from .sealing import Sealer
 from .security import KeyRing
 from .settings import ServiceSettings
-from .telemetry import Telemetry, configure_logs
+from .telemetry import RequestInHand, Telemetry, configure_logs
 
 GAUGES_S = 1.0
 
@@ -141,6 +141,7 @@ def build(
     app = FastAPI(title=title or f"Huying {settings.service}", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.ground = ground
     install(app)
+    app.add_middleware(RequestInHand)
     _health(app, ground)
     for router in routers:
         app.include_router(router)
