@@ -420,8 +420,8 @@ async def _count(app: FastAPI, state: str, wanted: int) -> bool:
     return len(await _parked(app, state)) == wanted
 
 
-async def test_two_replicas_and_a_zombie_leave_one_effect(bench: Bench) -> None:
-    """Both assign all partitions to themselves: the hardest case of two owners of one partition."""
+async def test_two_owners_of_one_partition_leave_one_effect(bench: Bench) -> None:
+    """Both assign all partitions to themselves. What a zombie with work in hand leaves: `tests/test_kill.py`."""
     one, two = bench.app(replica="one"), bench.app(replica="two")
     async with running(one), running(two):
         for number in range(101, 121):

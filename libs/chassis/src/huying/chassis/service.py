@@ -110,7 +110,7 @@ def build(
         title: for `/openapi.json`.
     """
     configure_logs(settings.service, settings.log_level)
-    faults.arm(settings.crash_at)
+    faults.arm(settings.crash_at, settings.freeze_at)
     ground = _ground(settings, topics)
 
     def ended(task: "asyncio.Task[None]") -> None:
