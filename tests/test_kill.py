@@ -9,7 +9,7 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,15 @@ from huying.chassis.broker import partitions_of
 from huying.chassis.faults import POINTS
 from huying.chassis.testing import until
 from huying.contracts.envelope import parse
-from huying.contracts.topics import INCIDENTS
+from huying.contracts.topics import INCIDENTS, REPORTS
+from huying.devkit.chaos.run import proof_at_rest
+from huying.devkit.replay.target import Target
 from huying.devkit.running import System
 from huying.devkit.stack import Stack
+from huying.devkit.stack.topics import EMBEDDED_PARTITIONS
 
 ROOT = Path(__file__).parents[1]
-REPORTS = 60
+SENT = 60
 PATIENCE_S = 90.0
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
@@ -51,7 +54,7 @@ def ground(request: pytest.FixtureRequest, fresh_stack: Callable[..., Stack]) ->
     return Ground(fresh_stack(broker=request.param), request.param)
 
 
-def lines(how_many: int = REPORTS) -> list[dict[str, Any]]:
+def lines(how_many: int = SENT) -> list[dict[str, Any]]:
     """The first reports of March that come through intake's door."""
     found = []
     with (ROOT / "tests/data/county/reports.jsonl").open(encoding="utf-8") as file:
@@ -95,17 +98,21 @@ def databases(ground: Ground) -> Any:
     return MongoClient(ground.stack.mongo_url, tz_aware=True, serverSelectionTimeoutMS=30000)
 
 
+def decided(ground: Ground, reports: set[str]) -> bool:
+    """Whether routing has decided all reports and published all it had to say."""
+    with databases(ground) as client:
+        routing = client["kill_routing"]
+        known = routing.reports.count_documents({"_id": {"$in": sorted(reports)}})
+        waiting = routing.outbox.count_documents({"published": None})
+        return bool(known == len(reports) and waiting == 0)
+
+
 def wait_decided(ground: Ground, reports: set[str]) -> None:
-    """Until routing has decided all reports and published all it had to say."""
+    wait(lambda: decided(ground, reports), "every report is decided")
 
-    async def decided() -> bool:
-        with databases(ground) as client:
-            routing = client["kill_routing"]
-            known = routing.reports.count_documents({"_id": {"$in": sorted(reports)}})
-            waiting = routing.outbox.count_documents({"published": None})
-            return bool(known == len(reports) and waiting == 0)
 
-    asyncio.run(until(decided, "every report is decided", PATIENCE_S))
+def wait(condition: Callable[[], Any], what: str) -> None:
+    asyncio.run(until(condition, what, PATIENCE_S))
 
 
 def feed(ground: Ground) -> list[dict[str, Any]]:
@@ -184,7 +191,7 @@ def test_intake_killed_at_a_fixed_point_answers_the_repeat_with_the_same_report(
             asyncio.run(until(dead, f"intake dies at {point}", PATIENCE_S))
             system.services.add("intake")
             reports = sending.result()
-        assert len(reports) == REPORTS
+        assert len(reports) == SENT
         assert send_all(system, lines()) == reports, "the same file again: the same reports"
         wait_decided(ground, reports)
         check_exact(ground, reports)
@@ -207,24 +214,47 @@ def test_a_part_of_the_stack_killed_in_the_middle_loses_nothing_that_was_accepte
         check_exact(ground, reports)
 
 
-def two_replicas(system: System) -> None:
-    """On Apache Kafka they share the partitions; on the embedded broker both read all, and the ledger takes one's word."""
-    for number in (1, 2):
-        system.replica("routing", f"routing-{number}")
+def measured(system: System, name: str, metric: str) -> float:
+    """Sum of a metric over its labels; `metric` may name some of them."""
+    text = httpx.get(f"{system.url(name)}/metrics", timeout=10, trust_env=False).text
+    return sum(float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(metric))
 
 
-def test_of_two_replicas_of_routing_one_frozen_and_back_and_the_other_killed_stay_exact(ground: Ground) -> None:
-    with ground.system("intake") as system:
-        two_replicas(system)
+def stopped(system: System, name: str) -> bool:
+    """Whether the process stands still, by the kernel's word."""
+    state = Path(f"/proc/{system.services.process(name).pid}/stat").read_text("utf-8")
+    return state.rpartition(")")[2].split()[0] == "T"
+
+
+IN_HAND = ("before-transaction", "inside-transaction", "before-publish", "between-publish-and-mark")
+OWNED = f'huying_routing_assigned_partitions{{topic="{REPORTS.name}"}}'
+
+
+@pytest.mark.parametrize("point", IN_HAND)
+def test_an_owner_frozen_with_work_in_hand_leaves_nothing_twice_when_it_is_back(ground: Ground, point: str) -> None:
+    """It stands still in the middle of a batch, another takes over, and then it goes on where it stood."""
+    everything = EMBEDDED_PARTITIONS if ground.broker == "embedded" else REPORTS.partitions
+    with ground.system("intake", HUYING_BATCH_RECORDS="7") as system:
+        zombie = system.replica("routing", "routing-1", HUYING_FREEZE_AT=f"{point}:2")
+        wait(lambda: measured(system, zombie, OWNED) == everything, "it owns what comes")
         reports = send_all(system, lines()[:20])
+        wait(lambda: stopped(system, zombie), f"it freezes at {point}")
+        assert not decided(ground, reports), "with work in hand"
+        other = system.replica("routing", "routing-2")
+        wait(lambda: measured(system, other, OWNED) == everything, "the other took over")
         wait_decided(ground, reports)
-        system.freeze("routing-1")
+        assert stopped(system, zombie)
+        system.thaw(zombie)
+        system.services.wait_ready(names=[zombie])
+        if point.endswith("transaction"):
+            retried = "huying_routing_retries_total"
+            wait(lambda: measured(system, zombie, retried) > 0, "what it had in hand was refused")
         reports |= send_all(system, lines()[20:40])
         wait_decided(ground, reports)
-        system.thaw("routing-1")
+        system.kill(other)
         reports |= send_all(system, lines()[40:])
         wait_decided(ground, reports)
-        system.kill("routing-2")
-        reports |= send_all(system, lines(2 * REPORTS)[REPORTS:])
-        wait_decided(ground, reports)
         check_exact(ground, reports)
+        target = replace(Target.of(system.services), services=("intake", "routing"))
+        _, proof = asyncio.run(proof_at_rest(target))
+    assert (proof.violations, proof.parked) == (0, 0), proof.examples

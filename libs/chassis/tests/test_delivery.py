@@ -1,8 +1,10 @@
 """The chassis on both brokers and a real database: exactly once, poison parked alone, order kept behind a parked record."""
 
 import importlib.util
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,6 +14,8 @@ from aiokafka.errors import MessageSizeTooLargeError
 from fastapi import FastAPI
 from pymongo import UpdateOne
 
+from huying.chassis import microbatch, ticks
+from huying.chassis.message import TIMER, Message
 from huying.chassis.settings import ServiceSettings
 from huying.chassis.testing import SECRET, running, until
 from huying.contracts.envelope import CloudEvent
@@ -159,6 +163,21 @@ async def test_poison_is_parked_alone_and_its_batch_mates_are_processed(bench: B
     assert reasons == expected
 
 
+async def test_the_line_about_a_parked_record_carries_its_trace(
+    bench: Bench, capfd: pytest.CaptureFixture[str]
+) -> None:
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    mark = ("traceparent", f"00-{trace}-00f067aa0ba902b7-01".encode())
+    poison = CloudEvent("1", "t", tally.NumberGivenV1.TYPE, b"").headers()
+    await bench.raw("a", b'{"number": 13}', [*poison, mark])
+    await bench.raw("b", b"garbage", [mark])
+    app = bench.app()
+    async with running(app):
+        await until(lambda: _count(app, "parked", 2), "both parked")
+    said = [json.loads(line) for line in capfd.readouterr().err.splitlines() if line.startswith("{")]
+    assert [line["trace"] for line in said if line["event"] == "parked"] == [trace, trace]
+
+
 @pytest.mark.kafka
 async def test_a_broker_with_limits_refuses_an_oversized_record_to_its_sender(
     kafka_stack: Stack, unique_name: str
@@ -200,6 +219,116 @@ async def test_a_parked_record_holds_back_its_key_only_and_its_replay_releases_t
         await until(lambda: ground.parking.held == {}, "nothing held back")
         await bench.give("a", 7)
         await until(lambda: _is(app, {"a": 110, "b": 5}), "records flow again")
+
+
+async def test_a_replay_that_fails_again_keeps_what_waits_behind_it_waiting(bench: Bench) -> None:
+    """Of one key nothing passes the record that is still broken, whether the fold or the database says so."""
+    await bench.give("a", 666, 1, 2)
+    await bench.give("b", 13, 3)
+    app = bench.app()
+    async with running(app):
+        ground = app.state.ground
+        await until(lambda: _count(app, "waiting", 3), "three records wait behind two poisons")
+        for parked in await _parked(app, "parked"):
+            assert await ground.parking.request(parked["_id"])
+
+        async def failed_again() -> bool:
+            return [row["attempts"] for row in await _parked(app, "parked")] == [2, 2]
+
+        await until(failed_again, "both were tried again, in vain")
+        assert await _sums(app) == {}
+        assert len(await _parked(app, "waiting")) == 3
+        original = type(ground.handler).fold
+
+        def healed(self: Any, state: Any, message: Any, now: Any) -> Any:
+            fixed = tally.NumberGivenV1(number=100) if message.body.number in {13, 666} else message.body
+            return original(self, state, type(message)(message.topic, message.id, fixed, message.key), now)
+
+        type(ground.handler).fold = healed
+        try:
+            for parked in await _parked(app, "parked"):
+                assert await ground.parking.request(parked["_id"])
+            await until(lambda: _is(app, {"a": 103, "b": 103}), "the replay and those behind it")
+        finally:
+            type(ground.handler).fold = original
+        await until(lambda: _drained(app), "an empty outbox")
+        await until(lambda: ground.parking.held == {}, "nothing held back")
+    totals = [json.loads(value)["total"] for event, value in await bench.told() if event.startswith("a/")]
+    assert totals == [100, 101, 103], "in order"
+
+
+async def test_what_waits_behind_a_record_that_is_gone_is_released_after_a_crash_in_between(bench: Bench) -> None:
+    """A replay is several transactions when its batch had to be split."""
+    await bench.give("a", 13, 1, 2)
+    app = bench.app()
+    async with running(app):
+        await until(lambda: _count(app, "waiting", 2), "two records wait behind the poison")
+        change = {"$set": {"state": "released"}}
+        await app.state.ground.mongo.collection("parked").update_one({"state": "parked"}, change)
+        await until(lambda: _is(app, {"a": 3}), "those behind it go on")
+        await bench.give("a", 4)
+        await until(lambda: _is(app, {"a": 7}), "records flow again")
+
+
+async def test_what_fell_due_and_fails_is_set_aside_and_holds_back_nothing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether the fold refuses it or the database; it is tried again, with pauses, until it can be done."""
+    monkeypatch.setattr(microbatch, "FIRST_ASIDE", timedelta(milliseconds=100))
+    monkeypatch.setattr(microbatch, "LONGEST_ASIDE", timedelta(milliseconds=200))
+    wanted = {"a": 13, "b": 1, "c": 666, "d": 2}
+
+    async def due(self: Any, now: Any) -> list[Message]:
+        done = {row["_id"] async for row in self.mongo.collection("sums").find()}
+        left = {key: number for key, number in wanted.items() if key not in done}
+        return [Message(TIMER, f"{key}/{now}", tally.NumberGivenV1(number=n), key=key) for key, n in left.items()]
+
+    monkeypatch.setattr(tally.Tally, "due", due)
+    app = bench.app()
+    async with running(app) as client:
+        await until(lambda: _is(app, {"b": 1, "d": 2}), "the others are done")
+        await until(lambda: _metric(client, "huying_tally_due_failing_messages 2.0"), "it shows")
+        await bench.give("e", 5)
+        await until(lambda: _is(app, {"b": 1, "d": 2, "e": 5}), "records go on")
+        wanted |= {"a": 3, "c": 6}
+        await until(lambda: _is(app, {"a": 3, "b": 1, "c": 6, "d": 2, "e": 5}), "what failed is done")
+        await until(lambda: _metric(client, "huying_tally_due_failing_messages 0.0"), "it shows no more")
+
+
+@pytest.mark.parametrize("poison", [13, 666])
+async def test_what_happens_before_a_record_and_the_record_do_each_other_no_harm(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, poison: int
+) -> None:
+    """Of two that have to come first one fails; of the two records behind them one is broken itself."""
+    wanted = {"x": poison, "y": 1}
+
+    def overdue(_: Any, state: dict[str, Any], now: Any) -> Iterator[Message]:
+        for key, number in wanted.items():
+            if key not in state:
+                yield Message(TIMER, f"{key}/{now}", tally.NumberGivenV1(number=number), key=key)
+
+    async def due(self: Any, now: Any) -> list[Message]:
+        return list(overdue(self, {row["_id"]: row async for row in self.mongo.collection("sums").find()}, now))
+
+    original = tally.Tally.load
+
+    async def load(self: Any, messages: Any) -> Any:
+        extra = [Message(TIMER, key, None, key=key) for key in wanted]
+        return await original(self, [*messages, *extra])
+
+    monkeypatch.setattr(tally.Tally, "overdue", overdue)
+    monkeypatch.setattr(tally.Tally, "load", load)
+    monkeypatch.setattr(tally.Tally, "due", due)
+    monkeypatch.setattr(ticks, "LIVE_S", 3600.0)
+    await bench.give("a", 5)
+    await bench.give("b", 13)
+    app = bench.app()
+    async with running(app) as client:
+        await until(lambda: _is(app, {"a": 5, "y": 1}), "the record, and what could happen before it")
+        [parked] = await until(lambda: _parked(app, "parked"), "one is parked")
+        assert parked["key"] == b"b"
+        assert await _metric(client, "huying_tally_due_failing_messages 1.0")
+        await until(lambda: _drained(app), "told")
 
 
 async def test_a_record_that_even_the_parking_refuses_is_passed_by_nothing(bench: Bench) -> None:
@@ -300,8 +429,8 @@ async def _count(app: FastAPI, state: str, wanted: int) -> bool:
     return len(await _parked(app, state)) == wanted
 
 
-async def test_two_replicas_and_a_zombie_leave_one_effect(bench: Bench) -> None:
-    """On the embedded broker both assign all partitions to themselves: the hardest case, two owners of one partition."""
+async def test_two_owners_of_one_partition_leave_one_effect(bench: Bench) -> None:
+    """Both assign all partitions to themselves. What a zombie with work in hand leaves: `tests/test_kill.py`."""
     one, two = bench.app(replica="one"), bench.app(replica="two")
     async with running(one), running(two):
         for number in range(101, 121):

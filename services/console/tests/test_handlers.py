@@ -115,6 +115,10 @@ def test_a_command_of_ours_is_answered_once_and_a_strangers_leaves_no_trace() ->
     taken = subject.fold(state, Message(API, "cm-1", command("cm-1")), NOW)
     store.apply(taken.writes)
     assert [out.event.TYPE for out in taken.events] == [CommandIssuedV1.TYPE]
+    again = subject.fold(state, Message(API, "cm-1", command("cm-1")), NOW)
+    assert (again.writes, again.events, again.answer) == ([], [], None)
+    other = command("cm-1").model_copy(update={"expected_version": 7})
+    assert subject.fold(state, Message(API, "cm-1", other), NOW).answer == "expected_version"
     steps = Story("c", "PA-1", "路灯不亮", NOW).opened().dispatched().accepted().feed
     for step, identity in zip(steps, (None, "cm-stranger", "cm-1"), strict=True):
         event = step.model_copy(update={"command_id": identity})

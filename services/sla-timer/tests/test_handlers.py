@@ -16,7 +16,7 @@ from huying.chassis.message import Message
 from huying.contracts.identity import event_id
 from huying.contracts.topics import INCIDENTS
 from huying.sla_timer.clocks import Rulebook
-from huying.sla_timer.handlers import SlaTimer
+from huying.sla_timer.handlers import CountAgain, FellDue, SlaTimer
 from huying.sla_timer.repository import CASES, TIMERS
 
 MINUTE = timedelta(minutes=1)
@@ -191,3 +191,11 @@ async def test_a_new_calendar_reaches_the_provisional_clocks_after_a_restart(rul
     assert await strike(handler, shelf, at("2028-09-29 10:01")) > 0
     assert {row["counted_with"] for row in shelf.rows[TIMERS].values() if row["provisional"]} == {"new"}
     assert await strike(handler, shelf, at("2028-09-29 10:02")) == 0
+
+
+async def test_a_clock_that_waits_to_be_counted_again_keeps_no_other_incident_waiting(rules: Rulebook) -> None:
+    shelf = Shelf()
+    for name, opened in (("A", "2028-09-29 10:00"), ("B", "2026-03-02 10:00")):
+        await give(timer(shelf, rules), shelf, messages(Life(name, at(opened)).opened().dispatched()))
+    due = await timer(shelf, replace(rules, pack_hash="new")).due(at("2028-10-30 10:00"))
+    assert {(message.key, type(message.body)) for message in due} == {("A", CountAgain), ("B", FellDue)}

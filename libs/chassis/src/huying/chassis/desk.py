@@ -5,6 +5,8 @@ Used by every service that lets people command. It never decides by itself.
 
 import asyncio
 import json
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Request
@@ -19,7 +21,7 @@ from huying.contracts.message import Instant, Value
 from huying.contracts.topics import COMMANDS
 from huying.contracts.wording import masked
 
-from .message import Effects, Outgoing
+from .message import API, Effects, Message, Outgoing
 from .mongo import Mongo
 from .problem import Problem
 from .security import Principal, allowed
@@ -50,13 +52,26 @@ class CommandDesk:
         self._service = service
         self._waiting: dict[str, asyncio.Future[dict[str, Any]]] = {}
 
-    def fold(self, command: CommandIssuedV1) -> Effects:
-        """Effects of taking a command in: it goes out with the next relay's round."""
-        row = {"_id": command.command_id, "status": "pending", "incident_id": command.incident_id}
-        effects = Effects(answer=command.command_id)
-        effects.write(COMMANDS_COLLECTION, InsertOne(row))
+    async def load(self, messages: Sequence[Message]) -> dict[str, dict[str, Any]]:
+        """Rows of the batch's wishes that were had before; a batch without wishes asks nothing."""
+        wishes = [message.body.command_id for message in messages if message.topic == API]
+        if not wishes:
+            return {}
+        rows = self._mongo.collection(COMMANDS_COLLECTION).find({"_id": {"$in": wishes}})
+        return {row["_id"]: row async for row in rows}
+
+    def fold(self, known: dict[str, dict[str, Any]], command: CommandIssuedV1) -> Effects:
+        """Effects of taking a wish in: it goes out with the next relay's round.
+
+        A wish that was had before has none. The answer names the field in which it differs from the first, or is None.
+        """
+        asked = asked_of(command)
+        if command.command_id in known:
+            return Effects(answer=difference(known[command.command_id], asked))
+        row = {"_id": command.command_id, "status": "pending", "incident_id": command.incident_id, "asked": asked}
+        known[command.command_id] = row
         out = Outgoing(COMMANDS, command.jurisdiction, command.command_id, command, command.issued_at)
-        return effects.publish(out)
+        return Effects().write(COMMANDS_COLLECTION, InsertOne(row)).publish(out)
 
     def decided(self, command_id: str, decision: dict[str, Any]) -> None:
         """Wake who waits for `command_id`."""
@@ -86,6 +101,21 @@ class CommandDesk:
             self._waiting.pop(command_id, None)
 
 
+def asked_of(wish: CommandBody | CommandIssuedV1) -> dict[str, str]:
+    """A digest of each field that says what is wished: a person's words are not kept twice.
+
+    The instant is none of them: a device that sends again may say anew when.
+    """
+    fields = {"action": wish.action.model_dump_json(), "expected_version": str(wish.expected_version)}
+    return {name: sha256(text.encode()).hexdigest() for name, text in fields.items()}
+
+
+def difference(row: Mapping[str, Any], asked: Mapping[str, str]) -> str | None:
+    """The field in which `asked` is not what stands in `row`; None when it is the same wish."""
+    first = row.get("asked", asked)  # none in a row of before, or of a command that came by the bus
+    return next((name for name in asked if first.get(name) != asked[name]), None)
+
+
 def decision_of(event: IncidentEvent | CommandDeclinedV1) -> dict[str, Any] | None:
     """What an event of the feed decides about a command; None when it is not about one."""
     if isinstance(event, CommandDeclinedV1):
@@ -100,6 +130,8 @@ def decision_of(event: IncidentEvent | CommandDeclinedV1) -> dict[str, Any] | No
     }
 
 
+OURS = {"_id", "asked"}
+"""Fields of a command's row that are no part of its answer."""
 _DECLINED = {"incident_id", "reason", "message", "state", "legal", "current_version"}
 
 router = APIRouter(prefix="/v1", tags=["commands"])
@@ -115,7 +147,10 @@ async def issue(
     ground: Annotated[Ground, Depends(ground_of)],
     idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
 ) -> JSONResponse:
-    """Wish something for an incident: 200 done, 409 declined with the legal moves, 202 when it takes longer."""
+    """Wish something for an incident: 200 done, 409 declined with the legal moves, 202 when it takes longer.
+
+    The same key again gets the same answer; with another wish under it, 409 naming the field.
+    """
     if idempotency_key is None:
         raise Problem(422, "Invalid request", "Idempotency-Key: send a header that names this command once and for all")
     return await order(
@@ -131,25 +166,39 @@ async def issue(
 async def order(
     ground: Ground, actor: Actor, incident_id: str, body: CommandBody, command_id: str, *, trace: str | None = None
 ) -> JSONResponse:
-    """Put a command on the bus, no number of a person in its words, and answer with routing's decision."""
+    """Put a command on the bus, no number of a person in its words, and answer with routing's decision.
+
+    Raises:
+        Problem: 409, another wish was given under this id.
+    """
     desk: CommandDesk = ground.handler.desk
+    body = body.model_copy(update={"action": masked(body.action)})
     known = await desk.known(command_id)
-    if known is None:
-        command = CommandIssuedV1(
-            command_id=command_id,
-            jurisdiction=ground.handler.jurisdiction,
-            incident_id=incident_id,
-            actor=actor,
-            action=masked(body.action),
-            issued_at=ground.clock.stamp(body.issued_at),
-            expected_version=body.expected_version,
-        )
-        waiting = asyncio.create_task(desk.wait(command_id))
-        await ground.submit(command, command_id, trace=trace, time=command.issued_at)
-        known = await waiting
-    elif known["status"] == "pending":
-        known = await desk.wait(command_id)
-    return answer(command_id, known)
+    if known is not None:
+        _same(difference(known, asked_of(body)))
+        return answer(command_id, await desk.wait(command_id) if known["status"] == "pending" else known)
+    command = CommandIssuedV1(
+        command_id=command_id,
+        jurisdiction=ground.handler.jurisdiction,
+        incident_id=incident_id,
+        actor=actor,
+        action=body.action,
+        issued_at=ground.clock.stamp(body.issued_at),
+        expected_version=body.expected_version,
+    )
+    waiting = asyncio.create_task(desk.wait(command_id))
+    try:
+        _same(await ground.submit(command, command_id, trace=trace, time=command.issued_at))
+        return answer(command_id, await waiting)
+    finally:
+        waiting.cancel()
+
+
+def _same(differs: str | None) -> None:
+    if differs is not None:
+        said = f"{differs}: another one was sent under this Idempotency-Key; a new wish needs a new key"
+        errors = [{"field": differs, "message": "not what was sent first"}]
+        raise Problem(409, "Already used", said, errors=errors, reason="identity_reused")
 
 
 @router.get("/commands/{command_id}", response_model=None)
@@ -168,7 +217,7 @@ def answer(command_id: str, decision: dict[str, Any] | None) -> JSONResponse:
     if decision is None:
         headers = {"Location": f"/v1/commands/{command_id}"}
         return JSONResponse({"command_id": command_id, "status": "pending"}, 202, headers)
-    body = {key: value for key, value in json.loads(json.dumps(decision, default=str)).items() if key != "_id"}
+    body = {key: value for key, value in json.loads(json.dumps(decision, default=str)).items() if key not in OURS}
     if body["status"] == "declined":
         more = {key: value for key, value in body.items() if key not in {"status", "message"}}
         return Problem(409, "Declined", str(body.get("message", "")), command_id=command_id, **more).response()

@@ -25,6 +25,7 @@ class Measures:
         self.retries = self.counter("retries_total", "Batches tried again", "cause")
         self.parked = self.counter("parked_total", "Records parked since the start", "reason")
         self.parked_now = self.gauge("parked_records", "Records parked now")
+        self.due_failing = self.gauge("due_failing_messages", "What fell due, fails, and is tried again with pauses")
         self.skipped = self.counter("skipped_total", "Records without effect", "topic", "cause")
         self.published = self.counter("published_total", "Events published", "topic")
         self.outbox_age = self.gauge("outbox_age_seconds", "Age of the oldest unpublished event")

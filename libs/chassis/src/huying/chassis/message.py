@@ -1,6 +1,6 @@
 """What goes into a handler and what comes out: messages and effects. No I/O here."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
@@ -117,6 +117,13 @@ class Handler(Protocol[S]):
         """What became due by `now`, as messages with `topic=TIMER`; empty for most services."""
         ...
 
+    def overdue(self, state: S, now: datetime) -> Iterable[Message]:
+        """What of that has to happen before a record that is folded at `now`; asked before each, empty for most.
+
+        Each is folded by itself before the next is asked for, so that neither it nor the record can harm the other.
+        """
+        ...
+
     async def next_due(self) -> datetime | None:
         """When the next of that falls due, as things stand; None for never. A replay passes over the time before it."""
         ...
@@ -134,6 +141,11 @@ class Stateless:
     async def due(self, now: datetime) -> Sequence[Message]:
         """Nothing falls due."""
         del now
+        return ()
+
+    def overdue(self, state: Any, now: datetime) -> Iterable[Message]:
+        """Nothing falls due in the middle of a batch."""
+        del state, now
         return ()
 
     async def next_due(self) -> datetime | None:

@@ -1,14 +1,15 @@
 """The micro-batch: whatever has arrived goes through the handler in one transaction.
 
 Three fates, decided here and nowhere else: declined is an effect like any other; transient is retried with bounded
-back-off and nothing is skipped; broken is parked, found by bisecting when only the database knows.
+back-off and nothing is skipped; broken is parked, found by bisecting when only the database knows. What fell due has no
+record to park: it is set aside and tried again with growing pauses, and nothing else waits for it.
 """
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import structlog
@@ -26,7 +27,7 @@ from .message import Document, Guard, Handler, Message, Outgoing, WriteOp
 from .mongo import heals, translate
 from .pace import Pace
 from .parking import PARKED, Failure, Parking, RawRecord, Stored
-from .telemetry import BatchSpans, Telemetry
+from .telemetry import BatchSpans, Telemetry, in_hand
 
 FIRST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 5.0
@@ -34,6 +35,10 @@ LONGEST_PAUSE_S = 5.0
 
 CONFLICTS_IN_A_ROW = 8
 """A race is settled in one or two rounds; what still conflicts then is the documents' own fault."""
+
+FIRST_ASIDE = timedelta(seconds=10)
+LONGEST_ASIDE = timedelta(minutes=10)
+"""Of business time, so that a replay tries again at the same instants on every run."""
 
 HEADER_ROOM = 16 * 1024
 """What headers and framing may take of a record's limit."""
@@ -61,6 +66,22 @@ class Item:
         """The bytes, wherever they came from."""
         return self.stored.record if self.stored else self.record
 
+    @property
+    def trace(self) -> str | None:
+        """W3C traceparent of its cause, also of a record that could not be decoded."""
+        if self.message is not None:
+            return self.message.trace
+        header = self.raw.header("traceparent") if self.raw else None
+        return header.decode("ascii", "replace") if header else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Aside:
+    """Until when something due is left alone, and how long that was."""
+
+    until: datetime
+    pause: timedelta
+
 
 @dataclass(slots=True)
 class _Batch:
@@ -75,6 +96,7 @@ class _Batch:
     answers: list[tuple[Item, Any]] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     blocked: set[str] = field(default_factory=set)
+    aside: list[tuple[Message, Failure]] = field(default_factory=list)
 
 
 class MicroBatch:
@@ -107,6 +129,9 @@ class MicroBatch:
         self._turn = asyncio.Lock()
         self._inbox: list[Item] = []
         self._pace = Pace(requests)
+        self._blocked: frozenset[str] = frozenset()
+        """Holds that this round of replays may not release any more: something of them failed again."""
+        self._aside: dict[str, _Aside] = {}
         self.on_rows: Callable[[], None] = lambda: None
         """Called after every commit that wrote outbox rows."""
         self._began = False
@@ -149,8 +174,34 @@ class MicroBatch:
     async def due(self) -> None:
         """Process what became due by the clock's now."""
         async with self._turn:
-            while messages := await self.patiently(lambda: self._handler.due(self._clock.now())):
-                await self._run([Item(message) for message in messages])
+            while items := await self._due(self._clock.now()):
+                await self._run(items)
+
+    async def _due(self, now: datetime) -> list[Item]:
+        """What is due by `now` and not set aside; what is due no more is not aside either."""
+        messages = await self.patiently(lambda: self._handler.due(now))
+        due = {_name(message) for message in messages}
+        self._aside = {name: aside for name, aside in self._aside.items() if name in due}
+        self._measures.due_failing.set(len(self._aside))
+        return [Item(message) for message in messages if not self._left_alone(message)]
+
+    def _left_alone(self, message: Message) -> bool:
+        aside = self._aside.get(_name(message))
+        return aside is not None and self._clock.now() < aside.until
+
+    def _set_aside(self, message: Message, failure: Failure) -> None:
+        known = self._aside.get(_name(message))
+        pause = min(known.pause * 2, LONGEST_ASIDE) if known else FIRST_ASIDE
+        self._aside[_name(message)] = _Aside(self._clock.now() + pause, pause)
+        self._measures.due_failing.set(len(self._aside))
+        log.error(
+            "what fell due cannot be processed; set aside",
+            due=message.id,
+            reason=failure.reason,
+            error=failure.message,
+            stack=failure.stack,
+            pause_s=pause.total_seconds(),
+        )
 
     async def next_due(self) -> datetime | None:
         """When the next thing falls due, as things stand; None for never."""
@@ -161,10 +212,13 @@ class MicroBatch:
         """Process parked records whose replay was ordered, with what waits behind them."""
         async with self._turn:
             try:
+                if self._parking.held:  # another replica may have released some
+                    await self._parking.read()
                 stored = await self._parking.requested()
             except PyMongoError as error:
                 log.warning("the parking is out of reach", error=str(heals(error)))
                 return
+            self._blocked = frozenset()
             if stored:
                 await self._run([self._from_parking(one) for one in stored])
 
@@ -189,7 +243,8 @@ class MicroBatch:
             except Exception as error:  # noqa: BLE001 - the one place where an unknown fault becomes a parked record
                 fate = translate(error)
                 if not isinstance(fate, Transient) and _nowhere_left(items):
-                    log.error("neither processed nor parked; nothing may pass it", error=str(error))
+                    with in_hand(items[0].trace):
+                        log.error("neither processed nor parked; nothing may pass it", error=str(error))
                     fate = Transient(f"the parking refuses a record: {error}")
                 if isinstance(fate, Transient):
                     pause = await self._wait_out(fate, pause)
@@ -260,7 +315,13 @@ class MicroBatch:
         if item.waiter is not None:
             _answer(item, error)
         elif item.raw is not None and item.failure is None:
-            await self._run([Item(None, item.record, Failure.of(error), stored=item.stored)])
+            if item.message and (due := await self._due(self._clock.stamp(item.message.time))):
+                await self._run(due)  # it may be the fault of what came before it, and not its own
+                await self._run([item])
+            else:
+                await self._run([Item(None, item.record, Failure.of(error), stored=item.stored)])
+        elif item.raw is None and item.message is not None:
+            self._set_aside(item.message, Failure.of(error))
         else:
             log.error("it cannot be processed", error=str(error), message=repr(item.message))
             raise error
@@ -271,10 +332,11 @@ class MicroBatch:
         messages = [item.message for item in items if item.message is not None]
         with self._measures.transaction.time():
             state = await self._handler.load(messages)
-            batch = _Batch(dict(self._parking.held))
+            batch = _Batch(dict(self._parking.held), blocked=set(self._blocked))
             with self._telemetry.batch(messages) as spans:
                 for item in items:
-                    self._fold(batch, state, item, spans)
+                    with in_hand(item.trace):
+                        self._fold(batch, state, item, spans)
                 whole = (
                     (name, ReplaceOne({"_id": one}, make(), upsert=True))
                     for (name, one), make in batch.documents.items()
@@ -284,9 +346,12 @@ class MicroBatch:
                     await self._ledger.commit(commit)
         self._handler.committed(state)
         self._parking.held = {key: n for key, n in batch.held.items() if n > 0}
+        self._blocked = frozenset(batch.blocked)
         self._measures.committed(len(items), batch.advance)
         for failure in batch.failures:
             self._measures.parked.labels(failure.reason).inc()
+        for message, failure in batch.aside:
+            self._set_aside(message, failure)
         if batch.rows:
             self.on_rows()
         for item, answer in batch.answers:
@@ -297,32 +362,37 @@ class MicroBatch:
         if record is not None:
             batch.advance[record.partition] = max(record.offset, batch.advance.get(record.partition, -1))
         hold = self._hold_of(item)
-        if hold is not None and hold in batch.blocked:
+        if item.stored is not None and hold in batch.blocked:
             return
-        if hold is not None and item.stored is None and batch.held.get(hold, 0) > 0 and record is not None:
+        if hold is not None and record is not None and batch.held.get(hold, 0) > 0:
             batch.held[hold] += 1
             batch.writes.extend((PARKED, write) for write in self._parking.park(record, hold, None))
             return
         failure = item.failure
         if failure is None and item.message is not None:
-            try:
-                with spans.of(item.message) as trace:
-                    effects = self._handler.fold(state, item.message, self._clock.stamp(item.message.time))
-                    rows = [encode(event, self._service, trace) for event in effects.events]
-            except (Conflict, Transient):
-                raise
-            except Exception as error:  # noqa: BLE001 - a poison record must not stop its batch-mates
-                if item.waiter is not None:
-                    batch.answers.append((item, error))
-                    return
-                failure = Failure.of(error)
-            else:
-                batch.writes.extend(effects.writes)
-                batch.documents |= effects.documents
-                batch.guards.extend(effects.guards)
-                batch.rows.extend(rows)
-                if item.waiter is not None:
-                    batch.answers.append((item, effects.answer))
+            now = self._clock.stamp(item.message.time)
+            if item.raw is not None:
+                for due in self._handler.overdue(state, now):
+                    if not self._left_alone(due) and all(_name(due) != _name(aside) for aside, _ in batch.aside):
+                        with in_hand(due.trace):
+                            self._fold(batch, state, Item(due), spans)
+            with spans.of(item.message) as trace:
+                try:
+                    effects = self._handler.fold(state, item.message, now)
+                except (Conflict, Transient):
+                    raise
+                except Exception as error:  # noqa: BLE001 - a poison record must not stop its batch-mates
+                    if item.waiter is not None:
+                        batch.answers.append((item, error))
+                        return
+                    failure = Failure.of(error)
+                else:  # a refusal from here on is the whole batch's: the state has gone on
+                    batch.rows.extend([encode(event, self._service, trace) for event in effects.events])
+                    batch.writes.extend(effects.writes)
+                    batch.documents |= effects.documents
+                    batch.guards.extend(effects.guards)
+                    if item.waiter is not None:
+                        batch.answers.append((item, effects.answer))
         if failure is None:
             if item.stored is not None:
                 batch.guards.append(self._parking.release(item.stored))
@@ -332,6 +402,9 @@ class MicroBatch:
         self._park(batch, item, hold, failure)
 
     def _park(self, batch: _Batch, item: Item, hold: str | None, failure: Failure) -> None:
+        if item.raw is None and item.message is not None:
+            batch.aside.append((item.message, failure))
+            return
         batch.failures.append(failure)
         if hold is not None and item.stored is not None:
             batch.blocked.add(hold)
@@ -343,8 +416,6 @@ class MicroBatch:
             batch.rows.append(self._parking.dlq_row(item.record, failure))
             if hold is not None:
                 batch.held[hold] = batch.held.get(hold, 0) + 1
-        else:
-            raise Broken("due_message", f"{failure.message} on {item.message!r}")
 
     def _hold_of(self, item: Item) -> str | None:
         if item.stored is not None:
@@ -352,6 +423,11 @@ class MicroBatch:
         if item.record is None or item.record.partition.topic not in self._holding or item.record.key is None:
             return None
         return f"{item.record.partition.topic}/{item.record.key.decode('utf-8', 'replace')}"
+
+
+def _name(due: Message) -> str:
+    """What falls due for the same thing, at whatever instant it is asked, goes by one name."""
+    return due.key or due.id
 
 
 def _nowhere_left(items: Sequence[Item]) -> bool:

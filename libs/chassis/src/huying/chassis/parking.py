@@ -175,8 +175,12 @@ class Parking:
         return bool(result.modified_count)
 
     async def requested(self) -> list[Stored]:
-        """Records whose replay was ordered, each with what waits behind it, in the order of the log."""
-        found: list[Stored] = []
+        """Records whose replay was ordered, each with what waits behind it, in the order of the log.
+
+        With them what waits behind nothing any more: a replay that was split is several transactions, and its
+        process may have died between them.
+        """
+        found = await self._left_behind() if self.held else []
         heads = [row async for row in self._mongo.collection(PARKED).find({"state": "requested"}).sort(IN_ORDER)]
         for row in heads:
             found.append(self._stored(row))
@@ -184,6 +188,14 @@ class Parking:
                 behind = self._mongo.collection(PARKED).find({"state": "waiting", "hold": row["hold"]}).sort(IN_ORDER)
                 found.extend([self._stored(waiting) async for waiting in behind])
         return found
+
+    async def _left_behind(self) -> list[Stored]:
+        """Records that wait, and the one that they waited for is gone; asked in this order, since that one came first."""
+        rows = self._mongo.collection(PARKED)
+        waiting = set(await rows.distinct("hold", {"state": "waiting"}))
+        held = set(await rows.distinct("hold", {"state": {"$in": ["parked", "requested"]}}))
+        left = rows.find({"state": "waiting", "hold": {"$in": sorted(waiting - held)}}).sort(IN_ORDER)
+        return [self._stored(row) async for row in left]
 
     def _stored(self, row: dict[str, Any]) -> Stored:
         return Stored(row["_id"], row["hold"], row["state"], self.restore(row))

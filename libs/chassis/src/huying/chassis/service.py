@@ -37,7 +37,7 @@ from .relay import Relay
 from .sealing import Sealer
 from .security import KeyRing
 from .settings import ServiceSettings
-from .telemetry import Telemetry, configure_logs
+from .telemetry import RequestInHand, Telemetry, configure_logs
 
 GAUGES_S = 1.0
 
@@ -115,7 +115,7 @@ def build(
         title: for `/openapi.json`.
     """
     configure_logs(settings.service, settings.log_level)
-    faults.arm(settings.crash_at)
+    faults.arm(settings.crash_at, settings.freeze_at)
     ground = _ground(settings, topics)
 
     def ended(task: "asyncio.Task[None]") -> None:
@@ -146,6 +146,7 @@ def build(
     app = FastAPI(title=title or f"Huying {settings.service}", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.ground = ground
     install(app)
+    app.add_middleware(RequestInHand)
     _health(app, ground)
     for router in routers:
         app.include_router(router)

@@ -54,6 +54,8 @@ class ServiceSettings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     crash_at: str | None = None
     """A named point at which the process kills itself; only the tests of delivery set it."""
+    freeze_at: str | None = None
+    """A named point at which it stops itself until it is continued; only the tests of delivery set it."""
 
     @field_validator("secret")
     @classmethod

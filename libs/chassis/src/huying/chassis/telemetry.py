@@ -1,14 +1,16 @@
 """Logs as JSON lines with trace ids, and traces that follow one report through Kafka headers.
 
 A message's span continues its own cause's trace; the batch it was processed with is a link, not its parent. With
-tracing off, the cause's traceparent is passed on unchanged and nothing else is done.
+tracing off, the cause's traceparent is passed on unchanged and nothing else is done. A line that is logged while a
+message or a request is in hand carries its `trace` and `span`; with tracing off, the span is its cause's.
 """
 
 import json
 import logging
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,11 +25,33 @@ from opentelemetry.sdk.trace.export import (
 )
 from opentelemetry.trace import Link, Span, SpanKind, Tracer, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .message import Message
 
 PROPAGATOR = TraceContextTextMapPropagator()
 REPEAT_S = 10.0
+
+
+_in_hand: ContextVar[str | None] = ContextVar("in_hand", default=None)
+
+
+@contextmanager
+def in_hand(traceparent: str | None) -> Iterator[None]:
+    """Lines logged inside carry the ids of `traceparent`, if it is one."""
+    before = _in_hand.set(traceparent)
+    try:
+        yield
+    finally:
+        _in_hand.reset(before)
+
+
+def with_trace(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A structlog processor: the ids of what is in hand."""
+    parts = (_in_hand.get() or "").split("-")
+    if len(parts) == 4:  # version, trace, span, flags
+        line["trace"], line["span"] = parts[1], parts[2]
+    return line
 
 
 class Thinned(logging.Filter):
@@ -52,6 +76,7 @@ def configure_logs(service: str, level: str) -> None:
     """One JSON object a line on standard error, the libraries' own lines included."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
+        with_trace,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
@@ -70,6 +95,20 @@ def configure_logs(service: str, level: str) -> None:
         cache_logger_on_first_use=False,
     )
     structlog.contextvars.bind_contextvars(service=service)
+
+
+class RequestInHand:
+    """Lines logged while a request is answered carry its trace."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Wrap `app`."""
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Note what the sender says that it belongs to."""
+        headers = dict(scope.get("headers", ()))
+        with in_hand(headers.get(b"traceparent", b"").decode("latin-1")):
+            await self._app(scope, receive, send)
 
 
 class FileExporter(SpanExporter):
@@ -159,7 +198,7 @@ def _processor(service: str, traces: str) -> SimpleSpanProcessor | BatchSpanProc
 class _PassOn:
     @contextmanager
     def of(self, message: Message) -> Iterator[str | None]:
-        yield message.trace
+        yield message.trace  # in hand already
 
 
 class _Spans:
@@ -184,7 +223,8 @@ class _Spans:
         self._open.append(span)
         carrier: dict[str, str] = {}
         PROPAGATOR.inject(carrier, set_span_in_context(span))
-        yield carrier.get("traceparent")
+        with in_hand(carrier.get("traceparent")):
+            yield carrier.get("traceparent")
 
     def end(self) -> None:
         for span in self._open:

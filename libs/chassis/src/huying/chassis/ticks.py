@@ -68,7 +68,7 @@ async def _tried(attempt: Callable[[], Awaitable[None]]) -> None:
     try:
         await attempt()
     except Broken as error:
-        log.error("what became due cannot be processed; trying again", error=str(error))
+        log.error("a parked record can neither be processed nor parked; trying again", error=str(error))
     except Transient as error:
         log.warning("nothing can become due yet", error=str(error))
 

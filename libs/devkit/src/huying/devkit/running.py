@@ -76,10 +76,10 @@ class System:
         """`Authorization` for that key."""
         return {"Authorization": f"Bearer {self.key(key_id)}"}
 
-    def replica(self, service: str, name: str) -> str:
+    def replica(self, service: str, name: str, **env: str) -> str:
         """A further process of `service` under a name of its own; it is waited for."""
         number = name.rpartition("-")[2]
-        called = self.services.add(service, name=name, port=free_ports(1)[0], env={"HUYING_REPLICA": number})
+        called = self.services.add(service, name=name, port=free_ports(1)[0], env={"HUYING_REPLICA": number, **env})
         self.services.wait_ready(names=[called])
         return called
 

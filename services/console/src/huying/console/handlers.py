@@ -29,6 +29,7 @@ class Seen:
     versions: dict[str, int] = field(default_factory=dict)
     clocks: dict[str, dict[str, Clock]] = field(default_factory=dict)
     decisions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    wishes: dict[str, dict[str, Any]] = field(default_factory=dict)
     steps: int = 0
     changed: bool = False
     gaps: int = 0
@@ -50,7 +51,7 @@ class Projection(Stateless):
     async def load(self, messages: Sequence[Message]) -> Seen:
         """Versions and clocks of the batch's incidents."""
         keys = sorted({message.key for message in messages if message.key and message.topic != API})
-        state = Seen()
+        state = Seen(wishes=await self.desk.load(messages))
         if keys:
             cursor = self._mongo.collection(FEED).find({"_id": {"$in": keys}}, {"version": 1, "clocks": 1})
             async for row in cursor:
@@ -63,7 +64,7 @@ class Projection(Stateless):
         del now
         body = message.body
         if isinstance(body, CommandIssuedV1):
-            return self.desk.fold(body)
+            return self.desk.fold(state.wishes, body)
         if isinstance(body, CommandDeclinedV1):
             return self._decided(state, body)
         if isinstance(body, IncidentEvent):

@@ -6,7 +6,7 @@ A second replica's write is noticed by the fence, and memory is rebuilt.
 
 import asyncio
 from collections import ChainMap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -26,7 +26,7 @@ from huying.contracts.topics import REPORTS
 from huying.county import Pack
 
 from . import repository as store
-from .domain import Arrival, Catalogue, Decision, Scene, facts_of, obey, receive, ref_of, wake
+from .domain import Arrival, Catalogue, Decision, Scene, facts_of, obey, receive, ref_of, wake, wakes_at
 from .incident import Cause, Incident
 from .judgement import Correlator, IncidentView, Judge, JudgementModel, ReportFacts, Screening, Verdict, rehearse
 from .judgement.pack import bits_of
@@ -102,6 +102,7 @@ class Routing:
             facts={f.report_id: f for f in facts},
             screenings={f.report_id: s for f, s in zip(facts, screened, strict=True)},
             refs=await repository.refs(regrouped) if regrouped else {},
+            wishes=await self.desk.load(messages),
             tracked=await repository.incident_of_tracking(tracked) if tracked else {},
         )
         if regrouped:
@@ -119,16 +120,16 @@ class Routing:
         return found
 
     def fold(self, state: Batch, message: Message, now: datetime) -> Effects:
-        """Decide one message; what ran out by then happens first."""
+        """Decide one message."""
         if message.topic == API:
-            return self.desk.fold(message.body)
+            return self.desk.fold(state.wishes, message.body)
         if isinstance(message.body, ReportAcceptedV1) and message.body.jurisdiction != self.jurisdiction:
             theirs = message.body.jurisdiction
             raise Broken("unknown_jurisdiction", f"{theirs!r}; this routing serves {self.jurisdiction!r}")
         effects = Effects()
-        while due := state.due(self.memory, now):
-            self._apply(state, wake(due[0], self._scene(state, now), now), effects)
-        if isinstance(message.body, ReportAcceptedV1):
+        if message.topic == TIMER:
+            self._wake(state, message.body, now, effects)
+        elif isinstance(message.body, ReportAcceptedV1):
             self._report(state, message.body, now, effects)
         elif isinstance(message.body, CommandIssuedV1):
             self._command(state, message.body, now, effects)
@@ -137,6 +138,19 @@ class Routing:
                 effects.guards.append(self.repository.advance(self.memory.epoch, state.fence))
             state.fence["$set"] = {"epoch": self.memory.epoch + 1, **state.tally.document()}
         return effects
+
+    def overdue(self, state: Batch, now: datetime) -> Iterator[Message]:
+        """What ran out by `now` happens before what comes at `now`."""
+        told: set[str] = set()
+        while due := [incident.id for incident in state.due(self.memory, now) if incident.id not in told]:
+            told.add(due[0])
+            yield _woken(due[0], now)
+
+    def _wake(self, state: Batch, incident_id: str, now: datetime, effects: Effects) -> None:
+        incident = state.incidents.get(incident_id)
+        at = wakes_at(incident) if incident is not None else None
+        if incident is not None and at is not None and at <= now:
+            self._apply(state, wake(incident, self._scene(state, now), now), effects)
 
     def _scene(self, state: Batch, now: datetime) -> Scene:
         day = now.astimezone(SHANGHAI)
@@ -206,8 +220,8 @@ class Routing:
 
     def _apply(self, state: Batch, decision: Decision, effects: Effects) -> None:
         """Bring the batch's state forward and add the decision's effects."""
-        state.take(decision)
         more = store.effects_of(decision)
+        state.take(decision)
         effects.writes.extend(more.writes)
         effects.documents |= more.documents
         effects.events.extend(more.events)
@@ -231,10 +245,9 @@ class Routing:
             self._batch = None
 
     async def due(self, now: datetime) -> Sequence[Message]:
-        """One message when something has run out and this replica is the county's owner."""
-        if not any(wake[0] <= now and self.memory.waits(wake) for wake in self.memory.wakes) or not self._owner():
-            return ()
-        return [Message(TIMER, f"wakes/{now.isoformat()}", None, time=now)]
+        """One message for each incident of which something ran out, if this replica is the county's owner."""
+        due = sorted({wake for wake in self.memory.wakes if wake[0] <= now and self.memory.waits(wake)})
+        return [_woken(name, now) for _, name in due] if due and self._owner() else ()
 
     async def next_due(self) -> datetime | None:
         """When the next incident goes on by itself."""
@@ -248,6 +261,10 @@ class Routing:
             return False
         county = (murmur2(self._pack.code.encode()) & 0x7FFFFFFF) % len(partitions)
         return TopicPartition(REPORTS.name, county) in consumer.assignment()
+
+
+def _woken(incident_id: str, now: datetime) -> Message:
+    return Message(TIMER, f"wake/{incident_id}/{now.isoformat()}", incident_id, key=incident_id, time=now)
 
 
 def _named(command: CommandIssuedV1) -> set[str]:

@@ -67,6 +67,8 @@ class Batch:
     wakes: list[Wake] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
     decided: set[str] = field(default_factory=set)
+    wishes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Commands that came by the desk and were had before."""
     facts: dict[str, ReportFacts] = field(default_factory=dict)
     """Of the batch's reports, and of the incidents that its commands regroup."""
     screenings: dict[str, Screening] = field(default_factory=dict)

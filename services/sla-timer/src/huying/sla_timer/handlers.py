@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from huying.chassis.measures import Measures
-from huying.chassis.message import TIMER, Effects, Message
+from huying.chassis.message import TIMER, Effects, Message, Stateless
 from huying.contracts.incidents import IncidentEvent
 
 from .clocks import Rulebook, Told
@@ -42,8 +42,8 @@ class State:
     """Instant of the youngest event of the feed in this batch."""
 
 
-class SlaTimer:
-    """Keeps the clocks of every incident of the feed."""
+class SlaTimer(Stateless):
+    """Keeps the clocks of every incident of the feed; of what it remembers, how far the feed was read, nothing is stale."""
 
     def __init__(
         self,
@@ -113,28 +113,24 @@ class SlaTimer:
         if state.read_to is not None:
             self._read_to = max(self._read_to or state.read_to, state.read_to)
 
-    async def reload(self) -> None:
-        """Nothing is kept in memory but how far the feed was read, and that only gets older."""
-
     async def due(self, now: datetime) -> Sequence[Message]:
         """One message for each incident with something to tell.
 
         While the feed still has records that were not read (after a restart), nothing younger than what was read
         is told: the record that stops the clock may be among them.
         """
-        if not self._recounted:
-            again = await self._repository.provisional(self._rules.pack_hash)
-            if again:
-                return [Message(TIMER, f"{c}/recount", CountAgain(i, c), key=i) for i, c in again]
-            self._recounted = True
+        again = [] if self._recounted else await self._repository.provisional(self._rules.pack_hash)
+        self._recounted = not again
+        recounts = [Message(TIMER, f"{c}/recount", CountAgain(i, c), key=i) for i, c in again]
         until = now if await self._caught_up() else self._read_to
         if until is None:
-            return ()
+            return recounts
         until = min(now, until)
-        incidents = await self._repository.due(until)
-        return [
+        first = {incident for incident, _ in again}
+        return recounts + [
             Message(TIMER, f"{incident}/{until.isoformat()}", FellDue(incident, until), key=incident, time=until)
-            for incident in incidents
+            for incident in await self._repository.due(until)
+            if incident not in first
         ]
 
     async def next_due(self) -> datetime | None:

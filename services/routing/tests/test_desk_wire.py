@@ -1,0 +1,111 @@
+"""Commands through the real door, more than once: one decision, one answer, and another wish under the key is refused."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from test_feed import ROOT, month
+from test_orders_wire import Bus, bus
+
+from huying.chassis.security import write_entry
+from huying.chassis.testing import SECRET, running, until
+from huying.contracts import topics
+from huying.routing.main import create_app
+from huying.routing.settings import Settings
+
+pytestmark = pytest.mark.wire
+__all__ = ["bus"]
+
+
+class Door:
+    """Routing's door, as a dispatcher finds it."""
+
+    def __init__(self, app: Any, client: httpx.AsyncClient, incidents: list[str]) -> None:
+        self.mongo, self.client, self.incidents = app.state.ground.mongo, client, incidents
+        self.headers = {"Authorization": "Bearer test-key"}
+
+    async def post(self, incident: str, key: str, **body: Any) -> httpx.Response:
+        headers = {**self.headers, "Idempotency-Key": key}
+        return await self.client.post(f"/v1/incidents/{incident}/commands", json=body, headers=headers)
+
+    async def issued(self) -> int:
+        return int(await self.mongo.collection("outbox").count_documents({"topic": topics.COMMANDS.name}))
+
+
+@pytest.fixture
+async def door(bus: Bus, tmp_path: Path) -> AsyncIterator[Door]:
+    write_entry(
+        tmp_path / "keys.json", {"id": "zhang", "role": "dispatcher", "sha256": sha256(b"test-key").hexdigest()}
+    )
+    settings = Settings(
+        kafka=bus.stack.bootstrap,
+        mongo=bus.stack.mongo_url,
+        database_prefix="desk",
+        group_prefix="desk",
+        pack=ROOT / "deploy/county/julu",
+        keys=tmp_path / "keys.json",
+        secret=SECRET,
+    )
+    app = create_app(settings)
+    async with running(app) as client:
+        for report in month(6):
+            await bus.report(report)
+        rows = app.state.ground.mongo.collection("incidents")
+
+        async def some() -> list[str]:
+            return [row["_id"] for row in await rows.find({"state": "dispatched"}).sort("number", 1).to_list(None)]
+
+        found = await until(lambda: _enough(some), "three incidents")
+        yield Door(app, client, found)
+
+
+async def _enough(some: Any) -> Any:
+    found = await some()
+    return found if len(found) >= 3 else None
+
+
+async def test_a_command_sent_several_times_at_once_is_one_and_all_get_its_answer(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reloads: list[None] = []
+    handler = door.client._transport.app.state.ground.handler  # type: ignore[attr-defined]
+    reload = handler.reload
+
+    async def counted() -> None:
+        reloads.append(None)
+        await reload()
+
+    monkeypatch.setattr(handler, "reload", counted)
+    one = door.incidents[0]
+    answers = await asyncio.gather(*(door.post(one, "k", action={"kind": "accept"}) for _ in range(6)))
+    answers.append(await door.post(one, "k", action={"kind": "accept"}))
+    assert [answer.status_code for answer in answers] == [200] * 7, [answer.text for answer in answers]
+    assert len({answer.text for answer in answers}) == 1
+    assert "asked" not in answers[0].json()
+    assert (await door.issued(), reloads) == (1, [])
+
+
+async def test_another_wish_under_the_same_key_is_refused_and_names_the_field(door: Door) -> None:
+    one, other, third = door.incidents[:3]
+    assert (await door.post(one, "k", action={"kind": "accept"}, expected_version=2)).status_code == 200
+    for body, field in (
+        ({"action": {"kind": "return", "reason": "不归我们管"}, "expected_version": 2}, "action"),
+        ({"action": {"kind": "accept"}, "expected_version": 3}, "expected_version"),
+        ({"action": {"kind": "accept"}}, "expected_version"),
+    ):
+        refused = await door.post(one, "k", **body)
+        said = refused.json()
+        assert (refused.status_code, said["reason"], said["errors"][0]["field"]) == (409, "identity_reused", field)
+        assert field in said["detail"]
+    assert (await door.post(other, "k", action={"kind": "accept"})).status_code == 200, "a key is an incident's"
+    assert (await door.post(one, "k", action={"kind": "accept"}, expected_version=2)).status_code == 200
+    assert await door.issued() == 2
+    wishes: list[dict[str, Any]] = [{"kind": "accept"}, {"kind": "return", "reason": "不归我们管"}]
+    answers = await asyncio.gather(*(door.post(third, "k", action=wish) for wish in wishes))
+    assert sorted(answer.status_code for answer in answers) == [200, 409]
+    assert [answer.json()["reason"] for answer in answers if answer.status_code == 409] == ["identity_reused"]
+    assert await door.issued() == 3
