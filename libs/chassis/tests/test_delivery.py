@@ -3,6 +3,7 @@
 import importlib.util
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from aiokafka.errors import MessageSizeTooLargeError
 from fastapi import FastAPI
 from pymongo import UpdateOne
 
+from huying.chassis.ledger import OutboxRow
 from huying.chassis.settings import ServiceSettings
 from huying.chassis.testing import SECRET, running, until
 from huying.contracts.envelope import CloudEvent
@@ -148,6 +150,68 @@ async def test_poison_is_parked_alone_and_its_batch_mates_are_processed(bench: B
         b"g": "handler_error",
         b"h": "refused_by_database",
     }
+
+
+async def test_an_event_that_would_be_too_large_with_its_key_is_never_written(bench: Bench) -> None:
+    """The key is written twice, as key and as subject: what came within the limit goes over it on its way out."""
+    await bench.give("k" * 600_000, 1)
+    await bench.give("a", 2)
+    app = bench.app()
+    async with running(app) as client:
+        await until(lambda: _is(app, {"a": 2}), "the sum of a")
+        await until(lambda: _metric(client, 'huying_tally_parked_total{reason="too_large"} 1.0'), "it is parked")
+        await until(lambda: _drained(app), "an empty outbox, the record on its way to the dead letters too")
+        [parked] = await _parked(app, "parked")
+        assert app.state.ground.parking.restore(parked).key == b"k" * 600_000
+        assert len(parked["hold"]) < 2000
+    assert [event for event, _ in await bench.told()] == ["a/1"]
+
+
+async def test_an_event_that_cannot_be_sent_stops_only_what_must_not_pass_it(bench: Bench) -> None:
+    await _refused_alone(bench, 3_000_000)
+
+
+@pytest.mark.kafka
+async def test_an_event_that_the_broker_refuses_stops_only_what_must_not_pass_it(
+    kafka_stack: Stack, unique_name: str, kafka_mongo_database: str
+) -> None:
+    """Within the client's limit, over the topic's: as where somebody lowered that."""
+    assert kafka_mongo_database == unique_name
+    topics = [(t.name, t.partitions, {"max.message.bytes": "100000"}) for t in tally.topics_of(unique_name)]
+    await provisioning.create(kafka_stack.bootstrap, topics)
+    async with AIOKafkaProducer(bootstrap_servers=kafka_stack.bootstrap) as producer:
+        await _refused_alone(Bench(kafka_stack, unique_name, producer), 200_000, broker="kafka")
+
+
+async def _refused_alone(bench: Bench, too_many: int, **changes: Any) -> None:
+    app = bench.app(**changes)
+    outbox = app.state.ground.mongo.collection("outbox")
+    rows = [("x", True, b"x" * too_many), ("x", True, b"1"), ("y", True, b"2"), ("y", False, b"y" * too_many)]
+    rows += [("y", False, b"3"), ("z", True, b"4")]
+    for sequence, (key, ordered, value) in enumerate(rows, -len(rows)):
+        row = OutboxRow(
+            f"{bench.name}.sums", key.encode(), value, (("ce_id", b"%d" % sequence),), str(sequence), ordered
+        )
+        await outbox.insert_one(row.document(sequence, datetime.now(UTC)))
+    async with running(app) as client:
+        await until(lambda: _metric(client, "huying_tally_outbox_refused_rows 3.0"), "three are set aside")
+        await until(lambda: _drained(app), "the rest is sent")
+        await bench.give("x", 5)
+        await until(lambda: _metric(client, "huying_tally_outbox_refused_rows 4.0"), "what comes later waits as well")
+        assert sorted(value for _, value in await bench.told()) == [b"2", b"3", b"4"]
+        refused = await outbox.find({"published": "refused"}).sort("_id", 1).to_list(None)
+        assert [row["_id"] for row in refused] == [-6, -5, -3, 1]
+        assert all("MessageSizeTooLarge" in row["refusal"] for row in refused)
+    mended = bench.app(**changes)
+    outbox = mended.state.ground.mongo.collection("outbox")
+    await outbox.update_many({"published": "refused", "_id": {"$in": [-6, -3]}}, {"$set": {"value": b"small"}})
+    async with running(mended) as client:
+        await until(lambda: _drained(mended), "all is sent")
+        await until(lambda: _metric(client, "huying_tally_outbox_refused_rows 0.0"), "nothing is set aside")
+    told = [(event, value) for event, value in await bench.told() if event in {"-6", "-5", "-3", "x/1"}]
+    assert sorted(told) == [("-3", b"small"), ("-5", b"1"), ("-6", b"small"), ("x/1", b'{"total":5}')]
+    of_x = [event for event, _ in told if event != "-3"]
+    assert of_x == ["-6", "-5", "x/1"], "in order"
 
 
 @pytest.mark.kafka

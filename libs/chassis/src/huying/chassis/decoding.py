@@ -28,8 +28,8 @@ class Decoder:
         Raises:
             Broken: too large, no CloudEvent, a version from the future, or data against the schema.
         """
-        if len(record.value) > MAX_MESSAGE_BYTES:
-            raise Broken("too_large", f"{len(record.value)} bytes; a record may have {MAX_MESSAGE_BYTES}")
+        if record.size > MAX_MESSAGE_BYTES:
+            raise Broken("too_large", f"{record.size} bytes; a record may have {MAX_MESSAGE_BYTES}")
         try:
             event = parse(record.headers, record.value)
         except EnvelopeError as error:

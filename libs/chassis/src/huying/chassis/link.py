@@ -262,8 +262,8 @@ class Link:
             request_timeout_ms=10000,
             linger_ms=0,
         )
-        await producer.start()
         try:
+            await producer.start()
             yield producer
         finally:
             await producer.stop()

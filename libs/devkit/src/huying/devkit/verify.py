@@ -11,6 +11,7 @@ from typing import Any
 
 from pymongo import AsyncMongoClient
 
+from huying.chassis.relay import REFUSED
 from huying.contracts import topics
 
 from .logbook import Record
@@ -95,7 +96,8 @@ async def books_of(mongo_url: str, prefix: str) -> Books:
         for service, name in names.items():
             database = client[name]
             positions[service] = {row["_id"]: row["at"] async for row in database["positions"].find()}
-            unpublished[service] = await database["outbox"].count_documents({"published": None})
+            unsent = {"published": {"$in": [None, REFUSED]}}
+            unpublished[service] = await database["outbox"].count_documents(unsent)
             held = database["parked"].find({"state": {"$in": HELD}}, {"topic": 1, "partition": 1, "offset": 1})
             parked[service] = [(row["topic"], row["partition"], row["offset"]) async for row in held]
         return Books(
