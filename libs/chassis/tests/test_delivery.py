@@ -1,5 +1,6 @@
 """The chassis on the real broker and database: exactly once, poison parked alone, order kept behind a parked record."""
 
+import asyncio
 import importlib.util
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -9,14 +10,19 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.errors import MessageSizeTooLargeError
+from aiokafka.errors import MessageSizeTooLargeError, TopicAuthorizationFailedError
+from aiokafka.protocol.fetch import FetchRequest
+from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
+from aiokafka.record.memory_records import MemoryRecords
 from fastapi import FastAPI
 from pymongo import UpdateOne
 
+from huying.chassis import lenient
 from huying.chassis.ledger import OutboxRow
 from huying.chassis.settings import ServiceSettings
 from huying.chassis.testing import SECRET, running, until
 from huying.contracts.envelope import CloudEvent
+from huying.contracts.topics import INBOUND
 from huying.devkit.stack import Stack
 from huying.devkit.stack import topics as provisioning
 
@@ -27,6 +33,15 @@ tally = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(tally)
 
 pytestmark = pytest.mark.wire
+
+
+class Gbk(str):
+    """A header's name as a sender writes it who does not know that Kafka's are UTF-8."""
+
+    __slots__ = ()
+
+    def encode(self, *_: Any) -> bytes:
+        return str(self).encode("gbk")
 
 
 @dataclass
@@ -58,6 +73,16 @@ class Bench:
 
     async def raw(self, key: str, value: bytes, headers: Any = ()) -> None:
         await self.producer.send_and_wait(f"{self.name}.numbers", value, key=key.encode(), headers=list(headers))
+
+    async def batch(self, partition: int, *given: tuple[Any, ...]) -> None:
+        """One batch to one partition: key, number, and the name of a header more."""
+        records = self.producer.create_batch()
+        records._builder = _DefaultRecordBatchBuilderPy(2, 0, 0, -1, -1, -1, 65536)
+        for key, number, *names in given:
+            event = CloudEvent("id", "test", tally.NumberGivenV1.TYPE, tally.NumberGivenV1(number=number).encode())
+            headers = [*event.headers(), *((name, b"x") for name in names)]
+            records.append(timestamp=None, key=key.encode(), value=event.data, headers=headers)
+        await (await self.producer.send_batch(records, f"{self.name}.numbers", partition=partition))
 
     async def told(self) -> list[tuple[str, bytes]]:
         """Ids and data of everything on the topic of sums."""
@@ -152,6 +177,122 @@ async def test_poison_is_parked_alone_and_its_batch_mates_are_processed(bench: B
     }
 
 
+async def test_what_the_client_cannot_decode_is_parked_and_nothing_around_it_is_lost(bench: Bench) -> None:
+    await _undecodable_among_others(bench)
+
+
+@pytest.mark.kafka
+async def test_what_the_client_cannot_decode_is_parked_and_nothing_is_lost_on_apache_kafka(
+    kafka_stack: Stack, unique_name: str, kafka_mongo_database: str
+) -> None:
+    assert kafka_mongo_database == unique_name
+    await provisioning.create(
+        kafka_stack.bootstrap, [(t.name, t.partitions, t.config()) for t in tally.topics_of(unique_name)]
+    )
+    async with AIOKafkaProducer(bootstrap_servers=kafka_stack.bootstrap, max_request_size=4_000_000) as producer:
+        await _undecodable_among_others(Bench(kafka_stack, unique_name, producer), broker="kafka")
+
+
+async def _undecodable_among_others(bench: Bench, **changes: Any) -> None:
+    """In both partitions; around it, in the same batch, in the other partition."""
+    for number in range(5):
+        await bench.batch(0, ("a", 1), ("b", 1))
+        await bench.batch(1, ("c", 1), ("d", 1))
+        await bench.batch(number % 2, ("a", 1), (f"e{number}", 1000, Gbk("乡镇")), ("c", 1))
+        await bench.batch(0, ("a", 1))
+        await bench.batch(1, ("d", 1))
+    wanted = {"a": 15, "b": 5, "c": 10, "d": 10}
+    app = bench.app(**changes)
+    async with running(app) as client:
+        await until(lambda: _is(app, wanted), "every record beside")
+        await until(lambda: _metric(client, 'huying_tally_parked_total{reason="undecodable"} 5.0'), "five are parked")
+        parked = await _parked(app, "parked")
+        assert {row["key"] for row in parked} == {b"e0", b"e1", b"e2", b"e3", b"e4"}
+        assert {(row["reason"], row["message"]) for row in parked} == {
+            ("undecodable", r"the header name '\\xcf\\xe7\\xd5\\xf2' is not UTF-8")
+        }
+        assert {app.state.ground.parking.restore(row).value for row in parked} == {b'{"number":1000}'}
+        await bench.batch(0, ("a", 7))
+        await until(lambda: _is(app, wanted | {"a": 22}), "records flow")
+        [first] = [row["_id"] for row in parked if row["key"] == b"e0"]
+        assert await app.state.ground.parking.request(first)
+        await until(lambda: _is(app, wanted | {"a": 22, "e0": 1000}), "who knows better replays it")
+
+
+@pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
+async def test_every_codec_of_kafka_is_read(bench: Bench, codec: str) -> None:
+    await _compressed(bench, codec)
+
+
+@pytest.mark.kafka
+async def test_every_codec_of_kafka_is_read_from_apache_kafka(
+    kafka_stack: Stack, unique_name: str, kafka_mongo_database: str
+) -> None:
+    assert kafka_mongo_database == unique_name
+    topics = [(t.name, t.partitions, t.config()) for t in tally.topics_of(unique_name)]
+    await provisioning.create(kafka_stack.bootstrap, topics)
+    async with AIOKafkaProducer(bootstrap_servers=kafka_stack.bootstrap) as producer:
+        bench = Bench(kafka_stack, unique_name, producer)
+        for codec in ("gzip", "snappy", "lz4", "zstd"):
+            await _send_compressed(bench, codec)
+        app = bench.app(broker="kafka")
+        async with running(app):
+            await until(lambda: _is(app, dict.fromkeys(("gzip", "snappy", "lz4", "zstd"), 20)), "all sums")
+
+
+async def _send_compressed(bench: Bench, codec: str) -> None:
+    async with AIOKafkaProducer(bootstrap_servers=bench.stack.bootstrap, compression_type=codec, linger_ms=50) as one:
+        plain, bench.producer = bench.producer, one
+        await asyncio.gather(*(bench.give(codec, 1) for _ in range(20)))
+        bench.producer = plain
+
+
+async def _compressed(bench: Bench, codec: str) -> None:
+    await _send_compressed(bench, codec)
+    app = bench.app()
+    async with running(app):
+        await until(lambda: _is(app, {codec: 20}), "the sum")
+
+
+async def test_a_batch_of_an_unknown_codec_is_parked_whole_and_passed(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As without the library of a codec, or with one of a later Kafka."""
+    await bench.batch(0, ("a", 1))
+    await bench.batch(1, ("c", 1))
+    await _send_compressed(bench, "lz4")
+    await bench.batch(0, ("a", 1))
+    await bench.batch(1, ("c", 1))
+    monkeypatch.setattr("aiokafka.codec.has_lz4", lambda: False)
+    app = bench.app()
+    async with running(app):
+        await until(lambda: _is(app, {"a": 2, "c": 2}), "what lies around")
+        parked = await _parked(app, "parked")
+        assert {row["reason"] for row in parked} == {"undecodable"}
+        assert all("UnsupportedCodecError: Libraries for lz4" in row["message"] for row in parked)
+        await bench.batch(0, ("a", 1))
+        await bench.batch(1, ("c", 1))
+        await until(lambda: _is(app, {"a": 3, "c": 3}), "records flow")
+
+
+async def test_a_fault_of_the_client_ends_the_service(bench: Bench) -> None:
+    """Which would otherwise be logged every five seconds, with `/readyz` 200."""
+    app = bench.app()
+    with pytest.raises(BaseExceptionGroup, match="unhandled"):
+        await _refused_by_the_client(app)
+    assert "TopicAuthorizationFailedError" in app.state.ground.failure
+
+
+async def _refused_by_the_client(app: FastAPI) -> None:
+    async with running(app):
+        app.state.ground.link.consumer.getmany = _not_allowed
+        await until(lambda: app.state.ground.failure is not None, "the service has ended")
+
+
+async def _not_allowed(*_: object, **__: object) -> None:
+    raise TopicAuthorizationFailedError("numbers")
+
+
 async def test_an_event_that_would_be_too_large_with_its_key_is_never_written(bench: Bench) -> None:
     """The key is written twice, as key and as subject: what came within the limit goes over it on its way out."""
     await bench.give("k" * 600_000, 1)
@@ -227,6 +368,35 @@ async def test_a_broker_with_limits_refuses_an_oversized_record_to_its_sender(
             with pytest.raises(MessageSizeTooLargeError):
                 await producer.send_and_wait(numbers.name, b"x" * (numbers.max_message_bytes + 1))
         await careless.send_and_wait(numbers.name, b"x" * (numbers.max_message_bytes - 1024), key=b"a")
+
+
+@pytest.mark.kafka
+async def test_what_publishers_compress_is_opened_and_measured_by_the_broker(
+    kafka_stack: Stack, unique_name: str
+) -> None:
+    await provisioning.create(kafka_stack.bootstrap, [(unique_name, 1, INBOUND.config())])
+    for codec in ("gzip", "snappy", "lz4", "zstd"):
+        sender = AIOKafkaProducer(
+            bootstrap_servers=kafka_stack.bootstrap, compression_type=codec, max_request_size=40_000_000
+        )
+        async with sender:
+            await sender.send_and_wait(unique_name, b"small" * 1000)
+            with pytest.raises(MessageSizeTooLargeError):
+                await sender.send_and_wait(unique_name, bytes(20_000_000))
+    reader = AIOKafkaConsumer(unique_name, bootstrap_servers=kafka_stack.bootstrap, auto_offset_reset="earliest")
+    async with reader:
+        tp = TopicPartition(unique_name, 0)
+        found = await lenient.read(reader, tp, 0, 1_000_000)
+        assert [one.value for one in found] == [b"small" * 1000] * 4
+        answer = await reader._client.send(
+            reader._client.cluster.leader_for_partition(tp),
+            FetchRequest(100, 1, 1_000_000, 0, [(unique_name, [(0, 0, 1_000_000)])]),
+        )
+    [(_, [(*_, data)])] = answer.topics
+    batches, codecs = MemoryRecords(data), []
+    while batches.has_next():
+        codecs.append(batches.next_batch().compression_type)
+    assert codecs == [0, 0, 0, 0]
 
 
 async def test_a_parked_record_holds_back_its_key_only_and_its_replay_releases_the_rest_in_order(bench: Bench) -> None:

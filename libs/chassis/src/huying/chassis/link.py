@@ -15,13 +15,19 @@ from typing import Any, TypeVar, cast
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.errors import CommitFailedError, KafkaError
+from aiokafka.errors import (
+    CommitFailedError,
+    ConsumerStoppedError,
+    CorruptRecordException,
+    KafkaError,
+    UnsupportedCodecError,
+)
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage, TopicPartition
 
-from huying.contracts.topics import DLQ_MESSAGE_BYTES, TICKS, Topic
+from huying.contracts.topics import DLQ_MESSAGE_BYTES, MAX_MESSAGE_BYTES, TICKS, Topic
 
-from . import faults
+from . import faults, lenient
 from .broker import MissingTopicsError, cluster_id, partitions_of
 from .errors import ConfigurationError
 from .ledger import Ledger, Partition
@@ -39,6 +45,8 @@ WAIT_FOR_RECORDS_MS = 1000
 """How long one wait for records takes at most; what arrives ends it at once."""
 SESSION_MS = 6000
 """Above the worst pause seen of a process (2 s of imports), below the patience of a dispatcher."""
+PARTITION_BYTES = MAX_MESSAGE_BYTES
+"""Of one partition in one answer; a single batch may be larger."""
 REQUEST_BYTES = DLQ_MESSAGE_BYTES + 64 * 1024
 ASK_CLUSTER_S = 2.0
 """A new connection each time, since a client remembers the cluster that it met first; so not more often."""
@@ -141,10 +149,56 @@ class Link:
         self._subscriber(self._on_batch)
 
     async def _next_batch(self, consumer: AIOKafkaConsumer) -> tuple[Any, ...]:
-        """What has arrived, as soon as something has and the last batch has rested."""
+        """What has arrived, as soon as something has and the last batch has rested.
+
+        A fault here would be logged and passed by FastStream; all but what may heal ends the service.
+        """
         await self._pace.rest()
-        found = await consumer.getmany(timeout_ms=WAIT_FOR_RECORDS_MS, max_records=self._settings.batch_records)
-        return tuple(chain.from_iterable(found.values()))
+        try:
+            return tuple(await self._arrived(consumer))
+        except ConsumerStoppedError:
+            raise
+        except Exception as error:
+            if not getattr(error, "retriable", False):
+                fault = cast("asyncio.Future[None]", self.fault)
+                if not fault.done():
+                    fault.set_exception(error)
+                await asyncio.Event().wait()
+            raise
+
+    async def _arrived(self, consumer: AIOKafkaConsumer) -> list[Any]:
+        """Partition by partition: what was taken from one is gone from the client, so no other's fault may follow it."""
+        most = self._settings.batch_records
+        try:
+            first = await consumer.getmany(timeout_ms=WAIT_FOR_RECORDS_MS, max_records=1)
+        except Exception as error:
+            if not _undecodable(error):
+                raise
+            found = [one for tp in consumer.assignment() for one in await self._leniently(consumer, tp)]
+            if not found:
+                raise RuntimeError("the client cannot read what a broker sends") from error
+            return found
+        found = list(chain.from_iterable(first.values()))
+        for tp in [*first, *(consumer.assignment() - set(first))] if found else ():
+            if len(found) >= most:
+                break
+            try:
+                more = await consumer.getmany(tp, timeout_ms=0, max_records=most - len(found))
+            except Exception as error:  # noqa: BLE001 - it says so again when there is nothing in hand
+                if not _undecodable(error):
+                    break
+                found += await self._leniently(consumer, tp)
+            else:
+                found += more.get(tp, [])
+        return found
+
+    async def _leniently(self, consumer: AIOKafkaConsumer, tp: Any) -> list[lenient.Found]:
+        """What the client has not given of a partition, and go on behind it."""
+        found = await lenient.read(consumer, tp, await consumer.position(tp), PARTITION_BYTES)
+        found = found[: self._settings.batch_records]
+        if found:
+            consumer.seek(tp, found[-1].offset + 1)
+        return found
 
     async def _parse(self, records: Any) -> KafkaMessage:
         """Headers stay bytes: a record with a header that is no text must not stop the loop."""
@@ -188,7 +242,7 @@ class Link:
                 record.value or b"",
                 tuple((name, value or b"") for name, value in record.headers or ()),
             )
-            item = batch.decode(raw)
+            item = batch.unreadable(raw, fault) if (fault := getattr(record, "fault", None)) else batch.decode(raw)
             if item is not None:
                 items.append(item)
         began = time.monotonic()
@@ -294,6 +348,12 @@ class Link:
         if self._ledger is None or self._settings.by_group:
             return
         await self._ledger.read(Partition(self.cluster, tp.topic, tp.partition) for tp in self._partitions)
+
+
+def _undecodable(error: Exception) -> bool:
+    """Whether a record is at fault, or its batch: whatever is no word of the broker or the client."""
+    codec = isinstance(error, UnsupportedCodecError | CorruptRecordException)
+    return codec or not isinstance(error, KafkaError | ConsumerStoppedError)
 
 
 async def _raw(message: KafkaMessage) -> bytes:

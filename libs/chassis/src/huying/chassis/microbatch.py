@@ -120,6 +120,10 @@ class MicroBatch:
             self._measures.skipped.labels(record.partition.topic, "unknown_type").inc()
         return Item(message, record)
 
+    def unreadable(self, record: RawRecord, fault: str) -> Item:
+        """An item of the log that is no record; it is parked with what could be had of it."""
+        return Item(None, record, Failure("undecodable", fault[:MESSAGE_CHARS]))
+
     async def submit(self, message: Message) -> Any:
         """Process one request, together with whatever else waits, and return its effects' answer.
 

@@ -118,7 +118,10 @@ def build(
         error = None if task.cancelled() else task.exception()
         if error is None:
             return
-        log.critical("the service stops", error=f"{type(error).__name__}: {error}", exc_info=error)
+        whole = error
+        while isinstance(error, BaseExceptionGroup):  # the task group's own words say nothing
+            error = error.exceptions[0]
+        log.critical("the service stops", error=f"{type(error).__name__}: {error}", exc_info=whole)
         ground.failure = f"{type(error).__name__}: {error}"
         if ground.own_process:
             os.kill(os.getpid(), signal.SIGTERM)
