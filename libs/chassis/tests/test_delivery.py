@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import MessageSizeTooLargeError, TopicAuthorizationFailedError
@@ -18,11 +19,13 @@ from fastapi import FastAPI
 from pymongo import UpdateOne
 
 from huying.chassis import lenient
+from huying.chassis.broker import admin_of
 from huying.chassis.ledger import OutboxRow
 from huying.chassis.settings import ServiceSettings
 from huying.chassis.testing import SECRET, running, until
 from huying.contracts.envelope import CloudEvent
 from huying.contracts.topics import INBOUND
+from huying.devkit.commands.ledger import forget_topic
 from huying.devkit.stack import Stack
 from huying.devkit.stack import topics as provisioning
 
@@ -570,6 +573,76 @@ async def _shows(client: Any, metric: str, wanted: set[float]) -> bool:
 
 async def _counts(client: Any, metric: str, wanted: int) -> bool:
     return len(await _values(client, metric)) == wanted
+
+
+async def test_a_ledger_ahead_of_the_log_is_refused_until_it_is_told_to_forget(bench: Bench) -> None:
+    await _topic_made_anew(bench)
+
+
+@pytest.mark.kafka
+async def test_a_ledger_ahead_of_the_log_is_refused_on_apache_kafka(
+    kafka_stack: Stack, unique_name: str, kafka_mongo_database: str
+) -> None:
+    assert kafka_mongo_database == unique_name
+    topics = [(t.name, t.partitions, t.config()) for t in tally.topics_of(unique_name)]
+    await provisioning.create(kafka_stack.bootstrap, topics)
+    async with AIOKafkaProducer(bootstrap_servers=kafka_stack.bootstrap) as producer:
+        await _topic_made_anew(Bench(kafka_stack, unique_name, producer), broker="kafka")
+
+
+async def _topic_made_anew(bench: Bench, **changes: Any) -> None:
+    numbers, _ = tally.topics_of(bench.name)
+    await bench.give("a", *range(100, 120))
+    first = bench.app(**changes)
+    async with running(first):
+        await until(lambda: _is(first, {"a": 2190}), "the sum of a")
+    async with admin_of(bench.stack.bootstrap) as admin:
+        await admin.delete_topics([numbers.name])
+    await until(lambda: _gone(bench, numbers.name), "the topic is gone")
+    before = await _committed(bench, f"{bench.name}.tally", numbers.name)
+    await provisioning.create(bench.stack.bootstrap, [(numbers.name, numbers.partitions, numbers.config())])
+    async with AIOKafkaProducer(bootstrap_servers=bench.stack.bootstrap) as producer:
+        bench.producer = producer
+        await bench.give("a", 1, 2)
+        app = bench.app(**changes)
+        async with app.router.lifespan_context(app), _client(app) as client:
+            await until(lambda: _says(client, "the topic was made anew"), "it is refused")
+            assert await _says(client, f"`huying ledger forget --service tally --topic {numbers.name}`")
+            await bench.give("a", *[1] * 40)
+            await asyncio.sleep(3)  # past the next look at the log, which is longer than the ledger now
+            assert await _says(client, "the topic was made anew")
+            assert await _sums(app) == {"a": 2190}
+            text = (await client.get("/metrics")).text
+            assert 'huying_invariant_violations_total{invariant="ledger_ahead_of_log"} 1.0' in text
+            assert "redelivered" not in text, "nothing was skipped"
+        group = f"{bench.name}.tally"
+        assert await _committed(bench, group, numbers.name) == before, "nothing was acknowledged"
+        forgotten = await forget_topic(
+            bench.stack.mongo_url, bench.stack.bootstrap, f"{bench.name}_tally", group, numbers.name
+        )
+        assert forgotten >= 1
+        again = bench.app(**changes)
+        async with running(again):
+            await until(lambda: _is(again, {"a": 2190 + 43}), "what the new topic has")
+
+
+async def _gone(bench: Bench, topic: str) -> bool:
+    async with admin_of(bench.stack.bootstrap) as admin:
+        return topic not in await admin.list_topics()
+
+
+def _client(app: FastAPI) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://test")
+
+
+async def _says(client: httpx.AsyncClient, words: str) -> bool:
+    answer = await client.get("/readyz")
+    return answer.status_code == 503 and any(words in one for one in answer.json()["missing"])
+
+
+async def _committed(bench: Bench, group: str, topic: str) -> int:
+    async with AIOKafkaConsumer(bootstrap_servers=bench.stack.bootstrap, group_id=group) as consumer:
+        return max([await consumer.committed(TopicPartition(topic, number)) or 0 for number in range(2)])
 
 
 async def test_every_subscriber_is_acknowledged_by_hand(bench: Bench) -> None:

@@ -119,6 +119,12 @@ class Ledger:
             )
             self._sequence = 0
 
+    async def stored(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
+        """Positions as the database has them, without learning them."""
+        wanted = {partition.id: partition for partition in partitions}
+        rows = self._mongo.collection(POSITIONS).find({"_id": {"$in": [*wanted]}})
+        return {wanted[row["_id"]]: row["at"] async for row in rows}
+
     def forget(self) -> None:
         """Drop what is known: it may be stale."""
         self._known.clear()

@@ -15,6 +15,7 @@ from typing import Any, TypeVar, cast
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import TopicPartition as AioPartition
 from aiokafka.errors import (
     CommitFailedError,
     ConsumerStoppedError,
@@ -28,7 +29,7 @@ from faststream.kafka import KafkaBroker, KafkaMessage, TopicPartition
 from huying.contracts.topics import DLQ_MESSAGE_BYTES, MAX_MESSAGE_BYTES, TICKS, Topic
 
 from . import faults, lenient
-from .broker import MissingTopicsError, cluster_id, partitions_of
+from .broker import MissingTopicsError, cluster_id, log_end, partitions_of
 from .errors import ConfigurationError
 from .ledger import Ledger, Partition
 from .measures import Measures
@@ -83,7 +84,7 @@ class Link:
         self.fault: asyncio.Future[None] | None = None
         """Ends with the fault of a batch that went nowhere; None before `subscribe`."""
         self.refused: str | None = None
-        """Why this service must not consume; None when it may."""
+        """Why this service must not consume, for as long as it runs; None when it may."""
 
     async def wait_for_cluster(self) -> str:
         """The cluster's id, as soon as the broker answers.
@@ -154,6 +155,8 @@ class Link:
         A fault here would be logged and passed by FastStream; all but what may heal ends the service.
         """
         await self._pace.rest()
+        if self.refused:
+            await asyncio.Event().wait()
         try:
             return tuple(await self._arrived(consumer))
         except ConsumerStoppedError:
@@ -245,6 +248,11 @@ class Link:
             item = batch.unreadable(raw, fault) if (fault := getattr(record, "fault", None)) else batch.decode(raw)
             if item is not None:
                 items.append(item)
+        await self._compare(
+            {AioPartition(item.record.partition.topic, item.record.partition.number) for item in items if item.record}
+        )
+        if self.refused:
+            return  # nothing is processed and nothing acknowledged: it is all read again
         began = time.monotonic()
         await batch.process(items)
         self._pace.took(len(items), time.monotonic() - began)
@@ -267,19 +275,40 @@ class Link:
             self._note_assigned(assigned)
         for tp in assigned:
             end = consumer.highwater(tp)
-            partition = Partition(self.cluster, tp.topic, tp.partition)
+            partition = self._partition(tp)
             if end is None or not ledger.knows(partition):  # taken over, and nothing has come yet
                 continue
             position = ledger.position(partition)
             behind = end - 1 - (position if position is not None else -1)
             self._measures.lag.labels(tp.topic, str(tp.partition)).set(max(0, behind))
-            if behind < 0:
-                self.refused = (
-                    f"the ledger of {tp.topic}/{tp.partition} is at {position} but the log of cluster "
-                    f"{self.cluster!r} ends at {end}: the topic was made anew. Give the broker its log back, or "
-                    f"stop this service and `huying ledger forget {self._settings.service} --topic {tp.topic}`"
-                )
-                self._measures.violation("ledger_ahead_of_log")
+
+    async def _compare(self, partitions: set[Any]) -> None:
+        """Refuse to consume where the ledger is ahead of the log: what comes would pass for what was had before."""
+        batch, ledger = cast("MicroBatch", self._batch), cast("Ledger", self._ledger)
+        unknown = [one for one in map(self._partition, partitions) if not ledger.knows(one)]
+        stored = await batch.patiently(lambda: ledger.stored(unknown)) if unknown else {}
+        for tp in partitions:
+            partition, seen = self._partition(tp), self.consumer.highwater(tp)
+            position = stored.get(partition) if partition in unknown else ledger.position(partition)
+            if position is None or seen is None or position < seen or self.refused:
+                continue
+            # Another replica may have brought the ledger past what was seen here, or the broker is another by now.
+            end = await self._answer(partial(log_end, tp=tp), "look at it")
+            if position < end:
+                continue
+            if await self._answer(cluster_id, "look at it") != self.cluster:
+                self.refused = "kafka: another cluster answers now"
+                return
+            self.refused = (
+                f"the ledger of {tp.topic}/{tp.partition} is at {position} but the log of cluster "
+                f"{self.cluster!r} ends at {end}: the topic was made anew. Give the broker its log back, or stop "
+                f"this service and `huying ledger forget --service {self._settings.service} --topic {tp.topic}`"
+            )
+            log.critical("nothing is consumed", reason=self.refused)
+            self._measures.violation("ledger_ahead_of_log")
+
+    def _partition(self, tp: Any) -> Partition:
+        return Partition(self.cluster, tp.topic, tp.partition)
 
     def _note_assigned(self, assigned: set[Any]) -> None:
         """Show what this replica consumes now, and no lag of what another one has taken over."""
@@ -342,6 +371,8 @@ class Link:
                 continue
             if found != self.cluster:
                 return found
+            if self._ledger is not None:
+                await self._compare({tp for tp in self._assigned if self._ledger.knows(self._partition(tp))})
 
     async def _read_ledger(self) -> None:
         """Positions of what is assigned, for the lag and for the check against the log's end."""
