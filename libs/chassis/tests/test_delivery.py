@@ -1,24 +1,33 @@
 """The chassis on both brokers and a real database: exactly once, poison parked alone, order kept behind a parked record."""
 
+import asyncio
 import importlib.util
 import json
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
+import httpx
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.errors import MessageSizeTooLargeError
+from aiokafka.errors import MessageSizeTooLargeError, TopicAuthorizationFailedError
+from aiokafka.protocol.fetch import FetchRequest
+from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
+from aiokafka.record.memory_records import MemoryRecords
 from fastapi import FastAPI
 from pymongo import UpdateOne
 
-from huying.chassis import microbatch, ticks
+from huying.chassis import lenient, microbatch, ticks
+from huying.chassis.broker import admin_of
+from huying.chassis.ledger import OutboxRow
 from huying.chassis.message import TIMER, Message
 from huying.chassis.settings import ServiceSettings
 from huying.chassis.testing import SECRET, running, until
 from huying.contracts.envelope import CloudEvent
+from huying.contracts.topics import INBOUND
+from huying.devkit.commands.ledger import forget_topic
 from huying.devkit.stack import Stack
 from huying.devkit.stack import topics as provisioning
 
@@ -27,6 +36,15 @@ assert _spec is not None
 assert _spec.loader is not None
 tally = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(tally)
+
+
+class Gbk(str):
+    """A header's name as a sender writes it who does not know that Kafka's are UTF-8."""
+
+    __slots__ = ()
+
+    def encode(self, *_: Any) -> bytes:
+        return str(self).encode("gbk")
 
 
 @dataclass
@@ -60,6 +78,16 @@ class Bench:
 
     async def raw(self, key: str, value: bytes, headers: Any = ()) -> None:
         await self.producer.send_and_wait(f"{self.name}.numbers", value, key=key.encode(), headers=list(headers))
+
+    async def batch(self, partition: int, *given: tuple[Any, ...]) -> None:
+        """One batch to one partition: key, number, and the name of a header more."""
+        records = self.producer.create_batch()
+        records._builder = _DefaultRecordBatchBuilderPy(2, 0, 0, -1, -1, -1, 65536)
+        for key, number, *names in given:
+            event = CloudEvent("id", "test", tally.NumberGivenV1.TYPE, tally.NumberGivenV1(number=number).encode())
+            headers = [*event.headers(), *((name, b"x") for name in names)]
+            records.append(timestamp=None, key=key.encode(), value=event.data, headers=headers)
+        await (await self.producer.send_batch(records, f"{self.name}.numbers", partition=partition))
 
     async def told(self) -> list[tuple[str, bytes]]:
         """Ids and data of everything on the topic of sums."""
@@ -178,6 +206,184 @@ async def test_the_line_about_a_parked_record_carries_its_trace(
     assert [line["trace"] for line in said if line["event"] == "parked"] == [trace, trace]
 
 
+async def test_what_the_client_cannot_decode_is_parked_and_nothing_around_it_is_lost(bench: Bench) -> None:
+    await _undecodable_among_others(bench)
+
+
+@pytest.mark.kafka
+async def test_what_the_client_cannot_decode_is_parked_and_nothing_is_lost_on_apache_kafka(
+    kafka_stack: Stack, unique_name: str, kafka_mongo_database: str
+) -> None:
+    assert kafka_mongo_database == unique_name
+    await provisioning.create(
+        kafka_stack.bootstrap, [(t.name, t.partitions, t.config()) for t in tally.topics_of(unique_name)]
+    )
+    async with AIOKafkaProducer(bootstrap_servers=kafka_stack.bootstrap, max_request_size=4_000_000) as producer:
+        await _undecodable_among_others(Bench(kafka_stack, unique_name, producer), broker="kafka")
+
+
+async def _undecodable_among_others(bench: Bench, **changes: Any) -> None:
+    """In both partitions; around it, in the same batch, in the other partition."""
+    for number in range(5):
+        await bench.batch(0, ("a", 1), ("b", 1))
+        await bench.batch(1, ("c", 1), ("d", 1))
+        await bench.batch(number % 2, ("a", 1), (f"e{number}", 1000, Gbk("乡镇")), ("c", 1))
+        await bench.batch(0, ("a", 1))
+        await bench.batch(1, ("d", 1))
+    wanted = {"a": 15, "b": 5, "c": 10, "d": 10}
+    app = bench.app(**changes)
+    async with running(app) as client:
+        await until(lambda: _is(app, wanted), "every record beside")
+        await until(lambda: _metric(client, 'huying_tally_parked_total{reason="undecodable"} 5.0'), "five are parked")
+        parked = await _parked(app, "parked")
+        assert {row["key"] for row in parked} == {b"e0", b"e1", b"e2", b"e3", b"e4"}
+        assert {(row["reason"], row["message"]) for row in parked} == {
+            ("undecodable", r"the header name '\\xcf\\xe7\\xd5\\xf2' is not UTF-8")
+        }
+        assert {app.state.ground.parking.restore(row).value for row in parked} == {b'{"number":1000}'}
+        await bench.batch(0, ("a", 7))
+        await until(lambda: _is(app, wanted | {"a": 22}), "records flow")
+        [first] = [row["_id"] for row in parked if row["key"] == b"e0"]
+        assert await app.state.ground.parking.request(first)
+        await until(lambda: _is(app, wanted | {"a": 22, "e0": 1000}), "who knows better replays it")
+
+
+@pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
+async def test_every_codec_of_kafka_is_read(bench: Bench, codec: str) -> None:
+    await _compressed(bench, codec)
+
+
+@pytest.mark.kafka
+async def test_every_codec_of_kafka_is_read_from_apache_kafka(
+    kafka_stack: Stack, unique_name: str, kafka_mongo_database: str
+) -> None:
+    assert kafka_mongo_database == unique_name
+    topics = [(t.name, t.partitions, t.config()) for t in tally.topics_of(unique_name)]
+    await provisioning.create(kafka_stack.bootstrap, topics)
+    async with AIOKafkaProducer(bootstrap_servers=kafka_stack.bootstrap) as producer:
+        bench = Bench(kafka_stack, unique_name, producer)
+        for codec in ("gzip", "snappy", "lz4", "zstd"):
+            await _send_compressed(bench, codec)
+        app = bench.app(broker="kafka")
+        async with running(app):
+            await until(lambda: _is(app, dict.fromkeys(("gzip", "snappy", "lz4", "zstd"), 20)), "all sums")
+
+
+async def _send_compressed(bench: Bench, codec: str) -> None:
+    async with AIOKafkaProducer(bootstrap_servers=bench.stack.bootstrap, compression_type=codec, linger_ms=50) as one:
+        plain, bench.producer = bench.producer, one
+        await asyncio.gather(*(bench.give(codec, 1) for _ in range(20)))
+        bench.producer = plain
+
+
+async def _compressed(bench: Bench, codec: str) -> None:
+    await _send_compressed(bench, codec)
+    app = bench.app()
+    async with running(app):
+        await until(lambda: _is(app, {codec: 20}), "the sum")
+
+
+async def test_a_batch_of_an_unknown_codec_is_parked_whole_and_passed(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As without the library of a codec, or with one of a later Kafka."""
+    await bench.batch(0, ("a", 1))
+    await bench.batch(1, ("c", 1))
+    await _send_compressed(bench, "lz4")
+    await bench.batch(0, ("a", 1))
+    await bench.batch(1, ("c", 1))
+    monkeypatch.setattr("aiokafka.codec.has_lz4", lambda: False)
+    app = bench.app()
+    async with running(app):
+        await until(lambda: _is(app, {"a": 2, "c": 2}), "what lies around")
+        parked = await _parked(app, "parked")
+        assert {row["reason"] for row in parked} == {"undecodable"}
+        assert all("UnsupportedCodecError: Libraries for lz4" in row["message"] for row in parked)
+        await bench.batch(0, ("a", 1))
+        await bench.batch(1, ("c", 1))
+        await until(lambda: _is(app, {"a": 3, "c": 3}), "records flow")
+
+
+async def test_a_fault_of_the_client_ends_the_service(bench: Bench) -> None:
+    """Which would otherwise be logged every five seconds, with `/readyz` 200."""
+    app = bench.app()
+    with pytest.raises(BaseExceptionGroup, match="unhandled"):
+        await _refused_by_the_client(app)
+    assert "TopicAuthorizationFailedError" in app.state.ground.failure
+
+
+async def _refused_by_the_client(app: FastAPI) -> None:
+    async with running(app):
+        app.state.ground.link.consumer.getmany = _not_allowed
+        await until(lambda: app.state.ground.failure is not None, "the service has ended")
+
+
+async def _not_allowed(*_: object, **__: object) -> None:
+    raise TopicAuthorizationFailedError("numbers")
+
+
+async def test_an_event_that_would_be_too_large_with_its_key_is_never_written(bench: Bench) -> None:
+    """The key is written twice, as key and as subject: what came within the limit goes over it on its way out."""
+    await bench.give("k" * 600_000, 1)
+    await bench.give("a", 2)
+    app = bench.app()
+    async with running(app) as client:
+        await until(lambda: _is(app, {"a": 2}), "the sum of a")
+        await until(lambda: _metric(client, 'huying_tally_parked_total{reason="too_large"} 1.0'), "it is parked")
+        await until(lambda: _drained(app), "an empty outbox, the record on its way to the dead letters too")
+        [parked] = await _parked(app, "parked")
+        assert app.state.ground.parking.restore(parked).key == b"k" * 600_000
+        assert len(parked["hold"]) < 2000
+    assert [event for event, _ in await bench.told()] == ["a/1"]
+
+
+async def test_an_event_that_cannot_be_sent_stops_only_what_must_not_pass_it(bench: Bench) -> None:
+    await _refused_alone(bench, 3_000_000)
+
+
+@pytest.mark.kafka
+async def test_an_event_that_the_broker_refuses_stops_only_what_must_not_pass_it(
+    kafka_stack: Stack, unique_name: str, kafka_mongo_database: str
+) -> None:
+    """Within the client's limit, over the topic's: as where somebody lowered that."""
+    assert kafka_mongo_database == unique_name
+    topics = [(t.name, t.partitions, {"max.message.bytes": "100000"}) for t in tally.topics_of(unique_name)]
+    await provisioning.create(kafka_stack.bootstrap, topics)
+    async with AIOKafkaProducer(bootstrap_servers=kafka_stack.bootstrap) as producer:
+        await _refused_alone(Bench(kafka_stack, unique_name, producer), 200_000, broker="kafka")
+
+
+async def _refused_alone(bench: Bench, too_many: int, **changes: Any) -> None:
+    app = bench.app(**changes)
+    outbox = app.state.ground.mongo.collection("outbox")
+    rows = [("x", True, b"x" * too_many), ("x", True, b"1"), ("y", True, b"2"), ("y", False, b"y" * too_many)]
+    rows += [("y", False, b"3"), ("z", True, b"4")]
+    for sequence, (key, ordered, value) in enumerate(rows, -len(rows)):
+        row = OutboxRow(
+            f"{bench.name}.sums", key.encode(), value, (("ce_id", b"%d" % sequence),), str(sequence), ordered
+        )
+        await outbox.insert_one(row.document(sequence, datetime.now(UTC)))
+    async with running(app) as client:
+        await until(lambda: _metric(client, "huying_tally_outbox_refused_rows 3.0"), "three are set aside")
+        await until(lambda: _drained(app), "the rest is sent")
+        await bench.give("x", 5)
+        await until(lambda: _metric(client, "huying_tally_outbox_refused_rows 4.0"), "what comes later waits as well")
+        assert sorted(value for _, value in await bench.told()) == [b"2", b"3", b"4"]
+        refused = await outbox.find({"published": "refused"}).sort("_id", 1).to_list(None)
+        assert [row["_id"] for row in refused] == [-6, -5, -3, 1]
+        assert all("MessageSizeTooLarge" in row["refusal"] for row in refused)
+    mended = bench.app(**changes)
+    outbox = mended.state.ground.mongo.collection("outbox")
+    await outbox.update_many({"published": "refused", "_id": {"$in": [-6, -3]}}, {"$set": {"value": b"small"}})
+    async with running(mended) as client:
+        await until(lambda: _drained(mended), "all is sent")
+        await until(lambda: _metric(client, "huying_tally_outbox_refused_rows 0.0"), "nothing is set aside")
+    told = [(event, value) for event, value in await bench.told() if event in {"-6", "-5", "-3", "x/1"}]
+    assert sorted(told) == [("-3", b"small"), ("-5", b"1"), ("-6", b"small"), ("x/1", b'{"total":5}')]
+    of_x = [event for event, _ in told if event != "-3"]
+    assert of_x == ["-6", "-5", "x/1"], "in order"
+
+
 @pytest.mark.kafka
 async def test_a_broker_with_limits_refuses_an_oversized_record_to_its_sender(
     kafka_stack: Stack, unique_name: str
@@ -191,6 +397,35 @@ async def test_a_broker_with_limits_refuses_an_oversized_record_to_its_sender(
             with pytest.raises(MessageSizeTooLargeError):
                 await producer.send_and_wait(numbers.name, b"x" * (numbers.max_message_bytes + 1))
         await careless.send_and_wait(numbers.name, b"x" * (numbers.max_message_bytes - 1024), key=b"a")
+
+
+@pytest.mark.kafka
+async def test_what_publishers_compress_is_opened_and_measured_by_the_broker(
+    kafka_stack: Stack, unique_name: str
+) -> None:
+    await provisioning.create(kafka_stack.bootstrap, [(unique_name, 1, INBOUND.config())])
+    for codec in ("gzip", "snappy", "lz4", "zstd"):
+        sender = AIOKafkaProducer(
+            bootstrap_servers=kafka_stack.bootstrap, compression_type=codec, max_request_size=40_000_000
+        )
+        async with sender:
+            await sender.send_and_wait(unique_name, b"small" * 1000)
+            with pytest.raises(MessageSizeTooLargeError):
+                await sender.send_and_wait(unique_name, bytes(20_000_000))
+    reader = AIOKafkaConsumer(unique_name, bootstrap_servers=kafka_stack.bootstrap, auto_offset_reset="earliest")
+    async with reader:
+        tp = TopicPartition(unique_name, 0)
+        found = await lenient.read(reader, tp, 0, 1_000_000)
+        assert [one.value for one in found] == [b"small" * 1000] * 4
+        answer = await reader._client.send(
+            reader._client.cluster.leader_for_partition(tp),
+            FetchRequest(100, 1, 1_000_000, 0, [(unique_name, [(0, 0, 1_000_000)])]),
+        )
+    [(_, [(*_, data)])] = answer.topics
+    batches, codecs = MemoryRecords(data), []
+    while batches.has_next():
+        codecs.append(batches.next_batch().compression_type)
+    assert codecs == [0, 0, 0, 0]
 
 
 async def test_a_parked_record_holds_back_its_key_only_and_its_replay_releases_the_rest_in_order(bench: Bench) -> None:
@@ -474,6 +709,76 @@ async def _shows(client: Any, metric: str, wanted: set[float]) -> bool:
 
 async def _counts(client: Any, metric: str, wanted: int) -> bool:
     return len(await _values(client, metric)) == wanted
+
+
+async def test_a_ledger_ahead_of_the_log_is_refused_until_it_is_told_to_forget(bench: Bench) -> None:
+    await _topic_made_anew(bench)
+
+
+@pytest.mark.kafka
+async def test_a_ledger_ahead_of_the_log_is_refused_on_apache_kafka(
+    kafka_stack: Stack, unique_name: str, kafka_mongo_database: str
+) -> None:
+    assert kafka_mongo_database == unique_name
+    topics = [(t.name, t.partitions, t.config()) for t in tally.topics_of(unique_name)]
+    await provisioning.create(kafka_stack.bootstrap, topics)
+    async with AIOKafkaProducer(bootstrap_servers=kafka_stack.bootstrap) as producer:
+        await _topic_made_anew(Bench(kafka_stack, unique_name, producer), broker="kafka")
+
+
+async def _topic_made_anew(bench: Bench, **changes: Any) -> None:
+    numbers, _ = tally.topics_of(bench.name)
+    await bench.give("a", *range(100, 120))
+    first = bench.app(**changes)
+    async with running(first):
+        await until(lambda: _is(first, {"a": 2190}), "the sum of a")
+    async with admin_of(bench.stack.bootstrap) as admin:
+        await admin.delete_topics([numbers.name])
+    await until(lambda: _gone(bench, numbers.name), "the topic is gone")
+    before = await _committed(bench, f"{bench.name}.tally", numbers.name)
+    await provisioning.create(bench.stack.bootstrap, [(numbers.name, numbers.partitions, numbers.config())])
+    async with AIOKafkaProducer(bootstrap_servers=bench.stack.bootstrap) as producer:
+        bench.producer = producer
+        await bench.give("a", 1, 2)
+        app = bench.app(**changes)
+        async with app.router.lifespan_context(app), _client(app) as client:
+            await until(lambda: _says(client, "the topic was made anew"), "it is refused")
+            assert await _says(client, f"`huying ledger forget --service tally --topic {numbers.name}`")
+            await bench.give("a", *[1] * 40)
+            await asyncio.sleep(3)  # past the next look at the log, which is longer than the ledger now
+            assert await _says(client, "the topic was made anew")
+            assert await _sums(app) == {"a": 2190}
+            text = (await client.get("/metrics")).text
+            assert 'huying_invariant_violations_total{invariant="ledger_ahead_of_log"} 1.0' in text
+            assert "redelivered" not in text, "nothing was skipped"
+        group = f"{bench.name}.tally"
+        assert await _committed(bench, group, numbers.name) == before, "nothing was acknowledged"
+        forgotten = await forget_topic(
+            bench.stack.mongo_url, bench.stack.bootstrap, f"{bench.name}_tally", group, numbers.name
+        )
+        assert forgotten >= 1
+        again = bench.app(**changes)
+        async with running(again):
+            await until(lambda: _is(again, {"a": 2190 + 43}), "what the new topic has")
+
+
+async def _gone(bench: Bench, topic: str) -> bool:
+    async with admin_of(bench.stack.bootstrap) as admin:
+        return topic not in await admin.list_topics()
+
+
+def _client(app: FastAPI) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://test")
+
+
+async def _says(client: httpx.AsyncClient, words: str) -> bool:
+    answer = await client.get("/readyz")
+    return answer.status_code == 503 and any(words in one for one in answer.json()["missing"])
+
+
+async def _committed(bench: Bench, group: str, topic: str) -> int:
+    async with AIOKafkaConsumer(bootstrap_servers=bench.stack.bootstrap, group_id=group) as consumer:
+        return max([await consumer.committed(TopicPartition(topic, number)) or 0 for number in range(2)])
 
 
 async def test_every_subscriber_is_acknowledged_by_hand(bench: Bench) -> None:

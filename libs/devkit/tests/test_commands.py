@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -175,3 +176,12 @@ def test_the_table_of_consumers_is_what_each_service_subscribes_to(service: str,
     )
     assert answer.returncode == 0, answer.stderr
     assert set(answer.stdout.split()) == set(CONSUMES[service])
+
+
+def test_the_runbooks_way_to_forget_a_topic_is_a_command() -> None:
+    runbook = (installation.root() / "docs/runbooks/operations.md").read_text("utf-8")
+    (line,) = re.findall(r"`huying (ledger forget [^`]+)`", runbook)
+    words = line.replace("SERVICE", "routing").replace("TOPIC", "huying.reports.v1").split()
+    answer = run.invoke(app, [*words, "--yes", "--kafka", "127.0.0.1:1"])
+    assert answer.exit_code == 1
+    assert "the broker does not let go" in answer.output

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from huying.chassis.clock import FixedClock, ReplayClock
 from huying.chassis.message import API, Message
+from huying.chassis.microbatch import encode
 from huying.chassis.security import Principal, sign, write_entry
 from huying.contracts import topics
 from huying.contracts.clocks import ClockBreachedV1, ClockExtendedV1, ClockStartedV1, ClockStoppedV1
@@ -172,6 +173,15 @@ async def test_hostile_identities_and_keys_are_refused_and_do_not_stop_their_nei
         out.event.encode()
         out.key.encode()
     assert [out.topic for out in door.documents.events] == [topics.INBOUND_REJECTED] * 2 + [topics.REPORTS]
+
+
+async def test_a_refusal_is_small_whatever_the_record_calls_itself(door: Any) -> None:
+    long = Message(INBOUND.name, "e1", InboundRecord(), key="键" * 200_000, source="s" * 300_000, value=b"v" * 400_000)
+    other = Message(INBOUND.name, "e1", InboundRecord(), key="键" * 200_001, source="s" * 300_000, value=b"v" * 400_000)
+    await door.batch(long, other)
+    rows = [encode(out, "intake", None) for out in door.documents.events]
+    assert [row.size < 4096 for row in rows] == [True, True]
+    assert len({row.event_id for row in rows}) == 2
 
 
 async def test_a_future_date_is_refused_live_with_ten_minutes_and_in_a_replay_without(

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 REQUEST_TIMEOUT_MS = 3000
@@ -51,3 +51,13 @@ async def partitions_of(bootstrap: str, names: Sequence[str]) -> list[TopicParti
             raise MissingTopicsError(f"no topic {', '.join(sorted(missing))}")
         counts = {one["topic"]: len(one["partitions"]) for one in await admin.describe_topics(list(names))}
     return [TopicPartition(name, number) for name in names for number in range(counts[name])]
+
+
+async def log_end(bootstrap: str, tp: TopicPartition) -> int:
+    """Where the log of a partition ends, asked now: a fetch's high watermark (tansu's `end_offsets` counts batches)."""
+    async with AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest") as consumer:
+        consumer.assign([tp])
+        await consumer.seek_to_beginning(tp)
+        while (end := consumer.highwater(tp)) is None:
+            await consumer.getmany(tp, timeout_ms=100, max_records=1)
+    return int(end)

@@ -33,8 +33,8 @@ class Decoder:
         """
         if (read := self._ways.get(record.partition.cluster)) is not None:
             return read(record)
-        if len(record.value) > MAX_MESSAGE_BYTES:
-            raise Broken("too_large", f"{len(record.value)} bytes; a record may have {MAX_MESSAGE_BYTES}")
+        if record.size > MAX_MESSAGE_BYTES:
+            raise Broken("too_large", f"{record.size} bytes; a record may have {MAX_MESSAGE_BYTES}")
         try:
             event = parse(record.headers, record.value)
         except EnvelopeError as error:

@@ -22,6 +22,9 @@ POSITIONS = "positions"
 OUTBOX = "outbox"
 SEQUENCE = "outbox"
 
+BATCH_BYTES, RECORD_BYTES, HEADER_BYTES = 61, 31, 10
+"""What Kafka's format (v2) adds at most: to a batch of one, to its record, to each header."""
+
 MAY_BE_A_RACE = frozenset({112, 11000})
 """Write conflict, duplicate key: another replica may have been first, so read again before calling it broken."""
 
@@ -49,9 +52,17 @@ class OutboxRow:
     value: bytes
     headers: tuple[tuple[str, bytes], ...]
     event_id: str
+    ordered: bool = False
+    """Whether later rows of its key must not pass it."""
+
+    @property
+    def size(self) -> int:
+        """What a broker counts against its topic's limit, at most."""
+        headers = sum(HEADER_BYTES + len(name.encode()) + len(value) for name, value in self.headers)
+        return BATCH_BYTES + RECORD_BYTES + len(self.key or b"") + len(self.value) + headers
 
     def document(self, sequence: int, written_at: datetime) -> dict[str, Any]:
-        """What is stored; `published` names the cluster that has it."""
+        """What is stored; `published` names the cluster that has it, or says that the broker refuses it."""
         return {
             "_id": sequence,
             "topic": self.topic,
@@ -59,6 +70,7 @@ class OutboxRow:
             "value": self.value,
             "headers": [[name, value] for name, value in self.headers],
             "event": self.event_id,
+            "ordered": self.ordered,
             "written_at": written_at,
             "published": None,
         }
@@ -106,6 +118,12 @@ class Ledger:
                 {"_id": SEQUENCE}, {"$setOnInsert": {"at": 0}}, upsert=True
             )
             self._sequence = 0
+
+    async def stored(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
+        """Positions as the database has them, without learning them."""
+        wanted = {partition.id: partition for partition in partitions}
+        rows = self._mongo.collection(POSITIONS).find({"_id": {"$in": [*wanted]}})
+        return {wanted[row["_id"]]: row["at"] async for row in rows}
 
     def forget(self) -> None:
         """Drop what is known: it may be stale."""

@@ -15,14 +15,21 @@ from typing import Any, TypeVar, cast
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.errors import CommitFailedError, KafkaError
+from aiokafka import TopicPartition as AioPartition
+from aiokafka.errors import (
+    CommitFailedError,
+    ConsumerStoppedError,
+    CorruptRecordException,
+    KafkaError,
+    UnsupportedCodecError,
+)
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage, TopicPartition
 
-from huying.contracts.topics import DLQ_MESSAGE_BYTES, TICKS, Topic
+from huying.contracts.topics import DLQ_MESSAGE_BYTES, MAX_MESSAGE_BYTES, TICKS, Topic
 
-from . import faults
-from .broker import MissingTopicsError, cluster_id, partitions_of
+from . import faults, lenient
+from .broker import MissingTopicsError, cluster_id, log_end, partitions_of
 from .errors import ConfigurationError
 from .ledger import Ledger, Partition
 from .measures import Measures
@@ -39,6 +46,8 @@ WAIT_FOR_RECORDS_MS = 1000
 """How long one wait for records takes at most; what arrives ends it at once."""
 SESSION_MS = 6000
 """Above the worst pause seen of a process (2 s of imports), below the patience of a dispatcher."""
+PARTITION_BYTES = MAX_MESSAGE_BYTES
+"""Of one partition in one answer; a single batch may be larger."""
 REQUEST_BYTES = DLQ_MESSAGE_BYTES + 64 * 1024
 ASK_CLUSTER_S = 2.0
 """A new connection each time, since a client remembers the cluster that it met first; so not more often."""
@@ -75,7 +84,7 @@ class Link:
         self.fault: asyncio.Future[None] | None = None
         """Ends with the fault of a batch that went nowhere; None before `subscribe`."""
         self.refused: str | None = None
-        """Why this service must not consume; None when it may."""
+        """Why this service must not consume, for as long as it runs; None when it may."""
 
     async def wait_for_cluster(self) -> str:
         """The cluster's id, as soon as the broker answers.
@@ -141,10 +150,58 @@ class Link:
         self._subscriber(self._on_batch)
 
     async def _next_batch(self, consumer: AIOKafkaConsumer) -> tuple[Any, ...]:
-        """What has arrived, as soon as something has and the last batch has rested."""
+        """What has arrived, as soon as something has and the last batch has rested.
+
+        A fault here would be logged and passed by FastStream; all but what may heal ends the service.
+        """
         await self._pace.rest()
-        found = await consumer.getmany(timeout_ms=WAIT_FOR_RECORDS_MS, max_records=self._settings.batch_records)
-        return tuple(chain.from_iterable(found.values()))
+        if self.refused:
+            await asyncio.Event().wait()
+        try:
+            return tuple(await self._arrived(consumer))
+        except ConsumerStoppedError:
+            raise
+        except Exception as error:
+            if not getattr(error, "retriable", False):
+                fault = cast("asyncio.Future[None]", self.fault)
+                if not fault.done():
+                    fault.set_exception(error)
+                await asyncio.Event().wait()
+            raise
+
+    async def _arrived(self, consumer: AIOKafkaConsumer) -> list[Any]:
+        """Partition by partition: what was taken from one is gone from the client, so no other's fault may follow it."""
+        most = self._settings.batch_records
+        try:
+            first = await consumer.getmany(timeout_ms=WAIT_FOR_RECORDS_MS, max_records=1)
+        except Exception as error:
+            if not _undecodable(error):
+                raise
+            found = [one for tp in consumer.assignment() for one in await self._leniently(consumer, tp)]
+            if not found:
+                raise RuntimeError("the client cannot read what a broker sends") from error
+            return found
+        found = list(chain.from_iterable(first.values()))
+        for tp in [*first, *(consumer.assignment() - set(first))] if found else ():
+            if len(found) >= most:
+                break
+            try:
+                more = await consumer.getmany(tp, timeout_ms=0, max_records=most - len(found))
+            except Exception as error:  # noqa: BLE001 - it says so again when there is nothing in hand
+                if not _undecodable(error):
+                    break
+                found += await self._leniently(consumer, tp)
+            else:
+                found += more.get(tp, [])
+        return found
+
+    async def _leniently(self, consumer: AIOKafkaConsumer, tp: Any) -> list[lenient.Found]:
+        """What the client has not given of a partition, and go on behind it."""
+        found = await lenient.read(consumer, tp, await consumer.position(tp), PARTITION_BYTES)
+        found = found[: self._settings.batch_records]
+        if found:
+            consumer.seek(tp, found[-1].offset + 1)
+        return found
 
     async def _parse(self, records: Any) -> KafkaMessage:
         """Headers stay bytes: a record with a header that is no text must not stop the loop."""
@@ -188,9 +245,14 @@ class Link:
                 record.value or b"",
                 tuple((name, value or b"") for name, value in record.headers or ()),
             )
-            item = batch.decode(raw)
+            item = batch.unreadable(raw, fault) if (fault := getattr(record, "fault", None)) else batch.decode(raw)
             if item is not None:
                 items.append(item)
+        await self._compare(
+            {AioPartition(item.record.partition.topic, item.record.partition.number) for item in items if item.record}
+        )
+        if self.refused:
+            return  # nothing is processed and nothing acknowledged: it is all read again
         began = time.monotonic()
         await batch.process(items)
         self._pace.took(len(items), time.monotonic() - began)
@@ -213,19 +275,40 @@ class Link:
             self._note_assigned(assigned)
         for tp in assigned:
             end = consumer.highwater(tp)
-            partition = Partition(self.cluster, tp.topic, tp.partition)
+            partition = self._partition(tp)
             if end is None or not ledger.knows(partition):  # taken over, and nothing has come yet
                 continue
             position = ledger.position(partition)
             behind = end - 1 - (position if position is not None else -1)
             self._measures.lag.labels(tp.topic, str(tp.partition)).set(max(0, behind))
-            if behind < 0:
-                self.refused = (
-                    f"the ledger of {tp.topic}/{tp.partition} is at {position} but the log of cluster "
-                    f"{self.cluster!r} ends at {end}: the topic was made anew. Give the broker its log back, or "
-                    f"stop this service and `huying ledger forget {self._settings.service} --topic {tp.topic}`"
-                )
-                self._measures.violation("ledger_ahead_of_log")
+
+    async def _compare(self, partitions: set[Any]) -> None:
+        """Refuse to consume where the ledger is ahead of the log: what comes would pass for what was had before."""
+        batch, ledger = cast("MicroBatch", self._batch), cast("Ledger", self._ledger)
+        unknown = [one for one in map(self._partition, partitions) if not ledger.knows(one)]
+        stored = await batch.patiently(lambda: ledger.stored(unknown)) if unknown else {}
+        for tp in partitions:
+            partition, seen = self._partition(tp), self.consumer.highwater(tp)
+            position = stored.get(partition) if partition in unknown else ledger.position(partition)
+            if position is None or seen is None or position < seen or self.refused:
+                continue
+            # Another replica may have brought the ledger past what was seen here, or the broker is another by now.
+            end = await self._answer(partial(log_end, tp=tp), "look at it")
+            if position < end:
+                continue
+            if await self._answer(cluster_id, "look at it") != self.cluster:
+                self.refused = "kafka: another cluster answers now"
+                return
+            self.refused = (
+                f"the ledger of {tp.topic}/{tp.partition} is at {position} but the log of cluster "
+                f"{self.cluster!r} ends at {end}: the topic was made anew. Give the broker its log back, or stop "
+                f"this service and `huying ledger forget --service {self._settings.service} --topic {tp.topic}`"
+            )
+            log.critical("nothing is consumed", reason=self.refused)
+            self._measures.violation("ledger_ahead_of_log")
+
+    def _partition(self, tp: Any) -> Partition:
+        return Partition(self.cluster, tp.topic, tp.partition)
 
     def _note_assigned(self, assigned: set[Any]) -> None:
         """Show what this replica consumes now, and no lag of what another one has taken over."""
@@ -262,8 +345,8 @@ class Link:
             request_timeout_ms=10000,
             linger_ms=0,
         )
-        await producer.start()
         try:
+            await producer.start()
             yield producer
         finally:
             await producer.stop()
@@ -288,12 +371,20 @@ class Link:
                 continue
             if found != self.cluster:
                 return found
+            if self._ledger is not None:
+                await self._compare({tp for tp in self._assigned if self._ledger.knows(self._partition(tp))})
 
     async def _read_ledger(self) -> None:
         """Positions of what is assigned, for the lag and for the check against the log's end."""
         if self._ledger is None or self._settings.by_group:
             return
         await self._ledger.read(Partition(self.cluster, tp.topic, tp.partition) for tp in self._partitions)
+
+
+def _undecodable(error: Exception) -> bool:
+    """Whether a record is at fault, or its batch: whatever is no word of the broker or the client."""
+    codec = isinstance(error, UnsupportedCodecError | CorruptRecordException)
+    return codec or not isinstance(error, KafkaError | ConsumerStoppedError)
 
 
 async def _raw(message: KafkaMessage) -> bytes:

@@ -30,6 +30,9 @@ class Measures:
         self.published = self.counter("published_total", "Events published", "topic")
         self.outbox_age = self.gauge("outbox_age_seconds", "Age of the oldest unpublished event")
         self.outbox_rows = self.gauge("outbox_rows", "Events that wait to be published")
+        self.outbox_refused = self.gauge(
+            "outbox_refused_rows", "Events that the broker refuses or that wait behind one"
+        )
         self.position = self.gauge("ledger_position_records", "Last offset in the ledger", "topic", "partition")
         self.lag = self.gauge("lag_records", "Records of the log not yet in the ledger", "topic", "partition")
         self.assigned = self.gauge("assigned_partitions", "Partitions that this replica consumes", "topic")

@@ -26,7 +26,7 @@ from .measures import Measures
 from .message import Document, Guard, Handler, Message, Outgoing, WriteOp
 from .mongo import heals, translate
 from .pace import Pace
-from .parking import PARKED, Failure, Parking, RawRecord, Stored
+from .parking import MESSAGE_CHARS, PARKED, Failure, Parking, RawRecord, Stored, short
 from .telemetry import BatchSpans, Telemetry, in_hand
 
 FIRST_PAUSE_S = 0.05
@@ -39,9 +39,6 @@ CONFLICTS_IN_A_ROW = 8
 FIRST_ASIDE = timedelta(seconds=10)
 LONGEST_ASIDE = timedelta(minutes=10)
 """Of business time, so that a replay tries again at the same instants on every run."""
-
-HEADER_ROOM = 16 * 1024
-"""What headers and framing may take of a record's limit."""
 
 log = structlog.get_logger()
 R = TypeVar("R")
@@ -143,10 +140,14 @@ class MicroBatch:
         try:
             message = self._decoder.decode(record)
         except Broken as error:
-            return Item(None, record, Failure(error.reason, str(error)))
+            return Item(None, record, Failure(error.reason, str(error)[:MESSAGE_CHARS]))
         if message is None:
             self._measures.skipped.labels(record.partition.topic, "unknown_type").inc()
         return Item(message, record)
+
+    def unreadable(self, record: RawRecord, fault: str) -> Item:
+        """An item of the log that is no record; it is parked with what could be had of it."""
+        return Item(None, record, Failure("undecodable", fault[:MESSAGE_CHARS]))
 
     async def submit(self, message: Message) -> Any:
         """Process one request, together with whatever else waits, and return its effects' answer.
@@ -422,7 +423,7 @@ class MicroBatch:
             return item.stored.hold
         if item.record is None or item.record.partition.topic not in self._holding or item.record.key is None:
             return None
-        return f"{item.record.partition.topic}/{item.record.key.decode('utf-8', 'replace')}"
+        return f"{item.record.partition.topic}/{short(item.record.key).decode('utf-8', 'replace')}"
 
 
 def _name(due: Message) -> str:
@@ -455,6 +456,14 @@ def encode(outgoing: Outgoing, service: str, trace: str | None) -> OutboxRow:
         subject=outgoing.subject or outgoing.key,
         trace={"traceparent": trace} if trace else {},
     )
-    if len(event.data) > outgoing.topic.max_message_bytes - HEADER_ROOM:
-        raise Broken("too_large", f"{outgoing.event.TYPE} would have {len(event.data)} bytes")
-    return OutboxRow(outgoing.topic.name, outgoing.key.encode(), event.data, event.headers(), outgoing.id)
+    row = OutboxRow(
+        outgoing.topic.name,
+        outgoing.key.encode(),
+        event.data,
+        event.headers(),
+        outgoing.id,
+        ordered=outgoing.topic.key == "incident_id",
+    )
+    if row.size > outgoing.topic.max_message_bytes:
+        raise Broken("too_large", f"{outgoing.event.TYPE} would have {row.size} bytes")
+    return row

@@ -6,14 +6,15 @@ log is ever dropped here; what came by another way is kept for as long as its se
 
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
 from pymongo import IndexModel, InsertOne, UpdateOne
 
 from huying.contracts.identity import deterministic_id
-from huying.contracts.topics import MAX_MESSAGE_BYTES
+from huying.contracts.topics import DLQ_MESSAGE_BYTES, MAX_MESSAGE_BYTES
 
 from .ledger import OutboxRow, Partition
 from .message import Guard, WriteOp
@@ -29,6 +30,16 @@ INDEXES = [
 STORED_BYTES = 12 * 1024 * 1024
 """A document holds 16 MB; of a larger record the head is kept, and the log has the rest for its retention."""
 
+HEAD_BYTES = MAX_MESSAGE_BYTES + 1
+"""The same for key and headers: what was cut is still over the limit of a record, so no replay takes it for whole."""
+
+SHORT_KEY_BYTES = 1024
+"""Above any key of ours; what is longer stands for itself by its hash where a key is only a name."""
+
+SIZE_BYTES = 4
+"""Of a header's name or value, in front of it."""
+
+MESSAGE_CHARS = 1000
 STACK_CHARS = 4000
 IN_ORDER = [("parked_at", 1), ("partition", 1), ("offset", 1)]
 HELD_STATES = ["parked", "waiting", "requested"]
@@ -43,6 +54,12 @@ class RawRecord:
     key: bytes | None
     value: bytes
     headers: tuple[tuple[str, bytes], ...]
+
+    @property
+    def size(self) -> int:
+        """What its sender filled; a compressed record may have far more than the limit of its topic."""
+        headers = sum(2 * SIZE_BYTES + len(name.encode()) + len(value) for name, value in self.headers)
+        return len(self.key or b"") + len(self.value) + headers
 
     def header(self, name: str) -> bytes | None:
         """The first header of that name."""
@@ -71,7 +88,7 @@ class Failure:
     def of(cls, error: BaseException, reason: str = "handler_error") -> "Failure":
         """With the stack, for whoever mends it."""
         stack = "".join(traceback.format_exception(error))[-STACK_CHARS:]
-        return cls(getattr(error, "reason", reason), f"{type(error).__name__}: {error}"[:1000], stack)
+        return cls(getattr(error, "reason", reason), f"{type(error).__name__}: {error}"[:MESSAGE_CHARS], stack)
 
 
 class Parking:
@@ -117,7 +134,8 @@ class Parking:
         return UpdateOne({"_id": document.pop("_id")}, {"$setOnInsert": document}, upsert=True)
 
     def _document(self, record: RawRecord, hold: str | None, failure: Failure | None) -> dict[str, Any]:
-        value, cut = record.value[:STORED_BYTES], len(record.value) > STORED_BYTES
+        key = None if record.key is None else record.key[:HEAD_BYTES]
+        value, headers = record.value[:STORED_BYTES], _pack_headers(record.headers)
         document: dict[str, Any] = {
             "_id": self.id_of(record),
             "state": "parked" if failure else "waiting",
@@ -126,11 +144,11 @@ class Parking:
             "topic": record.partition.topic,
             "partition": record.partition.number,
             "offset": record.offset,
-            "key": record.key,
+            "key": key,
             "value": self._sealer.seal(value),
-            "headers": self._sealer.seal(_pack_headers(record.headers)),
+            "headers": self._sealer.seal(headers[:HEAD_BYTES]),
             "bytes": len(record.value),
-            "cut": cut,
+            "cut": (key, value) != (record.key, record.value) or len(headers) > HEAD_BYTES,
             "parked_at": datetime.now(UTC),
             "attempts": 1,
         }
@@ -150,7 +168,6 @@ class Parking:
 
     def dlq_row(self, record: RawRecord, failure: Failure) -> OutboxRow:
         """The record on its way to `<topic>.dlq`: sealed, with its reason and position in the headers."""
-        small = len(record.value) <= MAX_MESSAGE_BYTES
         headers = {
             "huying_parked_id": self.id_of(record),
             "huying_service": self._service,
@@ -158,15 +175,18 @@ class Parking:
             "huying_message": failure.message,
             "huying_stack": failure.stack,
             "huying_origin": f"{record.partition.id}/{record.offset}",
-            "huying_value": "sealed" if small else "in-database",
+            "huying_value": "sealed",
         }
-        return OutboxRow(
+        row = OutboxRow(
             topic=f"{record.partition.topic}.dlq",
-            key=record.key,
-            value=self._sealer.seal(record.value) if small else b"",
-            headers=tuple((name, text.encode("utf-8", "replace")) for name, text in headers.items()),
+            key=None if record.key is None else short(record.key),
+            value=self._sealer.seal(record.value) if len(record.value) <= MAX_MESSAGE_BYTES else b"",
+            headers=_texts(headers),
             event_id=self.id_of(record),
         )
+        if row.value and row.size <= DLQ_MESSAGE_BYTES:
+            return row
+        return replace(row, value=b"", headers=_texts(headers | {"huying_value": "in-database"}))
 
     async def request(self, parked_id: str) -> bool:
         """Order the replay of a parked record; its service does it within a second. False if it is not parked."""
@@ -211,11 +231,20 @@ class Parking:
         )
 
 
+def short(key: bytes) -> bytes:
+    """The key where it is only a name."""
+    return key if len(key) <= SHORT_KEY_BYTES else sha256(key).hexdigest().encode()
+
+
+def _texts(headers: dict[str, str]) -> tuple[tuple[str, bytes], ...]:
+    return tuple((name, text.encode("utf-8", "replace")) for name, text in headers.items())
+
+
 def _pack_headers(headers: Sequence[tuple[str, bytes]]) -> bytes:
     parts = []
     for name, value in headers:
-        raw = name.encode("utf-8", "replace")
-        parts.append(len(raw).to_bytes(4, "big") + raw + len(value or b"").to_bytes(4, "big") + (value or b""))
+        for raw in (name.encode("utf-8", "replace"), value or b""):
+            parts += [len(raw).to_bytes(SIZE_BYTES, "big"), raw]
     return b"".join(parts)
 
 
@@ -224,8 +253,8 @@ def _unpack_headers(packed: bytes) -> tuple[tuple[str, bytes], ...]:
     while at < len(packed):
         pair = []
         for _ in range(2):
-            size = int.from_bytes(packed[at : at + 4], "big")
-            pair.append(packed[at + 4 : at + 4 + size])
-            at += 4 + size
-        headers.append((pair[0].decode(), pair[1]))
+            size = int.from_bytes(packed[at : at + SIZE_BYTES], "big")
+            pair.append(packed[at + SIZE_BYTES : at + SIZE_BYTES + size])
+            at += SIZE_BYTES + size
+        headers.append((pair[0].decode("utf-8", "replace"), pair[1]))
     return tuple(headers)

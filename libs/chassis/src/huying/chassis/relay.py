@@ -6,12 +6,14 @@ repeats, which identity absorbs. The truth is polling; a commit in this process 
 
 import asyncio
 import time
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
 import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 from pymongo import IndexModel, UpdateOne
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
@@ -26,12 +28,24 @@ ROWS = 1000
 """Rows a round: enough to fill the producer's batches, few enough to repeat after a crash."""
 POLL_S = 0.5
 """How late another replica's row may be noticed; this process's own commits wake the relay at once."""
+REFUSED = "refused"
+"""`published` of a row that the broker will not take, and of those that must not pass it: set aside, tried again when
+a relay begins."""
+REFUSALS = (MessageSizeTooLargeError, RecordListTooLargeError)
+"""What no second attempt heals."""
+ALONE_BYTES = 16 * 1024
+"""The producer sends what is larger in a batch of its own, and a broker's limit is above it: only then a refusal is
+one row's, and it is waited for before a later row of its key goes out."""
 GRACE_S = 5.0
 """How long a stop waits for the round in hand."""
 FIRST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 2.0
 
 log = structlog.get_logger()
+
+Connect = Callable[[], AbstractAsyncContextManager[AIOKafkaProducer]]
+Outcome: TypeAlias = Any
+"""Of sending a row: a future that tells where it lies, or the `KafkaError` that says why it was not sent."""
 
 
 def indexes(retention: timedelta) -> list[IndexModel]:
@@ -54,6 +68,9 @@ class Relay:
         self._leased_until = 0.0
         self._wake = asyncio.Event()
         self._cluster: str | None = None
+        self._held: set[tuple[str, bytes | None]] = set()
+        """Topic and key of ordered rows that were refused: later ones wait behind them."""
+        self._pause = FIRST_PAUSE_S
         self.healthy = True
         """False while publishing fails."""
 
@@ -61,25 +78,32 @@ class Relay:
         """There are new rows."""
         self._wake.set()
 
-    async def run(self, producer: AIOKafkaProducer, cluster: str) -> None:
-        """Publish on `cluster` until cancelled."""
-        pause = FIRST_PAUSE_S
+    async def run(self, connect: Connect, cluster: str) -> None:
+        """Publish on `cluster` until cancelled, with a new producer after every fault.
+
+        An idempotent one counts what it sends; of what the broker did not take the number is missing, and the broker
+        refuses all that follows.
+        """
         while True:
             try:
-                if self._cluster != cluster:
-                    await self._begin(cluster)
-                published = await self._to_the_end(producer, cluster) if await self._hold_lease() else 0
-                self.healthy, pause = True, FIRST_PAUSE_S
+                async with connect() as producer:
+                    while True:
+                        await self._once(producer, cluster)
             except (KafkaError, PyMongoError) as error:
                 if isinstance(error, PyMongoError):
                     heals(error)
                 self.healthy = False
-                log.warning("the relay tries again", error=f"{type(error).__name__}: {error}", pause_s=pause)
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, LONGEST_PAUSE_S)
-                continue
-            if published < ROWS:  # the outbox is empty, or has what a commit after the look woke us for
-                await self._wait()
+                log.warning("the relay tries again", error=f"{type(error).__name__}: {error}", pause_s=self._pause)
+                await asyncio.sleep(self._pause)
+                self._pause = min(self._pause * 2, LONGEST_PAUSE_S)
+
+    async def _once(self, producer: AIOKafkaProducer, cluster: str) -> None:
+        if self._cluster != cluster:
+            await self._begin(cluster)
+        published = await self._to_the_end(producer, cluster) if await self._hold_lease() else 0
+        self.healthy, self._pause = True, FIRST_PAUSE_S
+        if published < ROWS:  # the outbox is empty, or has what a commit after the look woke us for
+            await self._wait()
 
     async def _to_the_end(self, producer: AIOKafkaProducer, cluster: str) -> int:
         """A round that a graceful stop does not cut between publishing and marking; how many rows it found."""
@@ -98,11 +122,15 @@ class Relay:
             return
 
     async def _begin(self, cluster: str) -> None:
-        """What another cluster had is unpublished here: a broker that lost its log is filled again."""
+        """What another cluster had is unpublished here: a broker that lost its log is filled again.
+
+        What was refused is tried again, in order: somebody may have raised a limit.
+        """
         rows = self._mongo.collection(OUTBOX)
-        lost = await rows.update_many(
-            {"published": {"$nin": [None, cluster]}}, {"$set": {"published": None}, "$unset": {"published_at": ""}}
-        )
+        again = {"$set": {"published": None}, "$unset": {"published_at": "", "refusal": ""}}
+        await rows.update_many({"published": REFUSED}, again)
+        self._held.clear()
+        lost = await rows.update_many({"published": {"$nin": [None, cluster]}}, again)
         if lost.modified_count:
             log.warning("a new broker cluster is filled again", cluster=cluster, rows=lost.modified_count)
         self._cluster = cluster
@@ -129,32 +157,82 @@ class Relay:
             return 0
         self._measures.outbox_age.set(max(0.0, (datetime.now(UTC) - rows[0]["written_at"]).total_seconds()))
         faults.point("before-publish")
-        sent = []
-        for row in rows:
-            headers = [(name, bytes(value)) for name, value in row["headers"]]
-            sent.append(await producer.send(row["topic"], row["value"], key=row["key"], headers=headers))
-        done, failed = await self._settle(rows, sent)
+        sent = await self._send(producer, rows)
+        done, refused, failed = await self._settle(rows, sent)
         faults.point("between-publish-and-mark")
+        await self._set_aside(refused)
         await self._mark(cluster, done)
         if failed is not None:
             raise failed
         return len(rows)
 
-    async def _settle(self, rows: list[Any], sent: list[Any]) -> tuple[list[tuple[Any, Any]], KafkaError | None]:
-        """Rows that are in the log; after one that failed, later ones of its key count as failed too."""
+    async def _send(self, producer: AIOKafkaProducer, rows: list[Any]) -> list[Outcome]:
+        """What becomes of each row, up to one that shows that this producer is of no more use."""
+        sent: list[Outcome] = []
+        for row in rows:
+            if _ordered(row) and (row["topic"], row["key"]) in self._held:
+                sent.append(MessageSizeTooLargeError("waits behind an event of its key that is refused"))
+                continue
+            headers = [(name, bytes(value)) for name, value in row["headers"]]
+            try:
+                future = await producer.send(row["topic"], row["value"], key=row["key"], headers=headers)
+            except REFUSALS as error:
+                self._hold(row)
+                sent.append(error)
+                continue
+            except KafkaError as error:
+                sent.append(error)
+                break
+            sent.append(future)
+            if len(row["key"] or b"") + len(row["value"]) > ALONE_BYTES:
+                await asyncio.wait({future})
+            if future.done() and future.exception() is not None:
+                break
+        return sent
+
+    def _hold(self, row: Any) -> None:
+        if _ordered(row):
+            self._held.add((row["topic"], row["key"]))
+
+    async def _settle(
+        self, rows: list[Any], sent: list[Outcome]
+    ) -> tuple[list[tuple[Any, Any]], list[tuple[Any, str]], KafkaError | None]:
+        """Rows that are in the log; rows that are refused, and why; the broker's fault, after which to begin anew.
+
+        After a row that failed, later ones of its key count as failed too.
+        """
         done: list[tuple[Any, Any]] = []
+        refused: list[tuple[Any, str]] = []
         broken: set[Any] = set()
         failed: KafkaError | None = None
-        for row, future in zip(rows, sent, strict=True):
+        for row, outcome in zip(rows, sent, strict=False):
+            if isinstance(outcome, REFUSALS):
+                refused.append((row, str(outcome)))
+                continue
             try:
-                where = await future
+                where = await _landed(outcome)
+            except REFUSALS as error:
+                failed = error
+                self._hold(row)
+                refused.append((row, str(error)))
             except KafkaError as error:
                 failed = error
                 broken.add((row["topic"], row["key"]))
-                continue
-            if (row["topic"], row["key"]) not in broken:
-                done.append((row, where))
-        return done, failed
+            else:
+                if (row["topic"], row["key"]) not in broken:
+                    done.append((row, where))
+        return done, refused, failed
+
+    async def _set_aside(self, refused: list[tuple[Any, str]]) -> None:
+        """What the broker will not take must not keep the rest: it stays, for a person to see."""
+        for row, why in refused:
+            log.error("the broker refuses an event; set aside", row=row["_id"], topic=row["topic"], error=why)
+            change = {"$set": {"published": REFUSED, "refusal": why[:1000]}}
+            await self._mongo.collection(OUTBOX).update_one({"_id": row["_id"]}, change)
+
+    async def count_refused(self) -> int:
+        """Rows that were set aside."""
+        return int(await self._mongo.collection(OUTBOX).count_documents({"published": REFUSED}))
 
     async def _mark(self, cluster: str, done: list[tuple[Any, Any]]) -> None:
         """First how far the log reaches, then the rows: who finds the outbox empty can trust the former."""
@@ -170,3 +248,14 @@ class Relay:
         )
         change = {"$set": {"published": cluster, "published_at": datetime.now(UTC)}}
         await self._mongo.fast(OUTBOX).update_many({"_id": {"$in": [row["_id"] for row, _ in done]}}, change)
+
+
+def _ordered(row: Any) -> bool:
+    """Whether the row must not pass an earlier one of its key; rows of an earlier release do not say, so they wait."""
+    return bool(row.get("ordered", True))
+
+
+async def _landed(outcome: Outcome) -> Any:
+    if isinstance(outcome, KafkaError):
+        raise outcome
+    return await outcome

@@ -123,7 +123,10 @@ def build(
         error = None if task.cancelled() else task.exception()
         if error is None:
             return
-        log.critical("the service stops", error=f"{type(error).__name__}: {error}", exc_info=error)
+        whole = error
+        while isinstance(error, BaseExceptionGroup):  # the task group's own words say nothing
+            error = error.exceptions[0]
+        log.critical("the service stops", error=f"{type(error).__name__}: {error}", exc_info=whole)
         ground.failure = f"{type(error).__name__}: {error}"
         if ground.own_process:
             os.kill(os.getpid(), signal.SIGTERM)
@@ -238,25 +241,24 @@ async def _consume(ground: Ground) -> None:
     assert ground.batch is not None
     link = ground.link
     await link.subscribe(ground.batch, ground.ledger, ground.follower)
-    async with link.producer() as producer:
-        publishing = asyncio.create_task(ground.relay.run(producer, link.cluster))
-        changed = asyncio.create_task(link.changed_cluster())
-        try:
-            await link.start()
-            ground.ready = True
-            assert link.fault is not None
-            ends: set[asyncio.Future[Any]] = {publishing, changed, link.fault}
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            for ended in (publishing, link.fault):
-                if ended.done():
-                    ended.result()
-            log.warning("the broker is another cluster now", was=link.cluster, found=changed.result())
-        finally:
-            ground.ready = False
-            await link.stop()
-            for task in (publishing, changed):
-                task.cancel()
-            await asyncio.gather(publishing, changed, return_exceptions=True)
+    publishing = asyncio.create_task(ground.relay.run(link.producer, link.cluster))
+    changed = asyncio.create_task(link.changed_cluster())
+    try:
+        await link.start()
+        ground.ready = True
+        assert link.fault is not None
+        ends: set[asyncio.Future[Any]] = {publishing, changed, link.fault}
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        for ended in (publishing, link.fault):
+            if ended.done():
+                ended.result()
+        log.warning("the broker is another cluster now", was=link.cluster, found=changed.result())
+    finally:
+        ground.ready = False
+        await link.stop()
+        for task in (publishing, changed):
+            task.cancel()
+        await asyncio.gather(publishing, changed, return_exceptions=True)
 
 
 async def _strike(ground: Ground) -> None:
@@ -272,6 +274,7 @@ async def _watch(ground: Ground) -> None:
     while True:
         with contextlib.suppress(PyMongoError):
             ground.measures.parked_now.set(await ground.parking.count())
+            ground.measures.outbox_refused.set(await ground.relay.count_refused())
         await asyncio.sleep(GAUGES_S)
 
 

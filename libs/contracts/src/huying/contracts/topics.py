@@ -37,6 +37,8 @@ class Topic:
     partitions: int = PARTITIONS
     max_message_bytes: int = MAX_MESSAGE_BYTES
     retention_ms: int = RETENTION_MS
+    compression: str = "producer"
+    """`producer`: as it was sent; `uncompressed`: the broker opens it, so that the size limit holds for what is in it."""
 
     @property
     def dlq(self) -> str:
@@ -49,6 +51,7 @@ class Topic:
             "max.message.bytes": str(self.max_message_bytes),
             "retention.ms": str(self.retention_ms),
             "cleanup.policy": "delete",
+            "compression.type": self.compression,
         }
 
 
@@ -58,6 +61,7 @@ INBOUND = Topic(
     ("other government systems",),
     (reports.ReportSubmittedV1,),
     "Reports of other systems as they come, untrusted; structured or binary CloudEvents, signed.",
+    compression="uncompressed",
 )
 INBOUND_REJECTED = Topic(
     "huying.inbound.rejected.v1",

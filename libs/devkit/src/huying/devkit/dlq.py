@@ -3,8 +3,10 @@
 from collections.abc import Iterable
 from typing import Any
 
+from huying.chassis.ledger import OUTBOX
 from huying.chassis.mongo import Mongo
 from huying.chassis.parking import HELD_STATES, PARKED, Parking
+from huying.chassis.relay import REFUSED
 from huying.chassis.sealing import Sealer
 from huying.contracts.wording import mask_numbers
 
@@ -13,6 +15,22 @@ from .system import SERVICES
 COLUMNS = dict.fromkeys(
     ("state", "topic", "partition", "offset", "reason", "message", "parked_at", "attempts", "hold", "bytes"), 1
 )
+
+
+def _refused(service: str, row: dict[str, Any]) -> dict[str, Any]:
+    """An event that never reached the log: its place is the one in the outbox."""
+    return {
+        "service": service,
+        "id": row["event"],
+        "state": REFUSED,
+        "topic": row["topic"],
+        "partition": "outbox",
+        "offset": row["_id"],
+        "reason": "refused_by_broker",
+        "message": row["refusal"],
+        "parked_at": row["written_at"],
+        "bytes": len(row["value"]),
+    }
 
 
 class Lot:
@@ -26,11 +44,13 @@ class Lot:
             self._parkings[service.name] = (mongo, Parking(mongo, service.name, sealer))
 
     async def list(self, states: Iterable[str] = tuple(HELD_STATES)) -> list[dict[str, Any]]:
-        """Every record in one of `states`, the oldest first, without its content."""
+        """Every record in one of `states`, and events that a broker refuses, the oldest first, without their content."""
         found: list[dict[str, Any]] = []
         for service, (mongo, _) in self._parkings.items():
             rows = mongo.collection(PARKED).find({"state": {"$in": list(states)}}, COLUMNS)
             found.extend([{"service": service, "id": row.pop("_id"), **row} async for row in rows])
+            refused = mongo.collection(OUTBOX).find({"published": REFUSED})
+            found.extend([_refused(service, row) async for row in refused])
         return sorted(found, key=lambda row: row["parked_at"])
 
     async def show(self, parked_id: str, *, raw: bool = False) -> dict[str, Any] | None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from pymongo import AsyncMongoClient
 
+from huying.chassis.relay import REFUSED
 from huying.contracts import topics
 
 from .logbook import Record
@@ -104,10 +105,11 @@ async def books_of(mongo_url: str, prefix: str) -> Books:
         for service, name in names.items():
             database = client[name]
             positions[service] = {row["_id"]: row["at"] async for row in database["positions"].find()}
-            unpublished[service] = await database["outbox"].count_documents({"published": None})
+            unsent = {"published": {"$in": [None, REFUSED]}}
+            unpublished[service] = await database["outbox"].count_documents(unsent)
             if service in DOORS:
                 let_in = database[DOORS[service]].find({"tracking_number": {"$type": "string"}}, {"_id": 1})
-                waiting = database["outbox"].find({"topic": topics.REPORTS.name, "published": None}, {"event": 1})
+                waiting = database["outbox"].find({"topic": topics.REPORTS.name, **unsent}, {"event": 1})
                 doors[service] = {row["_id"] async for row in let_in} - {row["event"] async for row in waiting}
             held = database["parked"].find({"state": {"$in": HELD}}, {"topic": 1, "partition": 1, "offset": 1})
             parked[service] = [(row["topic"], row["partition"], row["offset"]) async for row in held]

@@ -30,6 +30,8 @@ from .repository import Vault
 
 UNKNOWN_PUBLISHER = "unknown"
 """Key of refusals of records that name no publisher at all."""
+LONGEST_KEY = 200
+"""Of a refusal: what an untrusted record calls its publisher may be as long as a record."""
 
 
 class InboundRecord(Event):
@@ -212,7 +214,8 @@ class Intake(Stateless):
         effects = Effects()
         signer, decision = self._judge(state, message, effects)
         if isinstance(decision, Refused):
-            publisher = signer.id if signer is not None else wording.encodable(message.key or UNKNOWN_PUBLISHER)[:200]
+            named = wording.encodable(message.key or UNKNOWN_PUBLISHER)[:LONGEST_KEY]
+            publisher = signer.id if signer is not None else named
             event = ReportRejectedV1(
                 publisher=publisher,
                 reason=f"{decision.reason}: {decision.message}",
@@ -228,7 +231,7 @@ class Intake(Stateless):
             name = identity.deterministic_id(
                 "rj", key, message.source, message.id, message.value.hex(), decision.reason
             )
-            effects.publish(Outgoing(topics.INBOUND_REJECTED, key, name, event, now))
+            effects.publish(Outgoing(topics.INBOUND_REJECTED, key[:LONGEST_KEY], name, event, now))
         return effects
 
     def _judge(self, state: State, message: Message, effects: Effects) -> tuple[Principal | None, acceptance.Decision]:

@@ -53,7 +53,7 @@ def _secret(file: Path | None) -> str:
 
 @app.command("list")
 def list_(mongo: Mongo = MONGO, prefix: Prefix = "huying", as_json: AsJson = False) -> None:
-    """列出停放的记录。List what is parked or waits behind it."""
+    """列出停放的记录和总线拒收的事件。List what is parked or waits behind it, and events that the broker refuses."""
     rows = _run(mongo, prefix, "", lambda lot: lot.list())
     if as_json:
         say_json(rows)

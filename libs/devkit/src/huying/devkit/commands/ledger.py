@@ -1,12 +1,17 @@
 """`huying ledger`: what a person does when a topic was made anew. It touches one topic of one service at a time."""
 
 import asyncio
+import time
 from typing import Annotated, Any
 
 import typer
 
 from .screen import fail
+from .topics import DEFAULT
 from .verify import MONGO
+
+MEMBERS_LINGER_S = 15.0
+"""A static member that was stopped stays in its group until its session ends."""
 
 app = typer.Typer(help="账本 · ledger", no_args_is_help=True)
 
@@ -21,10 +26,15 @@ def forget(
     topic: Annotated[str, typer.Option(help="如 huying.reports.v1")],
     service: Annotated[str, typer.Option(help="如 routing")],
     mongo: Annotated[str, typer.Option("--mongo", envvar="HUYING_MONGO")] = MONGO,
+    kafka: Annotated[str, typer.Option("--kafka", envvar="HUYING_KAFKA", help="host:port")] = DEFAULT,
     prefix: Annotated[str, typer.Option(envvar="HUYING_DATABASE_PREFIX")] = "huying",
+    group_prefix: Annotated[str, typer.Option(envvar="HUYING_GROUP_PREFIX")] = "huying",
     yes: Annotated[bool, typer.Option("--yes", help="不再询问")] = False,
 ) -> None:
     """忘掉一个主题的位置：重建的主题从头读，已处理过的由身份识别。Read a topic that was made anew from its start."""
+    from aiokafka.errors import KafkaError
+
+    from huying.chassis.broker import MissingTopicsError
     from huying.contracts.topics import SOURCES
 
     from ..system import BY_NAME
@@ -35,16 +45,46 @@ def forget(
         fail(f"没有服务 {service!r} · no such service: one of {', '.join(BY_NAME)}")
     if not yes:
         typer.confirm(f"{service} 将从头读 {topic}，请先停掉该服务。继续？", abort=True, err=True)
-    count = asyncio.run(_forget(mongo, f"{prefix}_{service.replace('-', '_')}", topic))
+    database = f"{prefix}_{service.replace('-', '_')}"
+    try:
+        count = asyncio.run(forget_topic(mongo, kafka, database, f"{group_prefix}.{service}", topic))
+    except (KafkaError, MissingTopicsError) as error:
+        fail(f"总线不放手 · the broker does not let go: {error}; is the service stopped, for ten seconds at least?")
     typer.echo(f"{service}: 忘掉 {topic} 的 {count} 个位置；现在重新启动它", err=True)
 
 
-async def _forget(mongo: str, database: str, topic: str) -> int:
+async def forget_topic(mongo: str, kafka: str, database: str, group: str, topic: str) -> int:
+    """Both that say from where a service reads on: first the broker's offsets, then the ledger's positions.
+
+    Raises:
+        KafkaError: the group still has members; nothing was forgotten.
+    """
     import re
 
     from pymongo import AsyncMongoClient
 
+    await _rewind(kafka, group, topic)
     client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(mongo)
     async with client:
         result = await client[database]["positions"].delete_many({"_id": {"$regex": f"/{re.escape(topic)}/[0-9]+$"}})
     return result.deleted_count
+
+
+async def _rewind(kafka: str, group: str, topic: str) -> None:
+    from aiokafka import AIOKafkaConsumer
+    from aiokafka.errors import KafkaError
+
+    from huying.chassis.broker import partitions_of
+
+    partitions = await partitions_of(kafka, [topic])
+    until = time.monotonic() + MEMBERS_LINGER_S
+    async with AIOKafkaConsumer(bootstrap_servers=kafka, group_id=group, enable_auto_commit=False) as consumer:
+        consumer.assign(partitions)
+        while True:
+            try:
+                await consumer.commit(dict.fromkeys(partitions, 0))  # where the log begins later, the broker says so
+                return
+            except KafkaError:
+                if time.monotonic() > until:
+                    raise
+                await asyncio.sleep(0.5)
