@@ -22,7 +22,6 @@ from huying.chassis.errors import Broken, Transient
 from huying.chassis.message import API, TIMER, Effects, Message
 from huying.chassis.service import Ground
 from huying.contracts.commands import AnswerAsk, CommandIssuedV1, Merge, Redo, Split, UndoMerge
-from huying.contracts.moves import CLOSED
 from huying.contracts.reports import ReportAcceptedV1
 from huying.contracts.topics import REPORTS
 from huying.county import Pack
@@ -107,13 +106,9 @@ class Routing:
     async def _remembered(self, judge: Judge) -> Memory:
         """What the database holds, as this judge reads it; read beside the event loop, since it may take seconds."""
         self._drop()
-        try:
-            since = self._clock.now() - self._kept
-        except Transient:
-            since = None
         memory = Memory(Correlator(judge), Catalogue(self._pack, await self.repository.rulings()))
         memory.epoch, memory.tally = await self.repository.fence()
-        found = await self.repository.remembered(since)
+        found = await self.repository.remembered(self._since())
         memory.remember(found)
         facts = await self.repository.facts([incident.id for incident in found if incident.reports])
         views = [
@@ -124,9 +119,18 @@ class Routing:
         await asyncio.to_thread(memory.correlator.add_incidents, views)
         return memory
 
+    def _since(self) -> datetime | None:
+        """Whatever was finished before is forgotten; None while a replay's clock has not struck."""
+        try:
+            return self._clock.now() - self._kept
+        except Transient:
+            return None
+
     async def load(self, messages: Sequence[Message]) -> Batch:
         """Screen all texts of the batch at once, and ask the database what is known of its ids."""
         self._drop()
+        if (since := self._since()) is not None:
+            self.memory.forget(since)
         reports = [m.body for m in messages if isinstance(m.body, ReportAcceptedV1)]
         commands = [m.body for m in messages if isinstance(m.body, CommandIssuedV1) and m.topic != API]
         facts = [facts_of(report) for report in reports]
@@ -134,11 +138,12 @@ class Routing:
         memory, repository = self.memory, self.repository
         extra = await self._older(commands)
         incidents = ChainMap(extra, memory.incidents)
-        regrouped = _regrouped(commands, incidents)
+        regrouped = list(dict.fromkeys([*_regrouped(commands, incidents), *extra]))
         tracked = [r.relates_to for r in reports if r.relates_to]
         self._batch = Batch(
             overlay=memory.correlator.fork(),
             index=memory.correlator,
+            older=frozenset(extra),
             incidents=incidents,
             catalogue=memory.catalogue,
             floods=dict.fromkeys(sorted(memory.floods)),
@@ -229,17 +234,16 @@ class Routing:
         self._apply(state, decision, effects)
         for name in decision.closed:
             if name in state.index.index.slot_of:
-                state.index.close(name, now)
-        for name in sorted(decision.regrouped):
+                state.index.close(name, state.incidents[name].completed_at or now)
+        for name in sorted(decision.regrouped | (decision.incidents.keys() & state.older)):
             self._reindex(state, state.incidents[name])
 
     def _reindex(self, state: Batch, incident: Incident) -> None:
-        """The index holds what the incident holds; one that it let go long ago, only if that lives again."""
-        held = incident.id in state.index.index.slot_of
-        if held:
+        """The index holds what the incident holds; one that it let go long ago is remembered from this step on."""
+        if incident.id in state.index.index.slot_of:
             state.index.remove(incident.id)
         reports = [self._screened(state, name) for name in incident.reports if name in state.facts]
-        if reports and (held or incident.state not in CLOSED):
+        if reports:
             facts = tuple(fact for fact, _ in reports)
             view = IncidentView(incident.id, facts, incident.opened_at, incident.completed_at)
             state.index.add_incident(view, [screening for _, screening in reports])

@@ -14,4 +14,4 @@ class Settings(ServiceSettings):
     model: Path | None = None
     """Where `huying learn` puts the model; the pack's own (`model/judgement.npz`) judges while nothing is there."""
     memory: timedelta = timedelta(days=120)
-    """How long a finished incident stays in memory, for recurrences and late follow-ups."""
+    """How long a finished incident stays in memory after its last step, for recurrences and late follow-ups."""
