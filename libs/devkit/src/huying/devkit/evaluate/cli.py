@@ -94,7 +94,7 @@ def correlate_command(
     from .correlate import evaluate, worst
 
     with answered():
-        outcome = evaluate(files, cv, pack, model, say)
+        outcome = evaluate(files, cv, pack, model, say, explained=errors > 0)
     figures = outcome.figures
     cases = [case for stream in outcome.streams for case in worst(stream, errors)] if errors else []
     if as_json and cases:

@@ -81,7 +81,7 @@ def go_live(
         progress(f"learning without {months[held].name}, to judge on it")
         rest = [item for i, month in enumerate(months) if i != held for item in month.labelled]
         stream = judged(months[held].name, Judge(bits, learn(rest, bits, progress).model), months[held].labelled)
-        rows.append(stream_figures(stream, stream.alone.clusters, stream.helped))
+        rows.append(stream_figures(stream))
     names = [months[held].name for held in judged_on]
     if rows:
         figures |= mean_of(rows) | {"reports": reports}
