@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -168,10 +168,12 @@ def _correlation(reader: Reader) -> tuple[Correlation | None, Tree]:
 def _without_radius(reader: Reader, tree: Tree) -> Any:
     """The rules of a pack written when each still had a `radius_m`, which nothing ever read."""
     value = tree.value
-    rules = {("defaults",): value.get("defaults")} if isinstance(value, Mapping) else {}
-    if isinstance(value, Mapping) and isinstance(value.get("matters"), Mapping):
-        rules |= {("matters", code): rule for code, rule in value["matters"].items()}
-    for place, rule in rules.items():
+    if not isinstance(value, Mapping):
+        return value
+    matters = value.get("matters")
+    rules: list[tuple[tuple[Hashable, ...], Any]] = [(("defaults",), value.get("defaults"))]
+    rules += [(("matters", code), rule) for code, rule in matters.items()] if isinstance(matters, Mapping) else []
+    for place, rule in rules:
         if isinstance(rule, dict) and rule.pop("radius_m", None) is not None:
             line = tree.line((*place, "radius_m"))
             reader.report("correlation.yaml", line, "radius_m is read by nothing", "delete it", severity="warning")

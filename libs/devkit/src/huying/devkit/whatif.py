@@ -178,8 +178,9 @@ def _cases(log: Mapping[str, Sequence[Record]]) -> list[Case]:
     reports = {report.report_id: report for report in _told(log, topics.REPORTS, ReportAcceptedV1)}
     opened = {event.incident_id: event.report.report_id for event in _told(log, topics.INCIDENTS, IncidentOpenedV1)}
     first: dict[str, IncidentDispatchedV1 | IncidentCoveredV1] = {}
-    dispatched = _told(log, topics.INCIDENTS, IncidentDispatchedV1)
-    for event in (*dispatched, *_told(log, topics.INCIDENTS, IncidentCoveredV1)):
+    placed: list[IncidentDispatchedV1 | IncidentCoveredV1] = [*_told(log, topics.INCIDENTS, IncidentDispatchedV1)]
+    placed += _told(log, topics.INCIDENTS, IncidentCoveredV1)
+    for event in placed:
         known = first.get(event.incident_id)
         if known is None or event.incident_version < known.incident_version:
             first[event.incident_id] = event
