@@ -82,6 +82,28 @@ def test_machine_code_is_made_by_init_where_routing_looks_for_it(services: dict[
     assert services["routing"]["depends_on"]["init"]["condition"] == "service_completed_successfully"
 
 
+def test_learn_in_a_container_writes_where_routing_reads_on_a_root_that_nobody_may_write(
+    services: dict[str, Any],
+) -> None:
+    volume = "model:/var/lib/huying/model"
+    mounts = {
+        name: [one for one in services[name]["volumes"] if "/model" in one]
+        for name in services
+        if "image" in services[name] and "volumes" in services[name]
+    }
+    assert {name: found for name, found in mounts.items() if found} == {
+        "init": [volume],
+        "routing": [f"{volume}:ro"],
+        "tools": [volume],
+    }
+    for name in ("routing", "tools"):
+        assert services[name]["environment"]["HUYING_MODEL"].startswith("/var/lib/huying/model/"), name
+        assert services[name]["read_only"] is True
+    made = re.search(r"install -d -o huying .*", (ROOT / "deploy/docker/Dockerfile").read_text("utf-8"))
+    assert made
+    assert "/var/lib/huying/model" in made[0], "a volume takes its owner from the image's folder"
+
+
 def test_the_image_runs_as_nobody_special_and_starts_without_a_shell() -> None:
     built = (ROOT / "deploy/docker/Dockerfile").read_text("utf-8")
     assert not built.startswith("# syntax")

@@ -16,7 +16,6 @@ TUNED = {
     "correlation.yaml": """\
 defaults:
   window_days: 14
-  radius_m: 300
   merge_threshold: 0.85
   ask_threshold: 0.5
   ask_hold_minutes: 30

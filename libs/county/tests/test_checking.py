@@ -116,7 +116,7 @@ def test_a_matter_without_a_duty_is_found_where_it_stands(copy: Path) -> None:
     duties.write_text("".join(kept), "utf-8")
     (finding,) = check(copy)
     assert str(finding).startswith(
-        "julu/matters.csv:10: matter 'M09' has no duty under `any` circumstances; add a line"
+        "julu/matters.csv:10: matter 'M09' has no duty under `any` circumstances in the whole county; add a line"
     )
 
 
@@ -206,3 +206,72 @@ def test_all_mistakes_are_listed_at_once(copy: Path, edit: Edit) -> None:
     assert {finding.file for finding in caught.value.findings} == {"julu/duties.csv", "julu/correlation.yaml"}
     assert "huying county check" in str(caught.value)
     assert "U77" in str(caught.value)
+
+
+def placed(copy: Path, *lines: str) -> int:
+    """A duty list with places; gives the line of the first of `lines`."""
+    path = copy / "duties.csv"
+    header, *rows = path.read_text("utf-8").splitlines()
+    listed = [f"{header},town,village", *(f"{row},," for row in rows)]
+    path.write_text("\n".join([*listed, *lines]) + "\n", "utf-8")
+    return len(listed) + 1
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("M02,any,U05,,x,county,,130529999,", "town '130529999' is not in towns.csv; add it there, correct this line"),
+        ("M02,any,U05,,x,county,,,130529100999", "village '130529100999' is not in villages.csv; add it there"),
+        (
+            "M02,any,U05,,x,county,,130529101,130529100006",
+            "village '130529100006' is of town '130529100', not of '130529101'; correct one of the two",
+        ),
+        ("M02,any,U05,,x,county,,,", "duty 'M02 any' already stands on line"),
+    ],
+)
+def test_a_duty_for_a_place_names_one_that_is_there(copy: Path, line: str, message: str) -> None:
+    at = placed(copy, line)
+    [finding] = check(copy)
+    assert f"{finding}".startswith(f"julu/duties.csv:{at}: {message}")
+
+
+def test_a_matter_needs_a_duty_for_the_whole_county_whatever_single_towns_say(copy: Path) -> None:
+    placed(copy)
+    path = copy / "duties.csv"
+    path.write_text(
+        path.read_text("utf-8").replace(
+            "M02,any,U02,town,《城市照明管理规定》,county,,,", "M02,any,U02,town,x,county,,130529100,"
+        ),
+        "utf-8",
+    )
+    [finding] = check(copy)
+    assert "matter 'M02' has no duty under `any` circumstances in the whole county" in f"{finding}"
+
+
+def test_the_narrowest_duty_holds_as_of_rulings(copy: Path) -> None:
+    placed(
+        copy,
+        "M01,any,U05,,x,county,,130529100,",
+        "M01,any,U09,,x,county,,130529100,130529100006",
+    )
+    pack = load(copy)
+    water = frozenset({"after_water_works"})
+    assert pack.duty("M01", (), "130529101", "130529101001").main == "U01"
+    assert pack.duty("M01", water, "130529101").main == "U04"
+    assert pack.duty("M01", (), "130529100", "130529100007").main == "U05"
+    assert pack.duty("M01", water, "130529100").main == "U05", "the place before the circumstance"
+    village = pack.duty("M01", (), "130529100", "130529100006")
+    assert village.main == "U09"
+    assert pack.village("130529100006").name_zh in village.reason
+    assert pack.duty("M01", (), None, None).main == "U01"
+
+
+def test_a_pack_of_the_days_of_radius_m_is_read_and_told_what_to_delete(copy: Path) -> None:
+    path = copy / "correlation.yaml"
+    text = path.read_text("utf-8").replace("  window_days: 14\n", "  window_days: 14\n  radius_m: 300\n")
+    path.write_text(text.replace("M12: {window_days: 7}", "M12: {window_days: 7, radius_m: 1000}"), "utf-8")
+    assert load(copy).correlation_rule("M12").window_days == 7
+    assert [f"{finding}" for finding in check(copy)] == [
+        "julu/correlation.yaml:3: warning: radius_m is read by nothing; delete it",
+        "julu/correlation.yaml:8: warning: radius_m is read by nothing; delete it",
+    ]

@@ -72,7 +72,8 @@ class Told:
         [screening] = JUDGE.screen([facts_of(report)])
         arrival = Arrival(report, ref_of(report), screening, Verdict(report.report_id, "new", None, 0.0, ()))
         self.refs[report.report_id] = ref_of(report)
-        scene = Scene(self.known, self.catalogue, self.refs, {}, f"N{number}")
+        floods = [name for name, one in self.known.items() if one.course.flood is not None]
+        scene = Scene(self.known, self.catalogue, self.refs, {}, f"N{number}", floods)
         decision = receive(arrival, scene, Cause(self.at, PACK.hash))
         self.take(decision)
         return decision.opened[0]
@@ -116,6 +117,36 @@ def test_a_changed_duty_moves_its_incidents_since_then_and_no_others(told: Told,
     assert new.unit("U03").name_zh in change.reason
     assert answer.moved() == [{"from": "U02", "to": "U03", "count": 1}]
     assert {early, other}.isdisjoint({one.incident_id for one in answer.changed})
+
+
+def test_other_assisting_units_and_another_starting_level_are_changes_too(told: Told, tmp_path: Path) -> None:
+    lamp, water = told.report("村口路灯不亮"), told.report("自来水停水了")
+    new = pack_with(
+        tmp_path / "pack", "duties.csv", "M02,any,U02,town,《城市照明管理规定》,county", "M02,any,U02,U03,x,town"
+    )
+    answer = what_if(told.log, Rules(PACK), Rules(new), START)
+    assert answer.looked_at == 2
+    [change] = answer.changed
+    assert (change.incident_id, change.elsewhere) == (lamp, False)
+    assert (change.old_assisting, change.new_assisting) == (("T01",), ("U03",))
+    assert (change.old_level, change.new_level) == ("county", "town")
+    assert answer.moved() == []
+    assert any("correlation.yaml" in one for one in answer.as_json()["not_replayed"])
+    assert water != lamp
+
+
+def test_a_child_of_a_flood_that_was_covered_from_its_birth_is_looked_at(told: Told, tmp_path: Path) -> None:
+    parent = told.report("村口路灯不亮")
+    told.wish(parent, c.OpenFlood(until=told.at + 40 * HOUR, matters=("M02",)))
+    child = told.report("学校门口路灯不亮")
+    assert told.known[child].state == "covered"
+    new = pack_with(tmp_path / "pack", "duties.csv", "M02,any,U02,town", "M02,any,U03,town")
+    answer = what_if(told.log, Rules(PACK), Rules(new), START)
+    assert answer.looked_at == 2
+    assert [(one.incident_id, one.old_unit, one.new_unit) for one in answer.changed] == [
+        (parent, "U02", "U03"),
+        (child, "U02", "U03"),
+    ]
 
 
 def test_the_same_pack_changes_nothing_whatever_people_decided(told: Told) -> None:

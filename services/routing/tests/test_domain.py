@@ -1,6 +1,8 @@
 """The order's life: every step of the state table, its limits, and what a refusal says."""
 
+import shutil
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from orders_bench import PACK, START, TOWN, County
@@ -10,6 +12,8 @@ from huying.contracts.incidents import State
 from huying.contracts.moves import MOVES, legal
 from huying.contracts.orders import IncidentExtensionDecidedV1
 from huying.contracts.places import Place
+from huying.county import load
+from huying.routing.domain import Catalogue
 
 HOUR = timedelta(hours=1)
 CENTRE = PACK.county.dispatch_centre
@@ -174,6 +178,21 @@ def test_the_second_return_waits_for_a_ruling_which_becomes_a_version_of_the_cat
     later = county[county.arrives()]
     assert later.dispatch is not None
     assert (later.unit, later.dispatch.catalogue) == ("U09", f"{listed}+1")
+
+
+def test_a_list_that_has_taken_a_ruling_in_says_the_same(county: County, tmp_path: Path) -> None:
+    incident = adjudicating(county)
+    county.done(incident, c.Rule(unit="U09", basis="一", scope="town"))
+    what = county[incident].classification
+    [rule] = county.catalogue.rulings
+    duties = Path(shutil.copytree(PACK.path, tmp_path / "pack")) / "duties.csv"
+    header, *lines = duties.read_text("utf-8").splitlines()
+    taken = f"{rule.matter},any,{rule.main},,{rule.basis},county,,{rule.town_code},"
+    duties.write_text("\n".join([f"{header},town,village", *(f"{line},," for line in lines), taken, ""]), "utf-8")
+    listed = Catalogue(load(tmp_path / "pack"))
+    for place in (Place(town_code=TOWN), Place(town_code=PACK.towns[1].code), Place()):
+        assert listed.duty(what, place).main == county.catalogue.duty(what, place).main
+    assert listed.duty(what, Place(town_code=TOWN)).main == "U09"
 
 
 def test_a_ruling_holds_as_far_as_it_was_meant_and_a_later_one_takes_its_place(county: County) -> None:

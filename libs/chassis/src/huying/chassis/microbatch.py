@@ -209,6 +209,15 @@ class MicroBatch:
         async with self._turn:
             return await self.patiently(self._handler.next_due)
 
+    async def between(self, attempt: Callable[[], Awaitable[R]]) -> R:
+        """What `attempt` gives, made between two batches: for what changes the handler's memory from outside.
+
+        Raises:
+            Exception: a fault that does not heal.
+        """
+        async with self._turn:
+            return await self.patiently(attempt)
+
     async def due_stored(self) -> None:
         """Process parked records whose replay was ordered, with what waits behind them."""
         async with self._turn:

@@ -168,7 +168,10 @@ def matters(
     unique(
         reader,
         "duties.csv",
-        ((line, f"{duty.matter} {'+'.join(sorted(duty.where))}") for line, duty in duties),
+        (
+            (line, " ".join(filter(None, (duty.matter, "+".join(sorted(duty.where)), duty.town, duty.village))))
+            for line, duty in duties
+        ),
         "duty",
     )
     codes = {matter.code for _, matter in matters}
@@ -198,14 +201,42 @@ def matters(
                     f"circumstance {code!r} is not in pack.yaml",
                     "add it under `circumstances` or use `any`",
                 )
-    plain = {duty.matter for _, duty in duties if not duty.circumstances}
+    plain = {duty.matter for _, duty in duties if not duty.circumstances and duty.everywhere}
     for line, matter in matters:
         if matter.code not in plain:
             reader.report(
                 "matters.csv",
                 line,
-                f"matter {matter.code!r} has no duty under `any` circumstances",
-                "add a line to duties.csv",
+                f"matter {matter.code!r} has no duty under `any` circumstances in the whole county",
+                "add a line to duties.csv, without town and village",
+            )
+
+
+def places_of_duties(reader: Reader, duties: Lines[DutyLine], towns: Lines[Town], villages: Lines[Village]) -> None:
+    """A duty for one place names a town and a village that exist and belong together."""
+    known = {town.code for _, town in towns}
+    town_of = {village.code: village.town for _, village in villages}
+    for line, duty in duties:
+        if duty.town and duty.town not in known:
+            reader.report(
+                "duties.csv",
+                line,
+                f"town {duty.town!r} is not in towns.csv",
+                "add it there, correct this line, or leave it empty for the whole county",
+            )
+        if duty.village and duty.village not in town_of:
+            reader.report(
+                "duties.csv",
+                line,
+                f"village {duty.village!r} is not in villages.csv",
+                "add it there, correct this line, or leave it empty for the whole town",
+            )
+        elif duty.village and duty.town and town_of[duty.village] != duty.town:
+            reader.report(
+                "duties.csv",
+                line,
+                f"village {duty.village!r} is of town {town_of[duty.village]!r}, not of {duty.town!r}",
+                "correct one of the two, or leave the town empty",
             )
 
 

@@ -13,12 +13,10 @@ from huying.county.records import Record
 class CorrelationRule(Record):
     """Bands for one matter. A score of at least `merge_threshold` merges, of at least `ask_threshold` asks.
 
-    `window_days` since the incident's last report; `radius_m` between places on top of their accuracy;
-    `ask_hold_minutes` is how long an unanswered question may hold dispatch.
+    `window_days` since the incident's last report; `ask_hold_minutes` is how long an unanswered question may hold dispatch.
     """
 
     window_days: float = Field(gt=0)
-    radius_m: float = Field(gt=0)
     merge_threshold: float = Field(ge=0, le=1)
     ask_threshold: float = Field(ge=0, le=1)
     ask_hold_minutes: int = Field(ge=0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +89,9 @@ def _read(path: Path) -> tuple[Pack | None, list[Finding]]:
     duties = reader.records(
         "duties.csv",
         DutyLine,
-        reader.table("duties.csv", ("matter", "where", "main", "assisting", "basis", "level", "note_zh")),
+        reader.table(
+            "duties.csv", ("matter", "where", "main", "assisting", "basis", "level", "note_zh"), ("town", "village")
+        ),
         lists=("where", "assisting"),
     )
     correlation, correlation_tree = _correlation(reader)
@@ -99,6 +101,7 @@ def _read(path: Path) -> tuple[Pack | None, list[Finding]]:
     crosscheck.places(reader, county, outline, towns=towns, villages=villages, grids=grids)
     crosscheck.units(reader, county, towns, units)
     crosscheck.matters(reader, matters, duties, {unit.code for _, unit in units}, county)
+    crosscheck.places_of_duties(reader, duties, towns, villages)
     crosscheck.people(reader, county, people, units, villages)
     crosscheck.clocks(reader, clocks, clocks_tree, county, matters)
     crosscheck.channels(reader, channels.channels if channels else (), channels_tree, mappings)
@@ -150,7 +153,7 @@ def _from_tree(reader: Reader, file: str, model: type[T], tree: Tree) -> T | Non
 def _correlation(reader: Reader) -> tuple[Correlation | None, Tree]:
     """Rules with the defaults filled in, so that every matter's rule is complete and checked as such."""
     tree = reader.tree("correlation.yaml")
-    value = tree.value
+    value = _without_radius(reader, tree)
     if isinstance(value, Mapping) and isinstance(value.get("defaults"), Mapping):
         own = value.get("matters") or {}
         if isinstance(own, Mapping):
@@ -160,6 +163,21 @@ def _correlation(reader: Reader) -> tuple[Correlation | None, Tree]:
             value = {**value, "matters": completed}
     filled = Tree(value, tree.lines)
     return _from_tree(reader, "correlation.yaml", Correlation, filled), tree
+
+
+def _without_radius(reader: Reader, tree: Tree) -> Any:
+    """The rules of a pack written when each still had a `radius_m`, which nothing ever read."""
+    value = tree.value
+    if not isinstance(value, Mapping):
+        return value
+    matters = value.get("matters")
+    rules: list[tuple[tuple[Hashable, ...], Any]] = [(("defaults",), value.get("defaults"))]
+    rules += [(("matters", code), rule) for code, rule in matters.items()] if isinstance(matters, Mapping) else []
+    for place, rule in rules:
+        if isinstance(rule, dict) and rule.pop("radius_m", None) is not None:
+            line = tree.line((*place, "radius_m"))
+            reader.report("correlation.yaml", line, "radius_m is read by nothing", "delete it", severity="warning")
+    return value
 
 
 def _outline(reader: Reader) -> Outline | None:

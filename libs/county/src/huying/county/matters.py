@@ -38,10 +38,15 @@ class Circumstance(Record):
 
 
 class DutyLine(Record):
-    """One line of the duty list as the county wrote it. Several circumstances in `where` must all hold."""
+    """One line of the duty list as the county wrote it. Several circumstances in `where` must all hold.
+
+    A line may be for one town or one village only, as a ruling may.
+    """
 
     matter: str
     where: tuple[str, ...] = Field(min_length=1)
+    town: str | None = None
+    village: str | None = None
     main: str
     assisting: tuple[str, ...] = ()
     basis: str = ""
@@ -52,6 +57,11 @@ class DutyLine(Record):
     def circumstances(self) -> frozenset[str]:
         """What must hold for the line; empty for `any`."""
         return frozenset(self.where) - {ANY}
+
+    @property
+    def everywhere(self) -> bool:
+        """Whether it is for the whole county."""
+        return self.town is None and self.village is None
 
 
 class Duty(Record):
@@ -70,10 +80,23 @@ class Duty(Record):
     settled: bool = True
 
 
-def line_for(lines: tuple[DutyLine, ...], circumstances: frozenset[str]) -> DutyLine | None:
-    """The line that names most of the circumstances at hand; the earlier one of two equals; None if none holds."""
-    holding = [line for line in lines if line.circumstances <= circumstances]
-    return max(holding, key=lambda line: len(line.circumstances), default=None)
+def line_for(
+    lines: tuple[DutyLine, ...], circumstances: frozenset[str], town: str | None = None, village: str | None = None
+) -> DutyLine | None:
+    """The narrowest line that holds: a village's, then a town's, then the one that names most of the circumstances.
+
+    The order of rulings (routing's catalogue). The earlier one of two equals; None if none holds.
+    """
+    holding = [
+        line
+        for line in lines
+        if line.circumstances <= circumstances and line.town in (None, town) and line.village in (None, village)
+    ]
+    return max(
+        holding,
+        key=lambda line: (line.village is not None, line.town is not None, len(line.circumstances)),
+        default=None,
+    )
 
 
 def catalogue(lines: tuple[DutyLine, ...]) -> dict[str, tuple[DutyLine, ...]]:

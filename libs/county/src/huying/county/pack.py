@@ -136,9 +136,14 @@ class Pack(Record):
         return catalogue(self.duties)
 
     @cached_property
-    def _duties(self) -> dict[tuple[str, frozenset[str], str | None], Duty]:
+    def _duties(self) -> dict[tuple[str, frozenset[str], str | None, str | None], Duty]:
         """Those resolved so far: a county has a few thousand at most."""
         return {}
+
+    @cached_property
+    def _villages_of_duty(self) -> frozenset[str]:
+        """Villages that the duty list names."""
+        return frozenset(line.village for line in self.duties if line.village)
 
     @cached_property
     def _town_units(self) -> dict[str, Unit]:
@@ -252,28 +257,38 @@ class Pack(Record):
         """Bands and windows of a matter."""
         return self.correlation.rule(matter)
 
-    def duty(self, matter: str, circumstances: Iterable[str] = (), town_code: str | None = None) -> Duty:
-        """Whose duty a matter is at a place: the line that names most of the circumstances at hand.
+    def duty(
+        self,
+        matter: str,
+        circumstances: Iterable[str] = (),
+        town_code: str | None = None,
+        village_code: str | None = None,
+    ) -> Duty:
+        """Whose duty a matter is at a place: the narrowest line for the place and the circumstances at hand.
 
         Args:
             matter: code of a matter.
             circumstances: codes of circumstances that hold, e.g. {"after_water_works"}.
             town_code: nine-digit code of the town the place lies in, None when unknown.
+            village_code: twelve-digit code of the village, None when unknown.
 
         Returns:
             A duty with codes of units. What the list cannot settle (unknown matter, no town for a town's
             duty) goes to the dispatch centre with `settled=False` and the reason in Chinese.
         """
-        asked = matter, frozenset(circumstances), town_code
+        village = village_code if village_code in self._villages_of_duty else None
+        asked = matter, frozenset(circumstances), town_code, village
         if town_code is not None and town_code not in self._town_units:  # anybody's words: not worth remembering
             return self._resolved(*asked)
         if asked not in self._duties:
             self._duties[asked] = self._resolved(*asked)
         return self._duties[asked]
 
-    def _resolved(self, matter: str, circumstances: frozenset[str], town_code: str | None) -> Duty:
+    def _resolved(
+        self, matter: str, circumstances: frozenset[str], town_code: str | None, village_code: str | None
+    ) -> Duty:
         version = self.county.catalogue_version
-        line = line_for(self._catalogue.get(matter, ()), circumstances)
+        line = line_for(self._catalogue.get(matter, ()), circumstances, town_code, village_code)
         if line is None:
             return self._undecided(matter, f"职责清单（{version}）没有事项 {matter!r}，转调度中心裁定", None)
         town = self._town_units.get(town_code or "")
@@ -295,8 +310,12 @@ class Pack(Record):
 
     def _reason(self, matter: str, line: DutyLine, main: str, assisting: tuple[str, ...]) -> str:
         names = {circumstance.code: circumstance.name_zh for circumstance in self.county.circumstances}
-        when = "、".join(names.get(code, code) for code in line.where if code in line.circumstances)
-        heading = f"{self._matters[matter].name_zh}·{when}" if when else self._matters[matter].name_zh
+        said = [names.get(code, code) for code in line.where if code in line.circumstances]
+        if line.village:
+            said.append(self._villages[line.village].name_zh)
+        elif line.town:
+            said.append(self._towns[line.town].name_zh)
+        heading = "·".join(filter(None, (self._matters[matter].name_zh, "、".join(said))))
         parts = [f"主责{self._units[main].name_zh}"]
         if assisting:
             parts.append(f"配合{'、'.join(self._units[code].name_zh for code in assisting)}")

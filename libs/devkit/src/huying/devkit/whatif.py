@@ -1,7 +1,8 @@
 """What would have gone elsewhere under another pack: the log's incidents, judged again by other rules. Pure.
 
-Which reports are one problem stays as it was lived; what is asked is what each problem is and whose. A difference is
-one between the two packs: what people decided in between is in neither answer.
+Which reports are one problem stays as it was lived, and who is covered by whose dispatch in a family; what is asked is
+what each problem is and whose. A difference is one between the two packs: what people decided in between is in neither
+answer.
 """
 
 from collections import Counter
@@ -14,7 +15,7 @@ from huying.contracts import topics
 from huying.contracts.course import CatalogueRule
 from huying.contracts.incidents import Classification, IncidentDispatchedV1, IncidentOpenedV1
 from huying.contracts.message import Event
-from huying.contracts.orders import IncidentRuledV1
+from huying.contracts.orders import IncidentCoveredV1, IncidentRuledV1
 from huying.contracts.places import Place
 from huying.contracts.reports import ReportAcceptedV1
 from huying.county import Duty, Pack
@@ -24,6 +25,12 @@ from huying.routing.judgement import Judge
 from .logbook import Record
 
 E = TypeVar("E", bound=Event)
+NOT_REPLAYED = (
+    "which reports are one problem (thresholds and windows of correlation.yaml)",
+    "who is covered by whose dispatch in a mass event",
+    "what people decided, but for their rulings",
+)
+"""What the answer says nothing about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +43,7 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One incident that would have gone elsewhere."""
+    """One incident that would have gone elsewhere, with others, or started at another level."""
 
     incident_id: str
     number: str
@@ -47,36 +54,51 @@ class Change:
     old_name: str
     new_unit: str
     new_name: str
+    old_assisting: tuple[str, ...]
+    new_assisting: tuple[str, ...]
+    old_level: str
+    new_level: str
     reason: str
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether the main unit is another."""
+        return self.old_unit != self.new_unit
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """How many incidents were looked at, and which would have gone elsewhere, in the order in which they came."""
+    """How many incidents were looked at, and which would have gone otherwise, in the order in which they came."""
 
     looked_at: int
     changed: tuple[Change, ...]
 
     def moved(self) -> list[dict[str, Any]]:
         """From, to and how many, the most frequent first."""
-        counted = Counter((one.old_unit, one.new_unit) for one in self.changed)
+        counted = Counter((one.old_unit, one.new_unit) for one in self.changed if one.elsewhere)
         return [{"from": old, "to": new, "count": n} for (old, new), n in sorted(counted.items(), key=lambda i: -i[1])]
 
     def as_json(self) -> dict[str, Any]:
         """One object."""
-        return {"looked_at": self.looked_at, "moved": self.moved(), "changed": [asdict(one) for one in self.changed]}
+        changed = [asdict(one) for one in self.changed]
+        return {
+            "looked_at": self.looked_at,
+            "moved": self.moved(),
+            "changed": changed,
+            "not_replayed": list(NOT_REPLAYED),
+        }
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """An incident when it was first dispatched, and the report that opened it."""
+    """An incident when it was first dispatched, or covered by another's dispatch, and the report that opened it."""
 
-    dispatched: IncidentDispatchedV1
+    dispatched: IncidentDispatchedV1 | IncidentCoveredV1
     report: ReportAcceptedV1 | None
 
 
 def what_if(log: Mapping[str, Sequence[Record]], old: Rules, new: Rules, since: datetime) -> Answer:
-    """Judge every incident that was first dispatched since then by both rules."""
+    """Judge every incident that first came to a unit since then by both rules."""
     cases = [case for case in _cases(log) if case.dispatched.at >= since]
     rulings = sorted(
         (event.rule for event in _told(log, topics.INCIDENTS, IncidentRuledV1) if event.rule is not None),
@@ -92,9 +114,13 @@ def what_if(log: Mapping[str, Sequence[Record]], old: Rules, new: Rules, since: 
         spot = after[1] if before and after and before[1] != after[1] else where
         ruled = tuple(rule for rule in rulings if rule.at <= event.at)
         was, now = _duty(old.pack, ruled, what, where), _duty(new.pack, ruled, fresh, spot)
-        if was.main != now.main:
-            changed.append(_change(event, fresh, new.pack, now))
+        if _terms(was) != _terms(now):
+            changed.append(_change(event, fresh, (old.pack, was), (new.pack, now)))
     return Answer(len(cases), tuple(changed))
+
+
+def _terms(duty: Duty) -> tuple[str, frozenset[str], str]:
+    return duty.main, frozenset(duty.assisting), duty.level
 
 
 def _duty(pack: Pack, rulings: tuple[CatalogueRule, ...], what: Classification, where: Place) -> Duty:
@@ -119,8 +145,14 @@ def _otherwise(one: Classification, other: Classification) -> bool:
     return (one.matter, one.circumstances) != (other.matter, other.circumstances)
 
 
-def _change(event: IncidentDispatchedV1, fresh: Classification, pack: Pack, now: Duty) -> Change:
-    view, dispatch = event.incident, event.dispatch
+def _change(
+    event: IncidentDispatchedV1 | IncidentCoveredV1,
+    fresh: Classification,
+    old: tuple[Pack, Duty],
+    new: tuple[Pack, Duty],
+) -> Change:
+    view = event.incident
+    (before, was), (after, now) = old, new
     what = view.classification
     moved = f"事项由{what.matter_name}改判{fresh.matter_name}；" if fresh.matter != what.matter else ""
     return Change(
@@ -129,20 +161,26 @@ def _change(event: IncidentDispatchedV1, fresh: Classification, pack: Pack, now:
         at=event.at,
         matter=what.matter_name,
         place=f"{view.place.town or ''}{view.place.village or ''}",
-        old_unit=dispatch.unit,
-        old_name=dispatch.unit_name,
+        old_unit=was.main,
+        old_name=before.unit(was.main).name_zh,
         new_unit=now.main,
-        new_name=pack.unit(now.main).name_zh,
+        new_name=after.unit(now.main).name_zh,
+        old_assisting=was.assisting,
+        new_assisting=now.assisting,
+        old_level=was.level,
+        new_level=now.level,
         reason=moved + now.reason,
     )
 
 
 def _cases(log: Mapping[str, Sequence[Record]]) -> list[Case]:
-    """Incidents by when they were first dispatched."""
+    """Incidents by when they first came to a unit: by a dispatch, or as a child of a mass event under another's."""
     reports = {report.report_id: report for report in _told(log, topics.REPORTS, ReportAcceptedV1)}
     opened = {event.incident_id: event.report.report_id for event in _told(log, topics.INCIDENTS, IncidentOpenedV1)}
-    first: dict[str, IncidentDispatchedV1] = {}
-    for event in _told(log, topics.INCIDENTS, IncidentDispatchedV1):
+    first: dict[str, IncidentDispatchedV1 | IncidentCoveredV1] = {}
+    placed: list[IncidentDispatchedV1 | IncidentCoveredV1] = [*_told(log, topics.INCIDENTS, IncidentDispatchedV1)]
+    placed += _told(log, topics.INCIDENTS, IncidentCoveredV1)
+    for event in placed:
         known = first.get(event.incident_id)
         if known is None or event.incident_version < known.incident_version:
             first[event.incident_id] = event

@@ -67,3 +67,12 @@ async def catalogue(who: Reader, ground: On) -> dict[str, Any]:
     known = ground.handler.memory.catalogue
     rulings = [rule.model_dump(mode="json", exclude_none=True) for rule in reversed(known.rulings)]
     return {"version": known.version, "listed": known.pack.county.catalogue_version, "rulings": rulings}
+
+
+@router.get("/model")
+async def model(who: Reader, ground: On) -> dict[str, Any]:
+    """The model that judges now, what it went live on, and why the file at hand is another, if it is."""
+    del who
+    known = ground.handler.model
+    told = {key: known.description[key] for key in ("figures", "judged_on") if key in known.description}
+    return {"version": known.version, "refused": ground.handler.models.refused, **told}

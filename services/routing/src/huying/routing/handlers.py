@@ -9,8 +9,10 @@ from collections import ChainMap
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import structlog
 from aiokafka import TopicPartition
 from aiokafka.partitioner import murmur2
 
@@ -20,7 +22,6 @@ from huying.chassis.errors import Broken, Transient
 from huying.chassis.message import API, TIMER, Effects, Message
 from huying.chassis.service import Ground
 from huying.contracts.commands import AnswerAsk, CommandIssuedV1, Merge, Redo, Split, UndoMerge
-from huying.contracts.moves import CLOSED
 from huying.contracts.reports import ReportAcceptedV1
 from huying.contracts.topics import REPORTS
 from huying.county import Pack
@@ -28,59 +29,108 @@ from huying.county import Pack
 from . import repository as store
 from .domain import Arrival, Catalogue, Decision, Scene, facts_of, obey, receive, ref_of, wake, wakes_at
 from .incident import Cause, Incident
-from .judgement import Correlator, IncidentView, Judge, JudgementModel, ReportFacts, Screening, Verdict, rehearse
-from .judgement.pack import bits_of
+from .judgement import Correlator, IncidentView, Judge, JudgementModel, ReportFacts, Screening, Verdict
 from .memory import Batch, Memory
 from .meters import Meters
+from .models import Models
 
+LOOK_S = 1.0
+"""How often a look at the model's file is taken."""
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 REGROUPING = (AnswerAsk, Merge, Split, UndoMerge, Redo)
 """Commands that need the reports of their incidents, or change what the index holds of them."""
+
+log = structlog.get_logger()
 
 
 class Routing:
     """The handler of routing."""
 
-    def __init__(self, ground: Ground, pack: Pack, model: JudgementModel, memory_kept: timedelta) -> None:
-        """Judge with `model` under `pack`; remember finished incidents for `memory_kept`."""
+    def __init__(self, ground: Ground, pack: Pack, models: Models, judge: Judge, memory_kept: timedelta) -> None:
+        """Judge by `judge` until `models` has another; remember finished incidents for `memory_kept`."""
         self._ground = ground
         self._clock: Clock = ground.clock
         self._pack = pack
-        self._judge = Judge(bits_of(pack), model)
+        self._judge = judge
         self._kept = memory_kept
         self._batch: Batch | None = None
         self.memory = Memory(Correlator(self._judge), Catalogue(pack))
         self.repository = store.Repository(ground.mongo, pack.code)
         self.jurisdiction = pack.code
         self.desk = CommandDesk(ground.mongo, ground.settings.service)
+        self.models = models
         self._meters = Meters(ground.measures)
+        self._tell()
 
-    async def rehearse(self) -> None:
-        """Load judgement's machine code, or compile it, beside the event loop: probes are answered meanwhile."""
-        await asyncio.to_thread(rehearse, self._judge)
+    @property
+    def model(self) -> JudgementModel:
+        """The model that judges now."""
+        return self._judge.model
+
+    def _tell(self) -> None:
+        """Say which model judges, and what is wrong with the one that should."""
+        self._meters.model(self.model.version, self.models.refused is not None)
+        if self.models.refused is None:
+            log.info("judging", model=self.model.version)
+        else:
+            log.error("a model is refused", model=self.model.version, error=self.models.refused)
+
+    async def watch(self) -> None:
+        """Follow what `huying learn` and its rollback put in the model's place."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            file = self.models.changed()
+            if file is not None:
+                await self._succeed(file)
+
+    async def _succeed(self, file: Path) -> None:
+        """Judge by another model between two batches; one that cannot judge leaves everything as it is."""
+        assert self._ground.batch is not None
+        try:
+            judge = await asyncio.to_thread(self.models.judge, file)
+            await self._ground.batch.between(lambda: self._adopt(judge))
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with it, the one before goes on
+            self.models.refused = str(error)
+        else:
+            self.models.refused = None
+        self._tell()
+
+    async def _adopt(self, judge: Judge) -> None:
+        self.memory = await self._remembered(judge)
+        self._judge = judge
 
     async def reload(self) -> None:
         """Rebuild the memory from the database."""
+        self.memory = await self._remembered(self._judge)
+
+    async def _remembered(self, judge: Judge) -> Memory:
+        """What the database holds, as this judge reads it; read beside the event loop, since it may take seconds."""
         self._drop()
-        try:
-            since = self._clock.now() - self._kept
-        except Transient:
-            since = None
-        memory = Memory(Correlator(self._judge), Catalogue(self._pack, await self.repository.rulings()))
+        memory = Memory(Correlator(judge), Catalogue(self._pack, await self.repository.rulings()))
         memory.epoch, memory.tally = await self.repository.fence()
-        found = await self.repository.remembered(since)
+        found = await self.repository.remembered(self._since())
         memory.remember(found)
         facts = await self.repository.facts([incident.id for incident in found if incident.reports])
-        memory.correlator.add_incidents(
+        views = [
             IncidentView(i.id, tuple(facts[i.id]), i.opened_at, i.completed_at)
             for i in sorted(found, key=lambda incident: (incident.opened_at, incident.number))
             if i.reports and i.id in facts
-        )
-        self.memory = memory
+        ]
+        await asyncio.to_thread(memory.correlator.add_incidents, views)
+        return memory
+
+    def _since(self) -> datetime | None:
+        """Whatever was finished before is forgotten; None while a replay's clock has not struck."""
+        try:
+            return self._clock.now() - self._kept
+        except Transient:
+            return None
 
     async def load(self, messages: Sequence[Message]) -> Batch:
         """Screen all texts of the batch at once, and ask the database what is known of its ids."""
         self._drop()
+        if (since := self._since()) is not None:
+            self.memory.forget(since)
         reports = [m.body for m in messages if isinstance(m.body, ReportAcceptedV1)]
         commands = [m.body for m in messages if isinstance(m.body, CommandIssuedV1) and m.topic != API]
         facts = [facts_of(report) for report in reports]
@@ -88,11 +138,12 @@ class Routing:
         memory, repository = self.memory, self.repository
         extra = await self._older(commands)
         incidents = ChainMap(extra, memory.incidents)
-        regrouped = _regrouped(commands, incidents)
+        regrouped = list(dict.fromkeys([*_regrouped(commands, incidents), *extra]))
         tracked = [r.relates_to for r in reports if r.relates_to]
         self._batch = Batch(
             overlay=memory.correlator.fork(),
             index=memory.correlator,
+            older=frozenset(extra),
             incidents=incidents,
             catalogue=memory.catalogue,
             floods=dict.fromkeys(sorted(memory.floods)),
@@ -197,17 +248,16 @@ class Routing:
         self._apply(state, decision, effects)
         for name in decision.closed:
             if name in state.index.index.slot_of:
-                state.index.close(name, now)
-        for name in sorted(decision.regrouped):
+                state.index.close(name, state.incidents[name].completed_at or now)
+        for name in sorted(decision.regrouped | (decision.incidents.keys() & state.older)):
             self._reindex(state, state.incidents[name])
 
     def _reindex(self, state: Batch, incident: Incident) -> None:
-        """The index holds what the incident holds; one that it let go long ago, only if that lives again."""
-        held = incident.id in state.index.index.slot_of
-        if held:
+        """The index holds what the incident holds; one that it let go long ago is remembered from this step on."""
+        if incident.id in state.index.index.slot_of:
             state.index.remove(incident.id)
         reports = [self._screened(state, name) for name in incident.reports if name in state.facts]
-        if reports and (held or incident.state not in CLOSED):
+        if reports:
             facts = tuple(fact for fact, _ in reports)
             view = IncidentView(incident.id, facts, incident.opened_at, incident.completed_at)
             state.index.add_incident(view, [screening for _, screening in reports])

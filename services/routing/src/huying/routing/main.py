@@ -1,16 +1,20 @@
-"""Puts routing together: the only place that loads the pack and the model."""
+"""Puts routing together: the only place that loads the pack."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 
 from fastapi import FastAPI
 
 from huying.chassis import desk
-from huying.chassis.errors import ConfigurationError
 from huying.chassis.service import Ground, build
 from huying.contracts import topics
 
 from . import api
 from .handlers import Routing
+from .models import Models
 from .repository import INDEXES
-from .settings import Settings, model_path
+from .settings import Settings
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -20,16 +24,19 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def wire(ground: Ground) -> Routing:
         from huying.county import load
 
-        from .judgement import load_model
+        pack = load(chosen.pack)
+        models = Models(pack, chosen.model)
+        judge = await asyncio.to_thread(models.first)  # half a minute where it compiles: probes are answered meanwhile
+        return Routing(ground, pack, models, judge, chosen.memory)
 
-        path = model_path(chosen)
-        if not path.exists():
-            raise ConfigurationError(
-                f"no judgement model at {str(path)!r}: make one with `huying learn --from FILE...`"
-            )
-        routing = Routing(ground, load(chosen.pack), load_model(path), chosen.memory)
-        await routing.rehearse()
-        return routing
+    @contextlib.asynccontextmanager
+    async def beside(ground: Ground) -> AsyncIterator[None]:
+        watching = asyncio.create_task(ground.handler.watch())
+        try:
+            yield
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
 
     return build(
         chosen,
@@ -37,5 +44,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         topics=(topics.REPORTS, topics.COMMANDS),
         routers=(api.router, desk.router),
         indexes=INDEXES,
+        beside=beside,
         title="Huying routing: one feed of incidents",
     )

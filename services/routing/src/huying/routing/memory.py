@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from huying.contracts.incidents import ReportRef
+from huying.contracts.moves import CLOSED
 
 from .domain import Catalogue, Decision, wakes_at
 from .incident import Incident
@@ -25,6 +26,8 @@ class Memory:
     catalogue: Catalogue
     incidents: dict[str, Incident] = field(default_factory=dict)
     wakes: list[Wake] = field(default_factory=list)
+    finished: list[Wake] = field(default_factory=list)
+    """Finished incidents by their last step, as a heap."""
     floods: frozenset[str] = frozenset()
     epoch: int = 0
     tally: Tally = field(default_factory=Tally)
@@ -35,7 +38,24 @@ class Memory:
         times = [(wakes_at(incident), incident.id) for incident in self.incidents.values()]
         self.wakes = [(at, name) for at, name in times if at is not None]
         heapq.heapify(self.wakes)
+        self.finished = []
+        self._note_finished(self.incidents.values())
         self.floods = frozenset(name for name, one in self.incidents.items() if one.course.flood is not None)
+
+    def _note_finished(self, incidents: Iterable[Incident]) -> None:
+        for incident in incidents:
+            if incident.state in CLOSED:
+                heapq.heappush(self.finished, (incident.last_at, incident.id))
+
+    def forget(self, since: datetime) -> None:
+        """Let go the finished incidents whose last step is older: those that a rebuilding would not bring in."""
+        while self.finished and self.finished[0][0] < since:
+            at, name = heapq.heappop(self.finished)
+            incident = self.incidents.get(name)
+            if incident is not None and incident.state in CLOSED and incident.last_at == at:
+                del self.incidents[name]
+                if name in self.correlator.index.slot_of:
+                    self.correlator.remove(name)
 
     def waits(self, wake: Wake) -> bool:
         """Whether it is still to come."""
@@ -46,6 +66,7 @@ class Memory:
         """The batch becomes memory."""
         batch.overlay.commit()
         self.incidents.update(batch.incidents.maps[0])
+        self._note_finished(batch.incidents.maps[0].values())
         self.catalogue, self.floods, self.tally = batch.catalogue, frozenset(batch.floods), batch.tally
         self.epoch += batch.fenced
         for wake in batch.wakes:
@@ -60,6 +81,8 @@ class Batch:
 
     overlay: Any
     index: Correlator
+    older: frozenset[str]
+    """Incidents that memory had let go and a command names."""
     incidents: ChainMap[str, Incident]
     catalogue: Catalogue
     floods: dict[str, None]

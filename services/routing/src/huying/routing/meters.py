@@ -15,6 +15,14 @@ class Meters:
         self._merged = measures.counter("merges_total", "Reports merged into a known incident")
         self._reversed = measures.counter("reversed_merges_total", "Reports that a person took apart again")
         self._ratio = measures.gauge("reversed_merges_ratio", "Reversed to merged reports, since ever")
+        self._model = measures.gauge("model_info", "1 for the model that judges", "version")
+        self._refused = measures.gauge("model_refused", "1 while the model file at hand cannot be used")
+
+    def model(self, version: str, refused: bool) -> None:
+        """Which model judges, and whether another one should."""
+        self._model.clear()
+        self._model.labels(version).set(1)
+        self._refused.set(refused)
 
     def count(self, before: Tally, after: Tally) -> None:
         """What a committed batch added."""

@@ -28,6 +28,7 @@ from huying.contracts.incidents import (
     Reason,
     ReportRef,
 )
+from huying.contracts.moves import CLOSED
 from huying.contracts.orders import IncidentWithdrawnV1
 from huying.contracts.places import Place
 from huying.contracts.topics import INCIDENTS
@@ -260,8 +261,8 @@ class Repository:
         return tuple([CatalogueRule.model_validate(row) async for row in cursor])
 
     async def remembered(self, since: datetime | None) -> list[Incident]:
-        """Incidents that are not finished, and those finished after `since`, by number."""
-        finished = {"state": {"$in": ["completed", "merged"]}, "last_at": {"$lt": since}} if since else None
+        """Incidents that are not finished, and those whose last step was not before `since`, by number."""
+        finished = {"state": {"$in": sorted(CLOSED)}, "last_at": {"$lt": since}} if since else None
         query = {"$nor": [finished]} if finished else {}
         return [restore(row) async for row in self._mongo.collection("incidents").find(query).sort("number", 1)]
 

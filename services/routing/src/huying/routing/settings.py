@@ -12,11 +12,6 @@ class Settings(ServiceSettings):
     service: str = "routing"
     port: int = 8003
     model: Path | None = None
-    """The judgement model; the pack's own (`model/judgement.npz`) when absent."""
+    """Where `huying learn` puts the model; the pack's own (`model/judgement.npz`) judges while nothing is there."""
     memory: timedelta = timedelta(days=120)
-    """How long a finished incident stays in memory, for recurrences and late follow-ups."""
-
-
-def model_path(settings: Settings) -> Path:
-    """The model that this installation judges with."""
-    return settings.model or settings.pack / "model" / "judgement.npz"
+    """How long a finished incident stays in memory after its last step, for recurrences and late follow-ups."""

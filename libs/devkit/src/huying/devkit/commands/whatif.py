@@ -11,6 +11,7 @@ from .screen import console, fail, refusals, say_json, spinner
 
 LISTED = 40
 """Lines on the screen; `--json` has all."""
+LEVELS = {"household": "户", "grid": "网格", "village": "村", "town": "乡镇", "county": "县"}
 
 
 def whatif(
@@ -20,7 +21,10 @@ def whatif(
     as_json: Annotated[bool, typer.Option("--json", help="标准输出只有一个 JSON 对象")] = False,
     kafka: Annotated[str, typer.Option("--kafka", envvar="HUYING_KAFKA")] = "127.0.0.1:9092",
 ) -> None:
-    """换一份规则，重放日志：哪些事件会派到别处。What would have gone elsewhere under another pack."""
+    """换一份规则，重放日志：哪些事件会派到别处、换配合单位或起始层级。What would have gone elsewhere under another pack.
+
+    并案照当时的结果，不重放。Which reports are one problem is not replayed.
+    """
     with refusals(), spinner("重放"):
         answer = asyncio.run(_ask(kafka, pack, current, since))
     if as_json:
@@ -28,14 +32,31 @@ def whatif(
         return
     from rich.table import Table
 
-    table = Table(title=f"改用 {pack} 后，{answer.looked_at} 件中有 {len(answer.changed)} 件会派到别处")
-    for heading in ("事件", "事项", "地点", "原主责", "新主责", "理由"):
+    elsewhere = sum(one.elsewhere for one in answer.changed)
+    table = Table(
+        title=f"改用 {pack} 后，{answer.looked_at} 件中有 {elsewhere} 件会派到别处，"
+        f"{len(answer.changed) - elsewhere} 件只换配合单位或起始层级"
+    )
+    for heading in ("事件", "事项", "地点", "主责", "配合", "起始层级", "理由"):
         table.add_column(heading)
     for one in answer.changed[:LISTED]:
-        table.add_row(one.number, one.matter, one.place, one.old_name, one.new_name, one.reason)
+        table.add_row(
+            one.number,
+            one.matter,
+            one.place,
+            _change(one.old_name, one.new_name),
+            _change("、".join(sorted(one.old_assisting)) or "无", "、".join(sorted(one.new_assisting)) or "无"),
+            _change(LEVELS[one.old_level], LEVELS[one.new_level]),
+            one.reason,
+        )
     console().print(table)
     if len(answer.changed) > LISTED:
         console().print(f"另有 {len(answer.changed) - LISTED} 件，用 --json 看全部")
+    console().print("未重放：哪些报件是同一件（correlation.yaml）、群体事件中随谁派单、裁决以外人所作的决定")
+
+
+def _change(old: str, new: str) -> str:
+    return old if old == new else f"{old} → {new}"
 
 
 async def _ask(bootstrap: str, path: Path, current: Path | None, since: str) -> Any:

@@ -94,7 +94,7 @@ def correlate_command(
     from .correlate import evaluate, worst
 
     with answered():
-        outcome = evaluate(files, cv, pack, model, say)
+        outcome = evaluate(files, cv, pack, model, say, explained=errors > 0)
     figures = outcome.figures
     cases = [case for stream in outcome.streams for case in worst(stream, errors)] if errors else []
     if as_json and cases:
@@ -161,7 +161,13 @@ def learn_command(
             "--from", help="labelled county months (repeat, or a folder); `feed`: a running system's corrections"
         ),
     ] = None,
-    pack: Pack = None,
+    pack: Annotated[
+        Path | None, typer.Option("--pack", envvar="HUYING_PACK", help="county pack (default: the Julu pack)")
+    ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option("--model", envvar="HUYING_MODEL", help="where the model goes (default: into the pack)"),
+    ] = None,
     rollback: Annotated[bool, typer.Option("--rollback", help="bring back the model before the live one")] = False,
     anyway: Annotated[
         bool, typer.Option("--anyway", help="go live below the floors, worse than the live one, or judged by nothing")
@@ -175,7 +181,10 @@ def learn_command(
 
     if rollback:
         with answered():
-            show(roll_back(pack), as_json, "rolled back")
+            found = roll_back(pack, model)
+        show(found, as_json, "rolled back")
+        if not as_json:
+            _out.print(found["verdict"], highlight=False)
         return
     if not sources:
         raise typer.BadParameter(
@@ -193,7 +202,7 @@ def learn_command(
         if FEED in sources:
             corrected = asyncio.run(corrections_at(kafka))
             say(f"{len(corrected)} reports that people have corrected, from the feed at {kafka}")
-        found = go_live(months_of(files, corrected), pack, anyway, say)
+        found = go_live(months_of(files, corrected), pack, model, anyway, say)
     show(found, as_json, "huying learn")
     if not as_json:
         _out.print(found["verdict"], highlight=False)

@@ -12,13 +12,13 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from huying.routing.judgement import Judge, PackBits
+from huying.routing.judgement import Judge, PackBits, Reason
 from huying.routing.judgement.learning.labelled import LabelledReport
 
 from .baselines import BY_FORMAT
 from .figures import b_cubed, group_recall, pair_counts, ratio
 from .fitting import fitted
-from .living import Life, live
+from .living import Life, live, shown_incidents
 from .shipped import shipped_judge
 from .sources import Format, format_of, in_order, read_cases, read_county, read_messages
 
@@ -29,6 +29,8 @@ READERS: dict[str, Callable[[Path], list[LabelledReport]]] = {
 }
 ASKED_CANDIDATES = 3
 """A question shows the dispatcher up to three incidents, the likeliest first."""
+NOT_FOUND = "not among the candidates"
+"""Of a miss: the search did not bring the right incident before the scorer."""
 
 
 @dataclass(slots=True)
@@ -40,6 +42,11 @@ class Judged:
     alone: Life
     helped: Life
     counted: list[bool] | None = None
+
+    @property
+    def marks(self) -> list[bool]:
+        """Whether each report counts."""
+        return [True] * len(self.labelled) if self.counted is None else self.counted
 
 
 @dataclass(slots=True)
@@ -57,8 +64,10 @@ def evaluate(
     pack: Path | None,
     model: Path | None,
     progress: Callable[[str], None],
+    *,
+    explained: bool = False,
 ) -> Outcome:
-    """Judge the files. `cv` is None, a number, `months` or `towns`.
+    """Judge the files. `cv` is None, a number, `months` or `towns`; `explained`: `worst` will ask.
 
     Raises:
         ValueError: files of different formats, or a kind of --cv that the format does not have.
@@ -73,7 +82,7 @@ def evaluate(
         judge = shipped_judge(pack, model)
         for path, labelled in months:
             progress(f"judging {path.name}")
-            outcome.streams.append(judged(path.stem, judge, labelled))
+            outcome.streams.append(judged(path.stem, judge, labelled, explained=explained))
     else:
         from .folds import folds_of
 
@@ -81,36 +90,51 @@ def evaluate(
             progress(f"learning without {fold.name}")
             judge = fitted(form, fold.learned, pack, fold.kept)
             progress(f"judging {fold.name}")
-            outcome.streams += [judged(fold.name, judge, stream, counted) for stream, counted in fold.streams]
+            outcome.streams += [
+                judged(fold.name, judge, stream, counted, explained=explained) for stream, counted in fold.streams
+            ]
     outcome.figures = figures_of(outcome)
     return outcome
 
 
-def judged(name: str, judge: Judge, labelled: list[LabelledReport], counted: list[bool] | None = None) -> Judged:
+def judged(
+    name: str,
+    judge: Judge,
+    labelled: list[LabelledReport],
+    counted: list[bool] | None = None,
+    *,
+    explained: bool = False,
+) -> Judged:
     """Both lives of one stream."""
-    alone = live(judge, labelled, answered=False, asked_candidates=ASKED_CANDIDATES)
+    alone = live(judge, labelled, answered=False, asked_candidates=ASKED_CANDIDATES, explained=explained)
     helped = live(judge, labelled, answered=True, asked_candidates=ASKED_CANDIDATES)
     return Judged(name, labelled, alone, helped, counted)
 
 
 def figures_of(outcome: Outcome) -> dict[str, Any]:
-    """The keys of the issue: means over streams, and the same for the plain methods."""
-    rows = [stream_figures(stream, stream.alone.clusters, stream.helped) for stream in outcome.streams]
-    by_name: dict[str, list[dict[str, float]]] = defaultdict(list)
+    """The keys of the issue: means over the parts, and the same for the plain methods.
+
+    Streams of one name are one part (a town's months): its pairs are counted together before the mean is taken.
+    """
+    parts: dict[str, list[Judged]] = {}
     for stream in outcome.streams:
+        parts.setdefault(stream.name, []).append(stream)
+    rows = [part_figures([(s, s.alone.clusters, s.helped) for s in streams]) for streams in parts.values()]
+    by_name: dict[str, list[dict[str, float]]] = defaultdict(list)
+    for streams in parts.values():
         for name, method in BY_FORMAT[outcome.form].items():
             begun = perf_counter()
-            clusters = method(stream.labelled)
+            grouped = [method(stream.labelled) for stream in streams]
             seconds = perf_counter() - begun
-            plain = stream_figures(stream, clusters, None)
-            plain["reports_per_s"] = len(stream.labelled) / max(seconds, 1e-9)
+            plain = part_figures([(s, own, None) for s, own in zip(streams, grouped, strict=True)])
+            plain["reports_per_s"] = sum(len(s.labelled) for s in streams) / max(seconds, 1e-9)
             by_name[name].append(plain)
     figures: dict[str, Any] = {"format": outcome.form} | mean_of(rows)
-    figures["reports"] = sum(len(s.labelled) for s in outcome.streams)
+    figures["reports"] = int(sum(row["reports"] for row in rows))
     if outcome.form == "cases":
         flagged = [item.relation == "duplicate" for s in outcome.streams for item in s.labelled]
         figures["flagged_share"] = ratio(sum(flagged), len(flagged))
-    figures["parts"] = [{"name": s.name} | row for s, row in zip(outcome.streams, rows, strict=True)]
+    figures["parts"] = [{"name": name} | row for name, row in zip(parts, rows, strict=True)]
     figures["baselines"] = {name: mean_of(plain) for name, plain in by_name.items()}
     if outcome.form == "county":
         figures["hard_cases"] = hard_cases(outcome)
@@ -122,16 +146,28 @@ def mean_of(rows: Sequence[dict[str, float]]) -> dict[str, float]:
     return {key: sum(row[key] for row in rows) / len(rows) for key in rows[0]} if rows else {}
 
 
-def stream_figures(stream: Judged, clusters: Sequence[str], helped: Life | None) -> dict[str, float]:
-    """Figures of one stream; without `helped`, a method that asks nobody."""
-    truth = [item.problem for item in stream.labelled]
-    right, joined, due = pair_counts(clusters, truth, stream.counted)
-    count = max(len(stream.labelled), 1)
-    own_truth = [t if stream.counted is None or stream.counted[i] else None for i, t in enumerate(truth)]
+def stream_figures(stream: Judged) -> dict[str, float]:
+    """Figures of a part that is one stream."""
+    return part_figures([(stream, stream.alone.clusters, stream.helped)])
+
+
+def part_figures(lived: Sequence[tuple[Judged, Sequence[str], Life | None]]) -> dict[str, float]:
+    """Figures of one part over its streams; without a helped life, a method that asks nobody.
+
+    Reports that do not count stand in the streams only: a question or a join of theirs is nobody's figure, a pair with
+    one that counts is. `merged_share` alone is of all that came.
+    """
+    marks = [mark for stream, _, _ in lived for mark in stream.marks]
+    truth = [(n, i.problem) if i.problem else None for n, (stream, _, _) in enumerate(lived) for i in stream.labelled]
+    own_truth = [label if mark else None for label, mark in zip(truth, marks, strict=True)]
+    clusters = [(n, cluster) for n, (_, own, _) in enumerate(lived) for cluster in own]
+    right, joined, due = pair_counts(clusters, truth, marks)
+    count = max(sum(marks), 1)
     precision, recall = b_cubed(clusters, own_truth)
-    first = [c == item.facts.report_id for c, item in zip(clusters, stream.labelled, strict=True)]
+    links = [links_joined(stream, own) for stream, own, _ in lived]
+    first = sum(c == i.facts.report_id for s, own, _ in lived for c, i in zip(own, s.labelled, strict=True))
     found: dict[str, float] = {
-        "reports": float(len(stream.labelled)),
+        "reports": float(sum(marks)),
         "merge_precision": ratio(right, joined),
         "merge_recall": ratio(right, due),
         "merge_ask_recall": ratio(right, due),
@@ -139,31 +175,41 @@ def stream_figures(stream: Judged, clusters: Sequence[str], helped: Life | None)
         "bcubed_precision": precision,
         "bcubed_recall": recall,
         "group_recall": group_recall(clusters, own_truth),
-        "links_joined": links_joined(stream, clusters),
-        "merged_share": 1.0 - sum(first) / count,
+        "links_joined": ratio(sum(together for together, _ in links), sum(due for _, due in links)),
+        "merged_share": 1.0 - first / max(len(marks), 1),
     }
-    if helped is not None:
-        answered = pair_counts(helped.clusters, truth, stream.counted)
-        found["merge_ask_recall"] = ratio(answered[0], answered[2])
-        found["asked_share"] = max(stream.alone.asked, helped.asked) / count
-        found["asked_incidents_per_question"] = ratio(helped.asked_pairs, helped.asked)
-        found["reports_per_s"] = count / max(stream.alone.seconds, 1e-9)
+    helped = [(stream, life) for stream, _, life in lived if life is not None]
+    if helped:
+        answered = [(n, cluster) for n, (_, life) in enumerate(helped) for cluster in life.clusters]
+        right, _, due = pair_counts(answered, truth, marks)
+        found["merge_ask_recall"] = ratio(right, due)
+        alone = [one for stream, _ in helped for one in questions(stream, stream.alone)]
+        asked = [one for stream, life in helped for one in questions(stream, life)]
+        found["asked_share"] = max(len(alone), len(asked)) / count
+        found["asked_incidents_per_question"] = ratio(sum(asked), len(asked))
+        found["reports_per_s"] = len(marks) / max(sum(stream.alone.seconds for stream, _ in helped), 1e-9)
     return found
 
 
-def links_joined(stream: Judged, clusters: Sequence[str]) -> float:
-    """Share of later reports of a known problem that stand in one incident with its first report."""
+def questions(stream: Judged, life: Life) -> list[int]:
+    """How many incidents each question about a report that counts shows."""
+    shown = [len(shown_incidents(verdict, ASKED_CANDIDATES)) for verdict in life.verdicts]
+    return [count for count, mark in zip(shown, stream.marks, strict=True) if mark and count]
+
+
+def links_joined(stream: Judged, clusters: Sequence[str]) -> tuple[int, int]:
+    """Later reports of a known problem: how many stand in one incident with its first report, and how many there are."""
     first: dict[str, str] = {}
     together = due = 0
-    for number, (item, cluster) in enumerate(zip(stream.labelled, clusters, strict=True)):
+    for item, cluster, mark in zip(stream.labelled, clusters, stream.marks, strict=True):
         if item.problem is None:
             continue
         if item.problem not in first:
             first[item.problem] = cluster
-        elif stream.counted is None or stream.counted[number]:
+        elif mark:
             due += 1
             together += first[item.problem] == cluster
-    return ratio(together, due)
+    return together, due
 
 
 def hard_cases(outcome: Outcome) -> dict[str, dict[str, float]]:
@@ -176,11 +222,12 @@ def hard_cases(outcome: Outcome) -> dict[str, dict[str, float]]:
     for stream in outcome.streams:
         first: dict[str, str] = {}
         held: dict[str, set[str]] = defaultdict(set)
-        for item, cluster, verdict in zip(stream.labelled, stream.alone.clusters, stream.alone.verdicts, strict=True):
+        lived = zip(stream.labelled, stream.alone.clusters, stream.alone.verdicts, stream.marks, strict=True)
+        for item, cluster, verdict, counts in lived:
             problem = item.problem or item.facts.report_id
             others = held[cluster] - {problem}
             for letter in item.hard:
-                if letter not in kinds:
+                if letter not in kinds or not counts:
                     continue
                 row = kinds[letter]
                 row["reports"] += 1
@@ -201,32 +248,43 @@ def hard_cases(outcome: Outcome) -> dict[str, dict[str, float]]:
 
 
 def worst(stream: Judged, count: int) -> list[dict[str, Any]]:
-    """The `count` worst false merges and the `count` worst misses with their evidence."""
+    """The `count` worst false merges, and the `count` worst misses with the evidence of where they belong."""
     by_id = {item.facts.report_id: item for item in stream.labelled}
     members: dict[str, list[LabelledReport]] = defaultdict(list)
-    started: set[str] = set()
+    home: dict[str, str] = {}
     false: list[dict[str, Any]] = []
     missed: list[dict[str, Any]] = []
-    for item, cluster, verdict in zip(stream.labelled, stream.alone.clusters, stream.alone.verdicts, strict=True):
+    lived = zip(stream.labelled, stream.alone.clusters, stream.alone.verdicts, stream.marks, strict=True)
+    for number, (item, cluster, verdict, counts) in enumerate(lived):
         problems = {m.problem for m in members[cluster]}
         case = {
             "report": item.facts.report_id,
             "problem": item.problem,
             "text": item.facts.text[:120],
             "address": item.facts.address,
-            "score": verdict.score,
             "band": verdict.band,
-            "incident": verdict.incident_id,
-            "incident_text": by_id[verdict.incident_id].facts.text[:120] if verdict.incident_id else None,
-            "reasons": [f"{r.text_zh}（{r.weight:+.1f}）" for r in verdict.reasons],
         }
-        if verdict.band == "merge" and item.problem and item.problem not in problems and problems - {None}:
-            false.append({"kind": "false merge"} | case)
-        elif verdict.band != "merge" and item.problem in started:
+
+        def told(incident: str | None, score: float, evidence: Sequence[Reason]) -> dict[str, Any]:
+            text = by_id[incident].facts.text[:120] if incident else None
+            shown = [f"{r.text_zh}（{r.weight:+.1f}）" for r in evidence]
+            return {"score": score, "incident": incident, "incident_text": text, "reasons": shown}
+
+        if not counts:
+            pass
+        elif verdict.band == "merge" and item.problem and item.problem not in problems and problems - {None}:
+            false.append({"kind": "false merge"} | case | told(verdict.incident_id, verdict.score, verdict.reasons))
+        elif verdict.band != "merge" and item.problem in home:
+            right = stream.alone.right.get(number)
+            if right is None:
+                case |= told(home[item.problem], 0.0, ()) | {"reasons": [NOT_FOUND]}
+            else:
+                best = verdict.candidates[0].incident_id == right[0]
+                case |= told(right[0], verdict.score if best else right[1], right[2])
             missed.append({"kind": "miss"} | case)
         members[cluster].append(item)
         if item.problem:
-            started.add(item.problem)
+            home.setdefault(item.problem, cluster)
     false.sort(key=lambda c: -float(c["score"]))
     missed.sort(key=lambda c: float(c["score"]))
     return false[:count] + missed[:count]

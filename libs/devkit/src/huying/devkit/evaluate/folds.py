@@ -1,7 +1,7 @@
 """Cuts labelled files into parts for cross-validation; refuses to put one problem on both sides.
 
-`months`: one file a part. `towns`: problems by the town they lie in. N: problems dealt to N parts; the stream
-stays whole, so that the part is judged among everything that was open, but only its reports count.
+`months`: one file a part. `towns`: problems by the town they lie in. N: problems dealt to N parts. The stream of a
+month stays whole, so that a part is judged among everything that was open, but only its reports count.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Fold:
 
     name: str
     learned: list[LabelledReport]
-    streams: list[tuple[list[LabelledReport], list[bool] | None]]
+    streams: Sequence[tuple[list[LabelledReport], list[bool] | None]]
     kept: float = 1.0
     """Share of the reports of their time and place that is learned from."""
 
@@ -54,12 +54,15 @@ def by_month(months: Sequence[list[LabelledReport]]) -> Iterator[Fold]:
 
 
 def by_town(months: Sequence[list[LabelledReport]]) -> Iterator[Fold]:
-    """Each town's problems judged by a model of the other towns."""
+    """Each town's problems judged by a model of the other towns, among what was open in the whole county.
+
+    Problems of which nobody says the town stand in every stream, are learned from, and count nowhere.
+    """
     towns = sorted({item.town_code for month in months for item in month if item.town_code})
     for town in towns:
         rest = [item for month in months for item in month if item.town_code != town]
-        streams = [[item for item in month if item.town_code == town] for month in months]
-        yield Fold(town, rest, [(stream, None) for stream in streams if stream])
+        streams = [(list(month), [item.town_code == town for item in month]) for month in months]
+        yield Fold(town, rest, [(stream, counted) for stream, counted in streams if any(counted)])
 
 
 def by_problem(months: Sequence[list[LabelledReport]], parts: int) -> Iterator[Fold]:

@@ -6,6 +6,7 @@ Refuses to replace a live model by one that joins fewer or wronger, unless told 
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,10 @@ JUDGED_ON = 3
 LEAST = 100
 """Labelled reports that a model needs: below it some parts of a model have no example to learn from."""
 PREVIOUS = ".previous.npz"
+TAKEN_UP = (
+    "live: model {version} at {live}. A running routing that reads this file judges by it within seconds: "
+    "see huying_routing_model_info in its /metrics, or GET /v1/model"
+)
 
 
 @dataclass(frozen=True)
@@ -49,11 +54,11 @@ def months_of(files: Sequence[Path], corrected: Sequence[LabelledReport] = ()) -
 
 
 def go_live(
-    months: Sequence[Month], pack: Path | None, anyway: bool, progress: Callable[[str], None]
+    months: Sequence[Month], pack: Path | None, model: Path | None, anyway: bool, progress: Callable[[str], None]
 ) -> dict[str, Any]:
     """Learn from all months; what goes live is judged by twins, each without one of the last whole months.
 
-    Returns figures with `live` and a `verdict` in words.
+    It is written to `model`, or into the pack. Returns figures with `live` and a `verdict` in words.
 
     Raises:
         NothingToLearnError: there are fewer reports than a model can be made of.
@@ -64,7 +69,8 @@ def go_live(
             f"{reports} labelled reports are too few for a model (at least {LEAST}): "
             "add labelled months with --from FILE beside them"
         )
-    bits, live = pack_bits(pack), model_path(pack)
+    bits, live = pack_bits(pack), model or model_path(pack)
+    before = live if live.exists() else model_path(pack)
     corrected = sum(len(month.labelled) for month in months if not month.whole)
     figures: dict[str, Any] = {"files": sum(month.whole for month in months), "reports": reports}
     figures |= {"corrected": corrected} if corrected else {}
@@ -75,14 +81,14 @@ def go_live(
         progress(f"learning without {months[held].name}, to judge on it")
         rest = [item for i, month in enumerate(months) if i != held for item in month.labelled]
         stream = judged(months[held].name, Judge(bits, learn(rest, bits, progress).model), months[held].labelled)
-        rows.append(stream_figures(stream, stream.alone.clusters, stream.helped))
+        rows.append(stream_figures(stream))
     names = [months[held].name for held in judged_on]
     if rows:
         figures |= mean_of(rows) | {"reports": reports}
     elif not anyway:
         verdict = "not live: nothing to judge it on; learn from two labelled months at least, or overrule with --anyway"
         return figures | {"live": False, "verdict": verdict}
-    wanted = wanted_figures(live) if rows else {}
+    wanted = wanted_figures(before) if rows else {}
     short = [f"{key} {figures[key]:.3f} (wanted {limit:.3f})" for key, limit in wanted.items() if figures[key] < limit]
     if short and not anyway:
         return figures | {"live": False, "verdict": f"not live: {', '.join(short)} on {names}; --anyway overrules"}
@@ -93,10 +99,17 @@ def go_live(
     fresh = live.with_suffix(".fresh.npz")
     version = save_model(dataclasses.replace(learned.model, description=description), fresh)
     load_model(fresh)
-    if live.exists():
-        live.replace(live.with_name(live.stem + PREVIOUS))
+    if before.exists():
+        _copy(before, live.with_name(live.stem + PREVIOUS))
     fresh.replace(live)
-    return figures | {"live": True, "version": version, "verdict": f"live: model {version} at {live}"}
+    return figures | {"live": True, "version": version, "verdict": TAKEN_UP.format(version=version, live=live)}
+
+
+def _copy(one: Path, other: Path) -> None:
+    """Whole or not at all; and the live place is never empty, since routing looks at it."""
+    aside = other.with_suffix(".copy.npz")
+    shutil.copyfile(one, aside)
+    aside.replace(other)
 
 
 def wanted_figures(live: Path) -> dict[str, float]:
@@ -108,22 +121,28 @@ def wanted_figures(live: Path) -> dict[str, float]:
     return {key: max(floor, known.get(key, 0.0) - SWING[key]) for key, floor in FLOORS.items()}
 
 
-def roll_back(pack: Path | None) -> dict[str, Any]:
+def roll_back(pack: Path | None, model: Path | None) -> dict[str, Any]:
     """Swap the live model and the one before it.
 
     Raises:
         UnusableError: there is none before it.
         ModelUnreadableError: the one before it is of another format.
     """
-    live = model_path(pack)
+    live = model or model_path(pack)
     previous = live.with_name(live.stem + PREVIOUS)
     if not previous.exists():
         raise UnusableError(f"no model before the live one at {str(previous)!r}; nothing to roll back to")
-    model = load_model(previous)
+    back = load_model(previous)
     aside = live.with_suffix(".aside.npz")
     if live.exists():
-        live.replace(aside)
+        _copy(live, aside)
     previous.replace(live)
     if aside.exists():
         aside.replace(previous)
-    return {"live": True, "version": model.version, "reports": int(model.description.get("reports", 0))}
+    verdict = TAKEN_UP.format(version=back.version, live=live)
+    return {
+        "live": True,
+        "version": back.version,
+        "reports": int(back.description.get("reports", 0)),
+        "verdict": verdict,
+    }

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 
-from huying.routing.judgement import Correlator, IncidentView, Judge, Screening, Verdict
+from huying.routing.judgement import Correlator, IncidentView, Judge, Reason, Screening, Verdict
 from huying.routing.judgement.learning.labelled import LabelledReport
 from huying.routing.judgement.learning.replay import Finishing
 
@@ -27,12 +27,11 @@ class Life:
     """Incident of each report."""
     verdicts: list[Verdict] = field(default_factory=list)
     screenings: list[Screening] = field(default_factory=list)
-    asked_pairs: int = 0
     seconds: float = 0.0
     judged_seconds: float = 0.0
-
-    asked: int = 0
-    """Reports that a person was asked about."""
+    right: dict[int, tuple[str, float, tuple[Reason, ...]] | None] = field(default_factory=dict)
+    """Of reports that did not join though their problem was known, by number: the likeliest incident that holds some of
+    it, with its chance and evidence; None when the search found none of them."""
 
 
 def live(
@@ -41,17 +40,20 @@ def live(
     *,
     answered: bool,
     asked_candidates: int = 1,
+    explained: bool = False,
     tick: Callable[[int], None] = lambda _: None,
 ) -> Life:
     """One life of the stream; with `answered`, a person answers each question from the labels.
 
     A person is shown the incident asked about (and up to `asked_candidates` - 1 further ones) and says which
-    are the same problem; two that are become one incident. A report without a label is answered "new".
+    are the same problem; two that are become one incident. A report without a label is answered "new". With
+    `explained`, misses are noted with the evidence of the incident that they belong to.
     """
     correlator = Correlator(judge)
     life = Life()
     problem_of: dict[str, str | None] = {}
     held: dict[str, list[int]] = {}
+    homes: dict[str, set[str]] = {}
     finishing = Finishing(correlator)
     begun = perf_counter()
     for start in range(0, len(labelled), SCREENED_AT_ONCE):
@@ -64,10 +66,10 @@ def live(
             verdict = correlator.judge(item.facts, screening)
             life.judged_seconds += perf_counter() - before
             chosen = verdict.incident_id if verdict.band == "merge" else None
+            if explained and chosen is None and item.problem in homes:
+                known = correlator.likeliest(item.facts, screening, homes[item.problem])
+                life.right[len(life.clusters)] = known
             shown = shown_incidents(verdict, asked_candidates)
-            if shown:
-                life.asked += 1
-                life.asked_pairs += len(shown)
             if answered and item.problem is not None:
                 same = [one for one in shown if problem_of[one] == item.problem]
                 chosen = same[0] if same else chosen
@@ -86,6 +88,8 @@ def live(
                 finishing.opened(item)
             else:
                 correlator.join(chosen, item.facts, screening)
+            if item.problem is not None:
+                homes.setdefault(item.problem, set()).add(chosen)
             held[chosen].append(len(life.clusters))
             life.clusters.append(chosen)
             life.verdicts.append(verdict)

@@ -90,7 +90,8 @@ def screening_figures(
         top3 += item.matter in codes[:3]
         clock += screening.clock == item.clock
         town = next((guess.town_code for guess in screening.places if guess.town_code), None)
-        unit += county.duty(codes[0], screening.circumstances, town).main == item.main_unit
+        village = next((guess.village_code for guess in screening.places if guess.village_code), None)
+        unit += county.duty(codes[0], screening.circumstances, town, village).main == item.main_unit
         danger = item.clock == "emergency"
         dangers += danger
         alarms += screening.emergency

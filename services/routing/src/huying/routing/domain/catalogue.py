@@ -43,7 +43,7 @@ class Catalogue:
 
     def duty(self, what: Classification, where: Place) -> Duty:
         """Main unit, assisting ones, basis and level: the narrowest ruling that holds, the latest of two; else the list."""
-        listed = self.pack.duty(what.matter, frozenset(what.circumstances), where.town_code)
+        listed = self.pack.duty(what.matter, frozenset(what.circumstances), where.town_code, where.village_code)
         if not self.rulings:
             return listed
         holding = [rule for rule in self.rulings if _holds(rule, what, where)]

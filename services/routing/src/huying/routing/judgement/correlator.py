@@ -5,7 +5,7 @@ Refuses I/O, clocks and chance: `now` is given, and the same index and report gi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from types import TracebackType
 
@@ -15,7 +15,7 @@ import numpy.typing as npt
 from .bands import band_of, limits_for, reasons
 from .compiled import compiled
 from .evidence import FEATURES, F, Workbench, evidence
-from .facts import Candidate, IncidentView, ReportFacts, Screening, Verdict
+from .facts import Candidate, IncidentView, Reason, ReportFacts, Screening, Verdict
 from .habits import with_habits
 from .index import COLUMN, IncidentIndex, Rows
 from .judge import Judge
@@ -123,6 +123,23 @@ class Correlator:
         score = chance_of(self._final.log_odds(final)[0])
         standing = list(zip(order.tolist(), chances.tolist(), strict=True))
         return self._verdict(traits, screening, slots, features, standing, score)
+
+    def likeliest(
+        self, report: ReportFacts, screening: Screening, incidents: Collection[str]
+    ) -> tuple[str, float, tuple[Reason, ...]] | None:
+        """Of these incidents the likeliest, with its chance and reasons; None where none is a candidate."""
+        traits = self.traits(report, screening)
+        slots = self.candidates(traits)
+        records = self.index.at(slots)
+        meant = [place for place, record in enumerate(records) if record.incident_id in incidents]
+        if not meant:
+            return None
+        features = self.evidence(traits, slots)
+        odds = self._pair.log_odds(features)
+        best = max(meant, key=lambda place: float(odds[place]))
+        matter = self.engine.model.text.matter_codes[int(self.index.rows[slots[best], _TOP])]
+        told = reasons(traits, features[best].tolist(), self._names.get(matter, matter))
+        return records[best].incident_id, round(float(chance_of(odds[best])), 4), told
 
     def revise(self, screening: Screening, verdict: Verdict) -> Screening:
         """A screening in the light of the incidents that the report may belong to, each by its chance.

@@ -8,10 +8,12 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -89,7 +91,7 @@ class JudgementModel:
 
     @property
     def version(self) -> str:
-        """Content hash: decisions record it."""
+        """Content hash: tells one model from another."""
         return str(self.description.get("version", "unsaved"))
 
 
@@ -137,17 +139,21 @@ def load_model(path: Path) -> JudgementModel:
     if not path.is_file():
         raise ModelUnreadableError(f"no model at {str(path)!r}; learn one with `huying learn --from FILE`")
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         description = json.loads(arrays["description"].tobytes())
-    except (OSError, KeyError, ValueError) as broken:
+        if description.get("format") == FORMAT:
+            return _model_of(arrays, description)
+    except (OSError, LookupError, TypeError, ValueError, AttributeError, BadZipFile, zlib.error) as broken:
         raise ModelUnreadableError(
             f"{str(path)!r} is not a judgement model; learn one with `huying learn --from FILE`"
         ) from broken
-    if description.get("format") != FORMAT:
-        raise ModelUnreadableError(
-            f"{str(path)!r} has format {description.get('format')!r}, this program reads {FORMAT}; learn it again"
-        )
+    raise ModelUnreadableError(
+        f"{str(path)!r} has format {description.get('format')!r}, this program reads {FORMAT}; learn it again"
+    )
+
+
+def _model_of(arrays: Mapping[str, npt.NDArray[Any]], description: Mapping[str, Any]) -> JudgementModel:
     text = TextModel(
         idf=arrays["text_idf"].astype(np.float32),
         rows=arrays["text_rows"].astype(np.int32),

@@ -1,0 +1,129 @@
+"""Evaluation on small made streams: by town, pooled over months, and what a miss shows."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from huying.devkit.evaluate.correlate import NOT_FOUND, Judged, Outcome, figures_of, worst
+from huying.devkit.evaluate.folds import by_town
+from huying.devkit.evaluate.living import Life, live
+from huying.devkit.evaluate.shipped import shipped_judge
+from huying.devkit.evaluate.sources import read_county
+from huying.routing.judgement import Candidate, Reason, ReportFacts, Verdict
+from huying.routing.judgement.learning.labelled import LabelledReport
+
+ROOT = Path(__file__).parents[3]
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def report(name: str, problem: str, town: str | None, hard: tuple[str, ...] = (), other: str = "") -> LabelledReport:
+    at = START + timedelta(minutes=int(name[1:]))
+    facts = ReportFacts(name, "citizen_app", at, "路灯不亮", town=town)
+    confusable = (other,) if other else ()
+    return LabelledReport(facts, problem, "m", town_code=town, hard=hard, confusable_with=confusable)
+
+
+def month(*told: str) -> list[LabelledReport]:
+    """ "problem:town" each, in order."""
+    parts = [one.split(":") for one in told]
+    return [report(f"r{n}", problem, town or None) for n, (problem, town) in enumerate(parts)]
+
+
+def lived(
+    name: str, labelled: list[LabelledReport], clusters: str, counted: list[bool] | None, asks: str = ""
+) -> Judged:
+    """A stream whose life was this: the number of the report that opened each one's incident; `?` was asked about."""
+    ids = [f"r{number}" for number in clusters]
+    bands = ["ask" if mark == "?" else "merge" for mark in asks] or ["merge"] * len(ids)
+    verdicts = [
+        Verdict(item.facts.report_id, "new" if own == item.facts.report_id and band == "merge" else band, own, 0.9, ())
+        for item, own, band in zip(labelled, ids, bands, strict=True)
+    ]
+    life = Life(clusters=ids, verdicts=verdicts, seconds=1.0)
+    return Judged(name, labelled, life, life, counted)
+
+
+def test_a_towns_problems_are_judged_among_what_was_open_in_the_county_and_nobodys_town_counts_nowhere() -> None:
+    months = [month("a:东", "b:西", "c:", "a:东"), month("d:东"), month("e:西")]
+    folds = {fold.name: fold for fold in by_town(months)}
+    assert set(folds) == {"东", "西"}
+    assert [item.problem for item in folds["东"].learned] == ["b", "c", "e"]
+    assert [[item.problem for item in stream] for stream, _ in folds["东"].streams] == [["a", "b", "c", "a"], ["d"]]
+    assert [counted for _, counted in folds["东"].streams] == [[True, False, False, True], [True]]
+
+
+def test_a_towns_months_are_counted_together_before_the_mean_over_towns() -> None:
+    small = month("a:东", "a:东")
+    big = month("b:东", "b:东", "b:东", "c:东")
+    west = month("d:西", "d:西")
+    streams = [
+        lived("东", small, "01", [True] * 2),  # 0 of 1 pair found
+        lived("东", big, "0000", [True] * 4),  # 3 of 3 found, 3 wrong
+        lived("西", west, "00", [True] * 2),
+    ]
+    figures = figures_of(Outcome("county", streams))
+    assert [part["name"] for part in figures["parts"]] == ["东", "西"]
+    assert figures["parts"][0]["merge_recall"] == pytest.approx(3 / 4)
+    assert figures["parts"][0]["merge_precision"] == pytest.approx(3 / 6)
+    assert figures["merge_recall"] == pytest.approx((3 / 4 + 1) / 2)
+    assert figures["reports"] == 8
+    assert set(figures["baselines"])
+    assert all(row["merge_recall"] <= 1 for row in figures["baselines"].values())
+
+
+def test_files_with_the_same_names_for_reports_and_problems_do_not_run_together() -> None:
+    once = lived("东", month("a:东", "a:东"), "00", [True] * 2)
+    figures = figures_of(Outcome("county", [once, once]))
+    assert (figures["merge_precision"], figures["merge_recall"], figures["reports"]) == (1.0, 1.0, 4)
+
+
+def test_joins_and_questions_of_reports_that_do_not_count_are_nobodys_figure_but_a_wrong_pair_with_one_is() -> None:
+    labelled = month("a:东", "b:西", "b:西", "a:东", "c:西")
+    labelled[3] = replace(labelled[3], hard=("a",), confusable_with=("c",))
+    labelled[4] = replace(labelled[4], hard=("a",), confusable_with=("a",))
+    counted = [item.town_code == "东" for item in labelled]
+    wrong = figures_of(Outcome("county", [lived("东", labelled, "01210", counted, "..??.")]))
+    assert wrong["asked_share"] == pytest.approx(1 / 2), "two counted reports, one of two questions was about one"
+    assert wrong["merge_recall"] == 0.0
+    assert wrong["merge_precision"] == 0.0, "r4 stands with r0, r3 with r1: wrong, and each has one that counts"
+    assert wrong["hard_cases"]["a"]["reports"] == 1
+    right = figures_of(Outcome("county", [lived("东", labelled, "01204", counted)]))
+    assert (right["merge_precision"], right["merge_recall"], right["asked_share"]) == (1.0, 1.0, 0.0)
+
+
+def test_a_miss_shows_the_incident_that_was_missed_and_says_when_nobody_looked_at_it() -> None:
+    labelled = month("a:东", "b:东", "a:东", "b:东", "a:西")
+    stream = lived("东", labelled, "01234", [True] * 4 + [False])
+    strangers = (Candidate("r1", 0.6, True), Candidate("r0", 0.2, True))
+    life = stream.alone
+    life.verdicts[2:] = [
+        Verdict(f"r{number}", "new", None, 0.6, (Reason("near", 1.0, "位置相近"),), candidates=strangers)
+        for number in (2, 3, 4)
+    ]
+    life.right = {2: ("r0", 0.2, (Reason("far", -1.0, "位置相距"),)), 3: None, 4: None}
+    found = {case["report"]: case for case in worst(stream, 5)}
+    assert set(found) == {"r2", "r3"}, "what does not count is nobody's miss"
+    assert (found["r2"]["incident"], found["r2"]["score"], found["r2"]["reasons"]) == ("r0", 0.2, ["位置相距（-1.0）"])
+    assert (found["r3"]["incident"], found["r3"]["score"], found["r3"]["reasons"]) == ("r1", 0.0, [NOT_FOUND])
+
+
+def test_the_engine_tells_of_a_miss_what_it_thought_of_the_right_incident() -> None:
+    labelled = read_county(ROOT / "tests/data/county/reports.jsonl")[:160]
+    life = live(shipped_judge(None, None), labelled, answered=False, explained=True)
+    problem = {item.facts.report_id: item.problem for item in labelled}
+    missed = [
+        number
+        for number, (item, verdict) in enumerate(zip(labelled, life.verdicts, strict=True))
+        if verdict.band != "merge" and item.problem in {earlier.problem for earlier in labelled[:number]}
+    ]
+    assert sorted(life.right) == missed != []
+    found = [(life.verdicts[number], right) for number, right in life.right.items() if right is not None]
+    assert found
+    for verdict, (incident, chance, reasons) in found:
+        here = [n for n, cluster in enumerate(life.clusters) if cluster == incident]
+        assert problem[verdict.report_id] in {labelled[n].problem for n in here}
+        assert reasons
+        told = {one.incident_id: one.score for one in verdict.candidates}
+        assert incident not in told or chance == pytest.approx(told[incident], abs=1e-3)
