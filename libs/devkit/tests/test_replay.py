@@ -47,6 +47,8 @@ async def outcome(system: System) -> tuple[dict[str, Any], verify.Proof]:
     log = await logbook.read(system.stack.bootstrap, SOURCES)
     books = await verify.books_of(system.stack.mongo_url, system.prefix)
     proof = verify.prove(log, books, system.stack.cluster_id)
+    through = sum(map(len, books.doors.values()))
+    assert through == len(set().union(*books.doors.values())) == len(books.reports), "each through one door"
     return dict(summary.read(log).figures), proof
 
 

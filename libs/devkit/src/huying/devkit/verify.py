@@ -37,8 +37,8 @@ dispatches; `gaps`: a version missing on the feed; `conflicting`: one event id, 
 `not_fired`: a deadline passed and nobody was told; `ledger_differs`: a ledger behind or ahead of its log; `unpublished`: events that never left."""
 
 EXAMPLES = 5
-DOORS = {"intake": "reports", "hotline-bridge": "orders"}
-"""Who answers 202, and where it remembers what it let in."""
+DOORS = {"intake": ("reports", "body_hash"), "hotline-bridge": ("orders", "digest")}
+"""Who answers 202, where it remembers what it let in, and what only that has: of other doors' reports intake hears."""
 TOLD_WITHIN = timedelta(minutes=5)
 """A live clock may be told that late without being called late; a replay's is told by its tick."""
 HELD = ["parked", "waiting", "requested"]
@@ -108,7 +108,8 @@ async def books_of(mongo_url: str, prefix: str) -> Books:
             unsent = {"published": {"$in": [None, REFUSED]}}
             unpublished[service] = await database["outbox"].count_documents(unsent)
             if service in DOORS:
-                let_in = database[DOORS[service]].find({"tracking_number": {"$type": "string"}}, {"_id": 1})
+                kept, mark = DOORS[service]
+                let_in = database[kept].find({mark: {"$exists": True}}, {"_id": 1})
                 waiting = database["outbox"].find({"topic": topics.REPORTS.name, **unsent}, {"event": 1})
                 doors[service] = {row["_id"] async for row in let_in} - {row["event"] async for row in waiting}
             held = database["parked"].find({"state": {"$in": HELD}}, {"topic": 1, "partition": 1, "offset": 1})

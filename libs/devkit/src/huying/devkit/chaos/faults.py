@@ -28,6 +28,8 @@ FROZEN_S = (0.5, 8.0)
 """Below and above the six seconds after which a broker gives a silent consumer up."""
 POLL_S = 0.02
 PATIENCE_S = 90.0
+RECOVERY_S = 3.0
+"""What is promised of a process that was started again, on both brokers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,11 @@ class Healed:
 
     fault: Fault
     recovery_s: float
+
+    @property
+    def late(self) -> bool:
+        """Whether a promise is broken: a killed part is up, and records do not flow. Of a thawed one none is made."""
+        return self.fault.kind == "kill" and self.recovery_s > RECOVERY_S
 
 
 def faults(seed: int) -> Iterator[Fault]:

@@ -69,6 +69,7 @@ async def run(
         "faults": dict(sorted(Counter(f"{one.fault.kind} {one.fault.part}" for one in healed).items())),
         "recovery_max_s": round(max(recoveries, default=0.0), 2),
         "recovery_p50_s": round(median(recoveries), 2) if recoveries else 0.0,
+        "recovered_late": {f"kill {one.fault.part}": round(one.recovery_s, 2) for one in healed if one.late},
         "sent": crowd.sent,
         "answered": len(crowd.answered),
         "accepted": len(accepted),
