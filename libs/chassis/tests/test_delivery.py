@@ -18,6 +18,7 @@ from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 from aiokafka.record.memory_records import MemoryRecords
 from fastapi import FastAPI
 from pymongo import UpdateOne
+from pymongo.errors import ServerSelectionTimeoutError
 
 from huying.chassis import lenient, microbatch, ticks
 from huying.chassis.broker import admin_of
@@ -636,6 +637,23 @@ async def _fails(bench: Bench) -> None:
 
 async def _gone_wrong(_: object) -> None:
     raise RuntimeError("no rule for this")
+
+
+async def test_a_database_that_goes_away_while_the_service_starts_is_waited_for(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faults = [ServerSelectionTimeoutError("no primary"), ServerSelectionTimeoutError("no primary")]
+
+    async def reload(_: Any) -> None:
+        if faults:
+            raise faults.pop()
+
+    monkeypatch.setattr(tally.Tally, "reload", reload, raising=False)
+    await bench.give("a", 1)
+    app = bench.app()
+    async with running(app):
+        await until(lambda: _is(app, {"a": 1}), "the sum of a")
+    assert not faults
 
 
 async def test_connections_made_while_the_database_was_starting_are_not_kept(bench: Bench) -> None:

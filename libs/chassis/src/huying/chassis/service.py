@@ -186,11 +186,7 @@ async def _live(
     await _wait_for_database(ground, indexes)
     ground.link.cluster = await ground.link.wait_for_cluster()
     ground.handler = await wire(ground)
-    await ground.handler.reload()
-    await ground.parking.read()
-    if ground.own_process:
-        collector.spare()
-    ground.batch = MicroBatch(
+    batch = MicroBatch(
         service=ground.settings.service,
         handler=ground.handler,
         ledger=ground.ledger,
@@ -202,9 +198,14 @@ async def _live(
         requests=ground.settings.paced_records,
         holding=frozenset(topic.name for topic in topics if topic.key == "incident_id"),
     )
-    ground.batch.on_rows = ground.relay.wake
+    batch.on_rows = ground.relay.wake
+    await batch.patiently(ground.handler.reload)  # a database that goes away once more now is waited for as ever after
+    await batch.patiently(ground.parking.read)
+    if ground.own_process:
+        collector.spare()
+    ground.batch = batch
     if isinstance(ground.clock, ReplayClock):
-        ground.follower = ticks.Follower(ground.mongo, ground.clock, ground.batch)
+        ground.follower = ticks.Follower(ground.mongo, ground.clock, batch)
     side = beside(ground) if beside else contextlib.nullcontext()
     async with side, asyncio.TaskGroup() as tasks:
         tasks.create_task(_strike(ground))
