@@ -57,6 +57,8 @@ class Item:
     failure: Failure | None = None
     waiter: "asyncio.Future[Any] | None" = None
     stored: Stored | None = None
+    overdue: tuple[Message, ...] = ()
+    """What was folded before it, since it had to happen first."""
 
     @property
     def raw(self) -> RawRecord | None:
@@ -175,12 +177,12 @@ class MicroBatch:
     async def due(self) -> None:
         """Process what became due by the clock's now."""
         async with self._turn:
-            while items := await self._due(self._clock.now()):
+            while items := await self._due():
                 await self._run(items)
 
-    async def _due(self, now: datetime) -> list[Item]:
-        """What is due by `now` and not set aside; what is due no more is not aside either."""
-        messages = await self.patiently(lambda: self._handler.due(now))
+    async def _due(self) -> list[Item]:
+        """What is due and not set aside; what is due no more is not aside either."""
+        messages = await self.patiently(lambda: self._handler.due(self._clock.now()))
         due = {_name(message) for message in messages}
         self._aside = {name: aside for name, aside in self._aside.items() if name in due}
         self._measures.due_failing.set(len(self._aside))
@@ -325,8 +327,8 @@ class MicroBatch:
         if item.waiter is not None:
             _answer(item, error)
         elif item.raw is not None and item.failure is None:
-            if item.message and (due := await self._due(self._clock.stamp(item.message.time))):
-                await self._run(due)  # it may be the fault of what came before it, and not its own
+            if item.overdue:  # it may be their fault and not its own
+                await self._run([Item(message) for message in item.overdue])
                 await self._run([item])
             else:
                 await self._run([Item(None, item.record, Failure.of(error), stored=item.stored)])
@@ -382,8 +384,10 @@ class MicroBatch:
         if failure is None and item.message is not None:
             now = self._clock.stamp(item.message.time)
             if item.raw is not None:
+                item.overdue = ()
                 for due in self._handler.overdue(state, now):
                     if not self._left_alone(due) and all(_name(due) != _name(aside) for aside, _ in batch.aside):
+                        item.overdue += (due,)
                         with in_hand(due.trace):
                             self._fold(batch, state, Item(due), spans)
             with spans.of(item.message) as trace:
