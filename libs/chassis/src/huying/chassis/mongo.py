@@ -98,8 +98,8 @@ class Mongo:
             await self._database[collection].create_indexes(list(indexes))
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Any]:
-        """A transaction that commits when the body ends and aborts when it raises.
+    async def transaction(self, concern: WriteConcern = MAJORITY) -> AsyncIterator[Any]:
+        """A transaction that commits, as `concern` says, when the body ends and aborts when it raises.
 
         Yields:
             The session to pass to every operation.
@@ -110,7 +110,7 @@ class Mongo:
         """
         try:
             async with await self._client.start_session() as session:
-                session.start_transaction(write_concern=MAJORITY)
+                session.start_transaction(write_concern=concern)
                 try:
                     yield session
                 except BaseException:

@@ -1,7 +1,8 @@
 """The relay: publishes the outbox in order per key, and only then marks it. Nothing else in a service publishes.
 
-One per service: a lease keeps a second replica from doing the same work; that it may happen all the same costs only
-repeats, which identity absorbs. The truth is polling; a commit in this process only wakes it earlier.
+One per service, by a lease whose epoch counts its holders: who was frozen past its lease sends nothing more, and who
+was followed marks nothing more. What may happen all the same, a repeat, identity absorbs
+(docs/decisions/2026-11-26-the-relay-is-fenced.md). The truth is polling; a commit in this process only wakes it earlier.
 """
 
 import asyncio
@@ -14,15 +15,18 @@ from typing import Any, TypeAlias
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
-from pymongo import IndexModel, UpdateOne
+from pymongo import IndexModel, ReturnDocument, UpdateOne
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from . import faults
+from .errors import Transient
 from .ledger import OUTBOX
 from .measures import Measures
-from .mongo import Mongo, heals
+from .mongo import FAST, Mongo, heals
 
 META = "meta"
+LEASE = "relay"
+"""The lease's document: owner, until when, epoch."""
 RELAYED = "relayed"
 ROWS = 1000
 """Rows a round: enough to fill the producer's batches, few enough to repeat after a crash."""
@@ -66,6 +70,9 @@ class Relay:
         self._owner = owner
         self._lease = lease
         self._leased_until = 0.0
+        self._epoch: int | None = None
+        """Which holder of the lease this is; None while another one is, or may be."""
+        self._displaced = False
         self._wake = asyncio.Event()
         self._cluster: str | None = None
         self._held: set[tuple[str, bytes | None]] = set()
@@ -89,7 +96,7 @@ class Relay:
                 async with connect() as producer:
                     while True:
                         await self._once(producer, cluster)
-            except (KafkaError, PyMongoError) as error:
+            except (KafkaError, Transient, PyMongoError) as error:
                 if isinstance(error, PyMongoError):
                     heals(error)
                 self.healthy = False
@@ -98,9 +105,11 @@ class Relay:
                 self._pause = min(self._pause * 2, LONGEST_PAUSE_S)
 
     async def _once(self, producer: AIOKafkaProducer, cluster: str) -> None:
-        if self._cluster != cluster:
-            await self._begin(cluster)
-        published = await self._to_the_end(producer, cluster) if await self._hold_lease() else 0
+        published = 0
+        if await self._hold_lease():
+            if self._cluster != cluster:
+                await self._begin(cluster)
+            published = await self._to_the_end(producer, cluster)
         self.healthy, self._pause = True, FIRST_PAUSE_S
         if published < ROWS:  # the outbox is empty, or has what a commit after the look woke us for
             await self._wait()
@@ -136,17 +145,35 @@ class Relay:
         self._cluster = cluster
 
     async def _hold_lease(self) -> bool:
-        if time.monotonic() < self._leased_until - self._lease.total_seconds() / 2:
+        """Whether this relay is the one; renewed at half-time, by epoch."""
+        lease = self._lease.total_seconds()
+        if time.monotonic() < self._leased_until - lease / 2:
             return True
         asked, now = time.monotonic(), datetime.now(UTC)
-        lease: dict[str, Any] = {"$set": {"owner": self._owner, "until": now + self._lease}}
-        mine = {"_id": "relay", "$or": [{"owner": self._owner}, {"until": {"$lt": now}}]}
-        try:
-            await self._mongo.collection(META).update_one(mine, lease, upsert=True)
-        except DuplicateKeyError:
-            return False
-        self._leased_until = asked + self._lease.total_seconds()
+        meta, until = self._mongo.collection(META), {"until": now + self._lease}
+        if self._epoch is not None:
+            renewed = await meta.update_one({"_id": LEASE, "epoch": self._epoch}, {"$set": until})
+            if not renewed.matched_count:
+                self._was_followed()
+        if self._epoch is None:
+            free: list[dict[str, Any]] = [{"until": {"$lt": now}}]
+            if not self._displaced:  # what a process of this name held before it was started anew
+                free.append({"owner": self._owner})
+            taken = {"$set": {"owner": self._owner, **until}, "$inc": {"epoch": 1}}
+            try:
+                row = await meta.find_one_and_update(
+                    {"_id": LEASE, "$or": free}, taken, upsert=True, return_document=ReturnDocument.AFTER
+                )
+            except DuplicateKeyError:
+                return False
+            self._epoch = row["epoch"]
+        self._leased_until = asked + lease
         return True
+
+    def _was_followed(self) -> None:
+        """Another one holds the lease: what this one knows of the outbox is old."""
+        log.warning("another relay has taken over", owner=self._owner, epoch=self._epoch)
+        self._epoch, self._cluster, self._leased_until, self._displaced = None, None, 0.0, True
 
     async def _round(self, producer: AIOKafkaProducer, cluster: str) -> int:
         self._wake.clear()
@@ -160,16 +187,17 @@ class Relay:
         sent = await self._send(producer, rows)
         done, refused, failed = await self._settle(rows, sent)
         faults.point("between-publish-and-mark")
-        await self._set_aside(refused)
-        await self._mark(cluster, done)
+        await self._mark(cluster, done, refused)
         if failed is not None:
             raise failed
         return len(rows)
 
     async def _send(self, producer: AIOKafkaProducer, rows: list[Any]) -> list[Outcome]:
-        """What becomes of each row, up to one that shows that this producer is of no more use."""
+        """What becomes of each row, up to the end of the lease or to one that shows that the producer is of no more use."""
         sent: list[Outcome] = []
         for row in rows:
+            if time.monotonic() >= self._leased_until:  # frozen or slow: somebody else may be at it
+                break
             if _ordered(row) and (row["topic"], row["key"]) in self._held:
                 sent.append(MessageSizeTooLargeError("waits behind an event of its key that is refused"))
                 continue
@@ -223,31 +251,44 @@ class Relay:
                     done.append((row, where))
         return done, refused, failed
 
-    async def _set_aside(self, refused: list[tuple[Any, str]]) -> None:
-        """What the broker will not take must not keep the rest: it stays, for a person to see."""
-        for row, why in refused:
-            log.error("the broker refuses an event; set aside", row=row["_id"], topic=row["topic"], error=why)
-            change = {"$set": {"published": REFUSED, "refusal": why[:1000]}}
-            await self._mongo.collection(OUTBOX).update_one({"_id": row["_id"]}, change)
-
     async def count_refused(self) -> int:
         """Rows that were set aside."""
         return int(await self._mongo.collection(OUTBOX).count_documents({"published": REFUSED}))
 
-    async def _mark(self, cluster: str, done: list[tuple[Any, Any]]) -> None:
-        """First how far the log reaches, then the rows: who finds the outbox empty can trust the former."""
-        if not done:
+    async def _mark(self, cluster: str, done: list[tuple[Any, Any]], refused: list[tuple[Any, str]]) -> None:
+        """How far the log reaches, and the rows, at once: who finds the outbox empty can trust the former.
+
+        In a transaction with the lease's epoch, since a successor may count on another cluster. What the broker will
+        not take must not keep the rest: it stays, for a person to see.
+        """
+        if not done and not refused:
             return
-        ends: dict[str, int] = {}
-        for row, where in done:
-            ends[f"{cluster}/{row['topic']}/{where.partition}"] = where.offset
-            self._measures.published.labels(row["topic"]).inc()
-        await self._mongo.fast(RELAYED).bulk_write(
-            [UpdateOne({"_id": name}, {"$max": {"at": offset}}, upsert=True) for name, offset in ends.items()],
-            ordered=False,
-        )
+        ends = {f"{cluster}/{row['topic']}/{where.partition}": where.offset for row, where in done}
         change = {"$set": {"published": cluster, "published_at": datetime.now(UTC)}}
-        await self._mongo.fast(OUTBOX).update_many({"_id": {"$in": [row["_id"] for row, _ in done]}}, change)
+        aside = [
+            UpdateOne({"_id": row["_id"]}, {"$set": {"published": REFUSED, "refusal": why[:1000]}})
+            for row, why in refused
+        ]
+        async with self._mongo.transaction(FAST) as session:
+            held = {"_id": LEASE, "epoch": self._epoch}
+            lease = await self._mongo.collection(META).update_one(held, {"$inc": {"marks": 1}}, session=session)
+            if not lease.matched_count:
+                self._was_followed()
+                return
+            outbox = self._mongo.collection(OUTBOX)
+            if done:
+                await self._mongo.collection(RELAYED).bulk_write(
+                    [UpdateOne({"_id": name}, {"$max": {"at": at}}, upsert=True) for name, at in ends.items()],
+                    ordered=False,
+                    session=session,
+                )
+                await outbox.update_many({"_id": {"$in": [row["_id"] for row, _ in done]}}, change, session=session)
+            if aside:
+                await outbox.bulk_write(aside, session=session)
+        for row, _ in done:
+            self._measures.published.labels(row["topic"]).inc()
+        for row, why in refused:
+            log.error("the broker refuses an event; set aside", row=row["_id"], topic=row["topic"], error=why)
 
 
 def _ordered(row: Any) -> bool:

@@ -1,0 +1,120 @@
+"""Of several relays of one service one publishes; who was frozen past its lease does no more."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from huying.chassis import faults
+from huying.chassis.ledger import OutboxRow
+from huying.chassis.measures import Measures
+from huying.chassis.mongo import Mongo
+from huying.chassis.relay import Relay
+from huying.devkit.stack import Stack
+
+pytestmark = pytest.mark.wire
+LEASE = timedelta(seconds=0.5)
+
+
+class Producer:
+    """A log of one partition; `gate` holds back what becomes of a record."""
+
+    def __init__(self) -> None:
+        self.sent: list[bytes] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def send(self, topic: str, value: bytes, *, key: bytes, headers: Any) -> "asyncio.Future[Any]":
+        del topic, key, headers
+        self.sent.append(value)
+        return asyncio.ensure_future(self._lands(len(self.sent) - 1))
+
+    async def _lands(self, offset: int) -> Any:
+        await self.gate.wait()
+        return SimpleNamespace(partition=0, offset=offset)
+
+
+@pytest.fixture
+async def mongo(embedded_stack: Stack, mongo_database: str) -> AsyncIterator[Mongo]:
+    mongo = Mongo(embedded_stack.mongo_url, f"{mongo_database}_tally")
+    for number in range(3):
+        row = OutboxRow("sums", b"a", b"%d" % number, (), str(number), ordered=True)
+        await mongo.collection("outbox").insert_one(row.document(number, datetime.now(UTC)))
+    yield mongo
+    mongo.close()
+
+
+def relay(mongo: Mongo, owner: str) -> Relay:
+    return Relay(mongo, Measures("tally"), owner, LEASE)
+
+
+async def published(mongo: Mongo) -> list[str | None]:
+    return [row["published"] async for row in mongo.collection("outbox").find().sort("_id", 1)]
+
+
+async def epoch(mongo: Mongo) -> int:
+    found = await mongo.collection("meta").find_one({"_id": "relay"})
+    return int(found["epoch"])
+
+
+async def test_who_was_frozen_before_it_sent_sends_nothing(mongo: Mongo, monkeypatch: pytest.MonkeyPatch) -> None:
+    frozen, log = relay(mongo, "one"), Producer()
+
+    def freeze(name: str) -> None:
+        if name == "before-publish":
+            time.sleep(2 * LEASE.total_seconds())  # the whole process, as SIGSTOP does it
+
+    monkeypatch.setattr(faults, "point", freeze)
+    await frozen._once(log, "c")  # type: ignore[arg-type]
+    assert log.sent == []
+    monkeypatch.undo()
+    other, its = relay(mongo, "two"), Producer()
+    await other._once(its, "c")  # type: ignore[arg-type]
+    assert its.sent == [b"0", b"1", b"2"]
+    await frozen._once(log, "c")  # type: ignore[arg-type]
+    assert log.sent == []
+    assert await published(mongo) == ["c"] * 3
+
+
+async def test_who_was_followed_marks_nothing_of_what_its_successor_has_to_send(mongo: Mongo) -> None:
+    """The broker is another one meanwhile: the successor fills it, and what the old one had is no more."""
+    frozen, old = relay(mongo, "one"), Producer()
+    old.gate.clear()
+    going = asyncio.create_task(frozen._once(old, "old"))  # type: ignore[arg-type]
+    await asyncio.sleep(2 * LEASE.total_seconds())
+    assert old.sent == [b"0", b"1", b"2"]
+    successor, new = relay(mongo, "two"), Producer()
+    new.gate.clear()
+    filling = asyncio.create_task(successor._once(new, "new"))  # type: ignore[arg-type]
+    while len(new.sent) < 3:
+        await asyncio.sleep(0.01)
+    old.gate.set()
+    await going
+    assert await published(mongo) == [None] * 3
+    assert await mongo.collection("relayed").count_documents({}) == 0
+    new.gate.set()
+    await filling
+    assert await published(mongo) == ["new"] * 3
+    assert [row["_id"] async for row in mongo.collection("relayed").find()] == ["new/sums/0"]
+
+
+async def test_who_is_started_anew_takes_its_lease_back_at_once_and_its_zombie_does_not(mongo: Mongo) -> None:
+    zombie = relay(mongo, "one")
+    assert await zombie._hold_lease()
+    assert await epoch(mongo) == 1
+    assert not await relay(mongo, "two")._hold_lease()
+    anew = relay(mongo, "one")
+    assert await anew._hold_lease()
+    assert await epoch(mongo) == 2
+    await asyncio.sleep(0.6 * LEASE.total_seconds())
+    assert await anew._hold_lease(), "renewed"
+    assert not await zombie._hold_lease()
+    assert not await zombie._hold_lease(), "nor by its name"
+    assert await epoch(mongo) == 2
+    await asyncio.sleep(2 * LEASE.total_seconds())
+    assert await zombie._hold_lease(), "free again"
+    assert await epoch(mongo) == 3
