@@ -208,22 +208,6 @@ async def test_the_line_about_a_parked_record_carries_its_trace(
 
 
 async def test_what_the_client_cannot_decode_is_parked_and_nothing_around_it_is_lost(bench: Bench) -> None:
-    await _undecodable_among_others(bench)
-
-
-@pytest.mark.kafka
-async def test_what_the_client_cannot_decode_is_parked_and_nothing_is_lost_on_apache_kafka(
-    kafka_stack: Stack, unique_name: str, kafka_mongo_database: str
-) -> None:
-    assert kafka_mongo_database == unique_name
-    await provisioning.create(
-        kafka_stack.bootstrap, [(t.name, t.partitions, t.config()) for t in tally.topics_of(unique_name)]
-    )
-    async with AIOKafkaProducer(bootstrap_servers=kafka_stack.bootstrap, max_request_size=4_000_000) as producer:
-        await _undecodable_among_others(Bench(kafka_stack, unique_name, producer), broker="kafka")
-
-
-async def _undecodable_among_others(bench: Bench, **changes: Any) -> None:
     """In both partitions; around it, in the same batch, in the other partition."""
     for number in range(5):
         await bench.batch(0, ("a", 1), ("b", 1))
@@ -232,7 +216,7 @@ async def _undecodable_among_others(bench: Bench, **changes: Any) -> None:
         await bench.batch(0, ("a", 1))
         await bench.batch(1, ("d", 1))
     wanted = {"a": 15, "b": 5, "c": 10, "d": 10}
-    app = bench.app(**changes)
+    app = bench.app()
     async with running(app) as client:
         await until(lambda: _is(app, wanted), "every record beside")
         await until(lambda: _metric(client, 'huying_tally_parked_total{reason="undecodable"} 5.0'), "five are parked")
@@ -251,23 +235,10 @@ async def _undecodable_among_others(bench: Bench, **changes: Any) -> None:
 
 @pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
 async def test_every_codec_of_kafka_is_read(bench: Bench, codec: str) -> None:
-    await _compressed(bench, codec)
-
-
-@pytest.mark.kafka
-async def test_every_codec_of_kafka_is_read_from_apache_kafka(
-    kafka_stack: Stack, unique_name: str, kafka_mongo_database: str
-) -> None:
-    assert kafka_mongo_database == unique_name
-    topics = [(t.name, t.partitions, t.config()) for t in tally.topics_of(unique_name)]
-    await provisioning.create(kafka_stack.bootstrap, topics)
-    async with AIOKafkaProducer(bootstrap_servers=kafka_stack.bootstrap) as producer:
-        bench = Bench(kafka_stack, unique_name, producer)
-        for codec in ("gzip", "snappy", "lz4", "zstd"):
-            await _send_compressed(bench, codec)
-        app = bench.app(broker="kafka")
-        async with running(app):
-            await until(lambda: _is(app, dict.fromkeys(("gzip", "snappy", "lz4", "zstd"), 20)), "all sums")
+    await _send_compressed(bench, codec)
+    app = bench.app()
+    async with running(app):
+        await until(lambda: _is(app, {codec: 20}), "the sum")
 
 
 async def _send_compressed(bench: Bench, codec: str) -> None:
@@ -275,13 +246,6 @@ async def _send_compressed(bench: Bench, codec: str) -> None:
         plain, bench.producer = bench.producer, one
         await asyncio.gather(*(bench.give(codec, 1) for _ in range(20)))
         bench.producer = plain
-
-
-async def _compressed(bench: Bench, codec: str) -> None:
-    await _send_compressed(bench, codec)
-    app = bench.app()
-    async with running(app):
-        await until(lambda: _is(app, {codec: 20}), "the sum")
 
 
 async def test_a_batch_of_an_unknown_codec_is_parked_whole_and_passed(
@@ -351,11 +315,11 @@ async def test_an_event_that_the_broker_refuses_stops_only_what_must_not_pass_it
     topics = [(t.name, t.partitions, {"max.message.bytes": "100000"}) for t in tally.topics_of(unique_name)]
     await provisioning.create(kafka_stack.bootstrap, topics)
     async with AIOKafkaProducer(bootstrap_servers=kafka_stack.bootstrap) as producer:
-        await _refused_alone(Bench(kafka_stack, unique_name, producer), 200_000, broker="kafka")
+        await _refused_alone(Bench(kafka_stack, unique_name, producer, "kafka"), 200_000)
 
 
-async def _refused_alone(bench: Bench, too_many: int, **changes: Any) -> None:
-    app = bench.app(**changes)
+async def _refused_alone(bench: Bench, too_many: int) -> None:
+    app = bench.app()
     outbox = app.state.ground.mongo.collection("outbox")
     rows = [("x", True, b"x" * too_many), ("x", True, b"1"), ("y", True, b"2"), ("y", False, b"y" * too_many)]
     rows += [("y", False, b"3"), ("z", True, b"4")]
@@ -373,7 +337,7 @@ async def _refused_alone(bench: Bench, too_many: int, **changes: Any) -> None:
         refused = await outbox.find({"published": "refused"}).sort("_id", 1).to_list(None)
         assert [row["_id"] for row in refused] == [-6, -5, -3, 1]
         assert all("MessageSizeTooLarge" in row["refusal"] for row in refused)
-    mended = bench.app(**changes)
+    mended = bench.app()
     outbox = mended.state.ground.mongo.collection("outbox")
     await outbox.update_many({"published": "refused", "_id": {"$in": [-6, -3]}}, {"$set": {"value": b"small"}})
     async with running(mended) as client:
@@ -730,24 +694,9 @@ async def _counts(client: Any, metric: str, wanted: int) -> bool:
 
 
 async def test_a_ledger_ahead_of_the_log_is_refused_until_it_is_told_to_forget(bench: Bench) -> None:
-    await _topic_made_anew(bench)
-
-
-@pytest.mark.kafka
-async def test_a_ledger_ahead_of_the_log_is_refused_on_apache_kafka(
-    kafka_stack: Stack, unique_name: str, kafka_mongo_database: str
-) -> None:
-    assert kafka_mongo_database == unique_name
-    topics = [(t.name, t.partitions, t.config()) for t in tally.topics_of(unique_name)]
-    await provisioning.create(kafka_stack.bootstrap, topics)
-    async with AIOKafkaProducer(bootstrap_servers=kafka_stack.bootstrap) as producer:
-        await _topic_made_anew(Bench(kafka_stack, unique_name, producer), broker="kafka")
-
-
-async def _topic_made_anew(bench: Bench, **changes: Any) -> None:
     numbers, _ = tally.topics_of(bench.name)
     await bench.give("a", *range(100, 120))
-    first = bench.app(**changes)
+    first = bench.app()
     async with running(first):
         await until(lambda: _is(first, {"a": 2190}), "the sum of a")
     async with admin_of(bench.stack.bootstrap) as admin:
@@ -758,7 +707,7 @@ async def _topic_made_anew(bench: Bench, **changes: Any) -> None:
     async with AIOKafkaProducer(bootstrap_servers=bench.stack.bootstrap) as producer:
         bench.producer = producer
         await bench.give("a", 1, 2)
-        app = bench.app(**changes)
+        app = bench.app()
         async with app.router.lifespan_context(app), _client(app) as client:
             await until(lambda: _says(client, "the topic was made anew"), "it is refused")
             assert await _says(client, f"`huying ledger forget --service tally --topic {numbers.name}`")
@@ -775,7 +724,7 @@ async def _topic_made_anew(bench: Bench, **changes: Any) -> None:
             bench.stack.mongo_url, bench.stack.bootstrap, f"{bench.name}_tally", group, numbers.name
         )
         assert forgotten >= 1
-        again = bench.app(**changes)
+        again = bench.app()
         async with running(again):
             await until(lambda: _is(again, {"a": 2190 + 43}), "what the new topic has")
 
