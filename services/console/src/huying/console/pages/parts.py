@@ -29,6 +29,7 @@ def title_line(document: dict[str, Any], now: datetime) -> str:
     course = view.get("course") or {}
     more += '<span class="hy-tag t-overdue">挂牌督办</span>' if course.get("supervision") else ""
     more += '<span class="hy-tag t-held">延期待批</span>' if course.get("request") else ""
+    more += '<span class="hy-tag t-held">待研判</span>' if document.get("ask") and document["state"] != "asked" else ""
     more += '<span class="hy-tag t-soon">汛期模式</span>' if course.get("flood") else ""
     return (
         f'<div class="hy-quiet">{escape(document["number"])} · {escape(view["classification"]["matter_name"])} · '
