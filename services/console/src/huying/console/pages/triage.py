@@ -112,7 +112,11 @@ class TriagePage:
             said = mine[0]["text"] if mine else ""
             marks = [marked(said, reports[0]["text"] if reports else "") for reports in theirs]
             with ui.element("div").classes("hy-pair"):
-                self._side("这一件", ask, mine, marks[0][0], now)
+                with ui.element("div").classes("hy-stack"):
+                    self._side("这一件", ask, mine, marks[0][0], now)
+                    why = parts.reasons(ask["ask"]["reasons"], self.candidates[0])
+                    ui.html(why, sanitize=False).classes("hy-card")
+                    self._buttons(ask)
                 with ui.element("div").classes("hy-stack"):
                     for n, (other, reports) in enumerate(zip(others, theirs, strict=True)):
                         if self.may and len(others) > 1:
@@ -121,9 +125,6 @@ class TriagePage:
                             empty("对方事件还没有传到", "稍等片刻会自动出现。")
                         else:
                             self._side("疑似同一件", other, reports, marks[n][1], now)
-            why = parts.reasons(ask["ask"]["reasons"], self.candidates[0]["score"])
-            ui.html(why, sanitize=False).classes("hy-card")
-            self._buttons(ask)
 
     def _choice(self, n: int) -> None:
         """Whether it is the n-th candidate."""
