@@ -90,6 +90,7 @@ def pages_agree(county: County, feed: Sequence[IncidentEvent]) -> None:
     known: dict[str, dict[str, Any]] = {}
     orders: dict[str, dict[str, int]] = {}
     seen: dict[str, dict[str, Any]] = {}
+    asks: dict[str, Any] = {}
     for event in feed:
         name = event.incident_id
         if event.incident_version <= known.get(name, {}).get("version", 0):
@@ -102,8 +103,13 @@ def pages_agree(county: County, feed: Sequence[IncidentEvent]) -> None:
         for report, (incident, moves) in reports_of(event).items():
             members = orders.setdefault(report, {})
             members[incident] = max(moves, members.get(incident, -1))
-        assert card(event)["state"] == event.incident.state
+        shown = card(event)
+        assert shown["state"] == event.incident.state
+        asks[name] = shown.get("ask", asks.get(name))
         assert line_of_step(event, NAMES).word != "更新", event.TYPE
+    for name, incident in county.incidents.items():
+        named = [one.incident_id for one in incident.ask.candidates] if incident.ask else []
+        assert [one["incident_id"] for one in (asks[name] or {}).get("candidates", ())] == named
     for report, where in county.where.items():
         found = progress.incident_of(links[report], known)
         assert found is not None

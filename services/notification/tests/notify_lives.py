@@ -68,8 +68,13 @@ class Life:
         return self._step(incidents.IncidentOpenedV1, "dispatched", report=self._report(by))
 
     def asked(self) -> "Life":
-        facts = {"candidate": "X", "candidate_number": "N-X", "score": 0.6, "until": self.at + HOUR}
+        facts: dict[str, Any] = {"candidate": "X", "candidate_number": "N-X", "score": 0.6, "until": self.at + HOUR}
         return self._step(incidents.IncidentAskedV1, "asked", **facts)
+
+    def asked_beside(self) -> "Life":
+        named = tuple(incidents.Candidate(incident_id=name, number=f"N-{name}", score=0.5) for name in "XYZ")
+        facts: dict[str, Any] = {"candidate": "X", "candidate_number": "N-X", "score": 0.5, "until": self.at + HOUR}
+        return self._step(incidents.IncidentAskedV1, "dispatched", candidates=named, **facts)
 
     def joined(self, by: str | None, how: str = "merged") -> "Life":
         state = "dispatched"

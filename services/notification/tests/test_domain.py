@@ -129,8 +129,13 @@ def test_questions_and_returns_go_to_the_dispatchers(desk: Desk) -> None:
     assert pairs(told[1]) == [("unit:U22:dispatcher", "asked")]
     assert "N-X" in told[1][0].text
     assert "3月2日11:00" in told[1][0].text
+    assert "逾期将自动派单" in told[1][0].text
     assert pairs(told[3]) == [("unit:U22:dispatcher", "returned")]
     assert pairs(told[4])[0] == ("unit:U04:duty_officer", "dispatched")
+    _, told = tell(desk, Life("A").opened().dispatched().asked_beside())
+    assert pairs(told[2]) == [("unit:U22:dispatcher", "asked")]
+    assert "可能与 N-X、N-Y、N-Z 是同一件事" in told[2][0].text
+    assert "已先行派单，研判不影响处置" in told[2][0].text
 
 
 def test_a_place_without_a_village_has_no_grid_worker_to_tell(desk: Desk) -> None:

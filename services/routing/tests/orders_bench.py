@@ -1,5 +1,6 @@
 """A county's incidents in memory, for the tests of the order's life: reports arrive, people command, time passes."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from huying.contracts.reports import ReportAcceptedV1, ReporterRef
 from huying.county import load
 from huying.routing.domain import Arrival, Catalogue, Decision, Scene, obey, receive, ref_of, wake, wakes_at
 from huying.routing.incident import Cause, Incident
-from huying.routing.judgement import RankedMatter, Screening, Verdict
+from huying.routing.judgement import Candidate, RankedMatter, Screening, Verdict
 
 PACK = load(Path(__file__).parents[3] / "deploy/county/julu")
 START = datetime(2026, 3, 2, tzinfo=UTC)
@@ -90,12 +91,16 @@ class County:
         emergency: bool = False,
         matter: str = "M02",
         at: datetime | None = None,
+        rivals: Sequence[str] = (),
         **more: Any,
     ) -> str:
-        """A report, received `at` or now; the id of its incident."""
+        """A report, received `at` or now; the id of its incident. `band` "meanwhile": asked about beside its dispatch."""
         number = len(self.reports)
         coming = report(number, at or self.now, **more)
-        verdict = Verdict(f"r{number}", band, target, 0.7, ())  # type: ignore[arg-type]
+        likely = tuple(Candidate(name, 0.4, True) for name in rivals)
+        verdict = Verdict(f"r{number}", band, target, 0.7, (), None, likely)  # type: ignore[arg-type]
+        if band == "meanwhile":
+            verdict = Verdict(f"r{number}", "new", None, 0.7, (), None, likely, target)
         arrival = Arrival(coming, ref_of(coming), screening(number, emergency, matter), verdict)
         scene = self.scene()
         self.reports[f"r{number}"] = ref_of(coming)
@@ -137,7 +142,7 @@ class County:
         for name in sorted(self.incidents):
             at = wakes_at(self.incidents[name])
             while at is not None and at <= self.now:
-                self.take(wake(self.incidents[name], self.scene(), self.now))
+                self.take(wake(self.incidents[name], self.scene()))
                 at = wakes_at(self.incidents[name])
 
     def steps(self, incident: str) -> list[str]:

@@ -8,8 +8,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from orders_bench import PACK, County
 
 from huying.contracts import commands as c
-from huying.contracts.incidents import IncidentOpenedV1, IncidentReportJoinedV1
-from huying.contracts.moves import ACTIVE, MOVES, OPEN, legal
+from huying.contracts.incidents import (
+    IncidentAskAnsweredV1,
+    IncidentAskedV1,
+    IncidentOpenedV1,
+    IncidentReportJoinedV1,
+)
+from huying.contracts.moves import ACTIVE, CLOSED, MOVES, OPEN, legal
 from huying.contracts.orders import IncidentRuledV1
 from huying.routing.domain.regrouping import since_of
 
@@ -35,7 +40,7 @@ class OrdersLife(RuleBasedStateMachine):
         return data.draw(st.sampled_from(sorted(self.county.incidents)))
 
     @rule(
-        band=st.sampled_from(["merge", "ask", "new"]),
+        band=st.sampled_from(["merge", "ask", "meanwhile", "new"]),
         emergency=st.booleans(),
         matter=st.sampled_from(["M02", "M04", "M20", "M23"]),
         text=st.sampled_from(["路灯不亮", "路灯还是不亮", "感谢，修好了"]),
@@ -43,7 +48,9 @@ class OrdersLife(RuleBasedStateMachine):
     )
     def a_report_arrives(self, band: str, emergency: bool, matter: str, text: str, data: st.DataObject) -> None:
         target = self.some(data) if self.county.incidents else None
-        joined = self.county[self.county.arrives(band if target else "new", target, emergency, matter, text=text)]
+        rivals = [self.some(data) for _ in range(data.draw(st.integers(0, 2)))] if target else []
+        band, emergency = band if target else "new", emergency or band == "meanwhile"
+        joined = self.county[self.county.arrives(band, target, emergency, matter, rivals=rivals, text=text)]
         assert joined.state in OPEN or "感谢" in text or joined.completed_at == self.county.now
 
     @rule(contact=st.booleans(), emergency=st.booleans(), data=st.data())
@@ -105,9 +112,30 @@ class OrdersLife(RuleBasedStateMachine):
             "refuse_extension": incident.course.request,
             "release": incident.course.parent,
             "close_flood": incident.course.flood,
+            "answer_ask": incident.ask,
             "split": len(incident.reports) > 1,
         }
         return [kind for kind in legal(incident.state) if there.get(kind, True)]
+
+    @rule(data=st.data())
+    def a_question_is_answered(self, data: st.DataObject) -> None:
+        open_ones = sorted(name for name, one in self.county.incidents.items() if one.ask is not None)
+        if open_ones:
+            name = data.draw(st.sampled_from(open_ones))
+            held = self.county[name].state == "asked"
+            decision = self.county.wishes(name, self.answer(name, data))
+            if decision.declined is None:
+                assert self.county[name].ask is None
+            else:
+                assert decision.declined.reason == "not_possible"
+            assert decision.declined is not None or not held or self.county[name].state != "asked"
+
+    def answer(self, name: str, data: st.DataObject) -> c.AnswerAsk:
+        ask = self.county[name].ask
+        named = [one.incident_id for one in ask.candidates] if ask else [self.some(data)]
+        if not data.draw(st.booleans()):
+            return c.AnswerAsk(same=False)
+        return c.AnswerAsk(same=True, candidates=tuple(data.draw(st.lists(st.sampled_from(named), max_size=3))))
 
     def wish(self, kind: str, name: str, data: st.DataObject) -> c.Action:
         until = self.county.now + timedelta(hours=data.draw(HOURS))
@@ -118,7 +146,7 @@ class OrdersLife(RuleBasedStateMachine):
             "contact": c.Contact(),
             "return": c.Return(reason="错", suggested_unit=unit),
             "complete": c.Complete(text="好", with_covered=data.draw(st.booleans())),
-            "answer_ask": c.AnswerAsk(same=data.draw(st.booleans())),
+            "answer_ask": self.answer(name, data),
             "confirm": c.Confirm(matter=data.draw(st.sampled_from(["M02", "M04", "M23", None]))),
             "assign": c.Assign(unit=unit, reason="更合适"),
             "rule": c.Rule(unit=unit, basis="纪要", scope=data.draw(st.sampled_from(["town", "county", "once"]))),
@@ -181,6 +209,19 @@ class OrdersLife(RuleBasedStateMachine):
             assert incident.version == self.versions[incident.id]
             assert bool(self.active[incident.id]) == (incident.state in ACTIVE)
             assert (incident.dispatch is None) <= (incident.state in {"asked", "adjudicating", "covered", "merged"})
+
+    @invariant()
+    def a_question_is_open_exactly_as_long_as_the_feed_says_and_no_emergency_waits_for_an_answer(self) -> None:
+        for name, incident in self.county.incidents.items():
+            is_open = False
+            for event in self.county.told(name):
+                closed = event.incident.state in CLOSED or isinstance(event, IncidentAskAnsweredV1)
+                is_open = isinstance(event, IncidentAskedV1) or (is_open and not closed)
+            assert (incident.ask is not None) == is_open
+            assert incident.ask is None or (incident.ask.until > self.county.now and incident.state in OPEN)
+            if incident.state == "asked":
+                assert incident.ask is not None
+                assert incident.classification.clock_class != "emergency"
 
     @invariant()
     def a_unit_has_one_dispatch_in_a_family_and_what_is_covered_has_somebody_who_does_it(self) -> None:

@@ -142,10 +142,6 @@ def test_a_new_problem_is_opened_and_dispatched_to_the_catalogues_unit(county: C
     assert (incident.state, incident.version, incident.unit) == ("dispatched", 2, "U02")
 
 
-def test_an_emergency_never_waits_for_an_answer(county: County) -> None:
-    assert county[county.arrives("ask", county.arrives(), emergency=True)].state == "dispatched"
-
-
 def test_a_question_nobody_answers_runs_out_and_dispatches_at_its_own_time(county: County) -> None:
     waiting = county[county.arrives("ask", county.arrives())]
     assert waiting.ask is not None

@@ -3,9 +3,9 @@
 Which move is legal in which state, and for whom: `moves.MOVES`.
 """
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from .course import Words
 from .message import Code, Event, Identifier, Instant, Text, Value
@@ -59,10 +59,20 @@ class Complete(Value):
 
 
 class AnswerAsk(Value):
-    """A person answers: is it the same problem as the suggested incident?"""
+    """A person answers (研判): is it the same problem as an incident that the question names, or as none of them?
+
+    `candidates` says as which, by incident id; the likeliest when empty. Several are one problem and become one incident.
+    """
 
     kind: Literal["answer_ask"] = "answer_ask"
     same: bool
+    candidates: Annotated[tuple[Identifier, ...], Field(max_length=40)] = ()
+
+    @model_validator(mode="after")
+    def _none_is_none(self) -> Self:
+        if self.candidates and not self.same:
+            raise ValueError("candidates: name them with same=true only; same=false means none of them")
+        return self
 
 
 class Confirm(Value):

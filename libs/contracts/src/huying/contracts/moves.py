@@ -41,7 +41,7 @@ MOVES: Mapping[str, Move] = {
     "contact": Move("登记已联系", _WORKED | {"covered"}, _UNIT),
     "return": Move("退回", _HANDED, _UNIT),
     "complete": Move("办结并反馈", _WORKED | {"covered"}, _UNIT),
-    "answer_ask": Move("研判", frozenset({"asked"}), _CENTRE),
+    "answer_ask": Move("研判", OPEN, _CENTRE),
     "confirm": Move("核定事项地点", OPEN, _CENTRE),
     "assign": Move("改派", _HANDED, _CENTRE),
     "rule": Move("裁决", frozenset({"adjudicating"}), _CENTRE),

@@ -142,8 +142,9 @@ class Desk:
                     yield self._audience.reporter(report.reporter.ref), "reporter_joined", told
                 if how == "follow_up" and unit is not None:
                     yield from _each(self._audience.holders("duty_officer", unit, village), "follow_up", {})
-            case feed.IncidentAskedV1(candidate_number=candidate, until=until):
-                more = {"candidate": candidate, "until": self._wording.moment(until)}
+            case feed.IncidentAskedV1(until=until):
+                numbers = "、".join(one.number for one in event.named())
+                more = {"candidate": numbers, "until": self._wording.moment(until), "holds": view.state == "asked"}
                 yield from _each(self._audience.holders("dispatcher", unit, village), "asked", more)
             case feed.IncidentReturnedV1(reason=reason, basis=basis):
                 more = {"reason": reason, "basis": basis or ""}

@@ -18,7 +18,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "reporter_progress": ("tracking",),
     "reporter_joined": ("tracking",),
     "follow_up": (),
-    "asked": ("candidate", "until"),
+    "asked": ("candidate", "until", "holds"),
     "returned": ("reason", "basis"),
     "reporter_completed": ("tracking", "text"),
     "grid_completed": ("text",),

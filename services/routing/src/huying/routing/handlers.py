@@ -127,7 +127,7 @@ class Routing:
             raise Broken("unknown_jurisdiction", f"{theirs!r}; this routing serves {self.jurisdiction!r}")
         effects = Effects()
         while due := state.due(self.memory, now):
-            self._apply(state, wake(due[0], self._scene(state, now), now), effects)
+            self._apply(state, wake(due[0], self._scene(state, now)), effects)
         if isinstance(message.body, ReportAcceptedV1):
             self._report(state, message.body, now, effects)
         elif isinstance(message.body, CommandIssuedV1):
@@ -269,5 +269,6 @@ def _regrouped(commands: Sequence[CommandIssuedV1], incidents: ChainMap[str, Inc
         incident = incidents.get(name) if name else None
         if incident is not None and incident.id not in found:
             found[incident.id] = None
-            wanted += [incident.merged_into, incident.ask.candidate if incident.ask else None]
+            asked = incident.ask.candidates if incident.ask else ()
+            wanted += [incident.merged_into, *(one.incident_id for one in asked)]
     return list(found)

@@ -33,25 +33,33 @@ def opened(
     return step(incident, cause, feed.IncidentOpenedV1, {}, **facts)
 
 
-def asked(incident: Incident, cause: Cause, ask: Ask) -> Step:
-    """A person is asked."""
+def asked(incident: Incident, cause: Cause, ask: Ask, *, holds: bool) -> Step:
+    """A person is asked; the dispatch waits for the answer, or goes on beside it."""
+    likeliest = ask.candidates[0]
     return step(
         incident,
         cause,
         feed.IncidentAskedV1,
-        {"state": "asked", "ask": ask},
-        candidate=ask.candidate,
-        candidate_number=ask.candidate_number,
-        score=ask.score,
+        {"state": "asked", "ask": ask} if holds else {"ask": ask},
+        candidate=likeliest.incident_id,
+        candidate_number=likeliest.number,
+        score=likeliest.score,
         until=ask.until,
         reasons=ask.reasons,
+        candidates=ask.candidates,
     )
 
 
-def answered(incident: Incident, cause: Cause, answer: Literal["same", "different", "expired"]) -> Step:
-    """The question is closed."""
+def answered(
+    incident: Incident,
+    cause: Cause,
+    answer: Literal["same", "different", "expired"],
+    chosen: Sequence[str] = (),
+) -> Step:
+    """The question is closed; `chosen` are those that it is the same as."""
     assert incident.ask is not None
-    facts = {"candidate": incident.ask.candidate, "answer": answer}
+    spoken = tuple(chosen) or tuple(one.incident_id for one in incident.ask.candidates)
+    facts = {"candidate": spoken[0], "answer": answer, "candidates": spoken}
     return step(incident, cause, feed.IncidentAskAnsweredV1, {"ask": None}, **facts)
 
 
@@ -202,8 +210,8 @@ def returned(incident: Incident, cause: Cause, action: Return, ruling: bool) -> 
 
 
 def completed(incident: Incident, cause: Cause, action: Complete) -> Step:
-    """The unit reports the result."""
-    changes: dict[str, Any] = {"state": "completed", "completed_at": max(cause.at, incident.last_at)}
+    """The unit reports the result; a question that stood beside it is closed with it."""
+    changes: dict[str, Any] = {"state": "completed", "completed_at": max(cause.at, incident.last_at), "ask": None}
     if incident.course.request is not None or incident.course.covered_by is not None:
         changes["course"] = incident.changed(request=None, covered_by=None)
     facts = {"dispatch": current(incident), "text": action.text, "attachments": action.attachments}

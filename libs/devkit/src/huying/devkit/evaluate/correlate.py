@@ -27,8 +27,6 @@ READERS: dict[str, Callable[[Path], list[LabelledReport]]] = {
     "messages": read_messages,
     "cases": read_cases,
 }
-ASKED_CANDIDATES = 3
-"""A question shows the dispatcher up to three incidents, the likeliest first."""
 
 
 @dataclass(slots=True)
@@ -88,8 +86,8 @@ def evaluate(
 
 def judged(name: str, judge: Judge, labelled: list[LabelledReport], counted: list[bool] | None = None) -> Judged:
     """Both lives of one stream."""
-    alone = live(judge, labelled, answered=False, asked_candidates=ASKED_CANDIDATES)
-    helped = live(judge, labelled, answered=True, asked_candidates=ASKED_CANDIDATES)
+    alone = live(judge, labelled, answered=False)
+    helped = live(judge, labelled, answered=True)
     return Judged(name, labelled, alone, helped, counted)
 
 
@@ -186,7 +184,7 @@ def hard_cases(outcome: Outcome) -> dict[str, dict[str, float]]:
                 row["reports"] += 1
                 row["due"] += problem in first
                 row["joined_right"] += problem in first and verdict.band == "merge" and problem in held[cluster]
-                row["asked"] += verdict.band == "ask"
+                row["asked"] += bool(verdict.question())
                 row["merged_wrong"] += verdict.band == "merge" and bool(others) and problem not in held[cluster]
                 if letter in pairs:
                     for other in item.confusable_with:

@@ -29,6 +29,7 @@ def title_line(document: dict[str, Any], now: datetime) -> str:
     course = view.get("course") or {}
     more += '<span class="hy-tag t-overdue">挂牌督办</span>' if course.get("supervision") else ""
     more += '<span class="hy-tag t-held">延期待批</span>' if course.get("request") else ""
+    more += '<span class="hy-tag t-held">待研判</span>' if document.get("ask") and document["state"] != "asked" else ""
     more += '<span class="hy-tag t-soon">汛期模式</span>' if course.get("flood") else ""
     return (
         f'<div class="hy-quiet">{escape(document["number"])} · {escape(view["classification"]["matter_name"])} · '
@@ -163,14 +164,15 @@ def result(document: dict[str, Any]) -> str:
     return f'<div class="hy-card" style="margin-top:16px"><h2>办理结果</h2>{escape(document["result"])}{links}</div>'
 
 
-def reasons(found: Sequence[dict[str, Any]], score: float) -> str:
-    """Why the engine asks: short sentences with their weights, for and against."""
+def reasons(found: Sequence[dict[str, Any]], likeliest: dict[str, Any]) -> str:
+    """Why the engine asks: short sentences about the likeliest with their weights, for and against."""
     rows = "".join(
         f'<li><b class="{"t-on_time" if one.get("weight", 0) >= 0 else "t-overdue"}">{one.get("weight", 0):+.2f}</b>'
         f"<span>{escape(one['text'])}</span></li>"
         for one in found
     )
-    return f'<h2>系统依据（相似度 {score:.0%}）</h2><ul class="hy-reasons">{rows}</ul>'
+    head = f"系统依据：{escape(likeliest['number'])}（相似度 {likeliest['score']:.0%}）"
+    return f'<h2>{head}</h2><ul class="hy-reasons">{rows}</ul>'
 
 
 def beside(document: dict[str, Any], now: datetime, names: Names, children: Sequence[Line]) -> str:

@@ -13,7 +13,8 @@ def row_of(document: dict[str, Any], now: datetime, names: Names) -> dict[str, A
     dispatch = view.get("dispatch") or {}
     lead = document.get("lead")
     ask = document.get("ask")
-    limit = deadline(lead, now) if lead else (question(ask["until"], now) if ask else None)
+    holds = document["state"] == "asked"
+    limit = deadline(lead, now) if lead else (question(ask["until"], now) if ask and holds else None)
     extended = document.get("extended") or 0
     counts: dict[str, int] = {}
     for channel in view["channels"]:
@@ -31,6 +32,7 @@ def row_of(document: dict[str, Any], now: datetime, names: Names) -> dict[str, A
         "extended": f"已延期 {extended} 次" if extended else "",
         "title": view["title"],
         "matter": view["classification"]["matter_name"],
+        "asked": bool(ask) and not holds,
         "confirm": bool(view["classification"].get("needs_confirmation")),
         "opened": when(document["opened_at"], now),
         "opened_exact": exact(document["opened_at"]),

@@ -1,4 +1,4 @@
-"""A report arrives: it joins an incident, opens one, or opens one that waits for a person's answer."""
+"""A report arrives: it joins an incident, opens one, or opens one about which a person is asked."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any, cast
 
 from huying.contracts.identity import incident_id
-from huying.contracts.incidents import Classification, ClockClass, Reason, ReportRef
+from huying.contracts.incidents import Candidate, Classification, ClockClass, Reason, ReportRef
 from huying.contracts.places import Place
 from huying.contracts.reports import ReportAcceptedV1
 from huying.county import Pack
@@ -107,7 +107,8 @@ class Arrival:
 def receive(arrival: Arrival, scene: Scene, cause: Cause) -> Decision:
     """A report joins an incident, opens one, or opens one that waits for an answer.
 
-    On a finished incident it is heard first (`afterwards`).
+    On a finished incident it is heard first (`afterwards`). An emergency never waits: it is dispatched, and asked about
+    beside that.
     """
     turn, verdict, pack = Turn(scene, cause), arrival.verdict, scene.catalogue.pack
     decision, report = turn.decision, arrival.report
@@ -124,6 +125,8 @@ def receive(arrival: Arrival, scene: Scene, cause: Cause) -> Decision:
         if screening.follow_up:
             how = "follow_up"
         joined = turn.take(steps.joined(target, cause, ref, how, verdict.score, reasons))
+        if joined.state == "asked" and screening.emergency:
+            settle(turn, joined)
         decision.joins.append((ref.report_id, joined.id))
         decision.merges += 1
         return decision
@@ -146,12 +149,18 @@ def receive(arrival: Arrival, scene: Scene, cause: Cause) -> Decision:
     current = turn.take(steps.opened(fresh, cause, ref, reasons))
     decision.opened.append(current.id)
     decision.joins.append((ref.report_id, current.id))
-    if verdict.band == "ask" and target is not None and not screening.emergency:
-        hold = pack.correlation_rule(current.classification.matter).ask_hold_minutes
-        ask = Ask(target.id, target.number, verdict.score, cause.at + timedelta(minutes=hold), reasons)
-        turn.take(steps.asked(current, cause, ask))
-    else:
-        settle(turn, current)
+    candidates = tuple(
+        Candidate.model_construct(incident_id=found.id, number=found.number, score=one.score)
+        for one in verdict.question()
+        if (found := turn.surviving(one.incident_id)) is not None
+    )
+    holds = bool(candidates) and not screening.emergency
+    if not holds:
+        current = settle(turn, current)
+    if candidates:
+        minutes = pack.correlation_rule(current.classification.matter).ask_hold_minutes
+        ask = Ask(candidates, cause.at + timedelta(minutes=minutes), reasons)
+        turn.take(steps.asked(current, cause, ask, holds=holds))
     return decision
 
 

@@ -40,8 +40,8 @@ def _act(turn: Turn, incident: Incident, wish: commands.Action) -> Refusal | Non
             return working.hand_back(turn, incident, wish)
         case commands.Complete():
             return working.complete(turn, incident, wish)
-        case commands.AnswerAsk(same=same):
-            regrouping.answer(turn, incident, same)
+        case commands.AnswerAsk():
+            return regrouping.answer(turn, incident, wish)
         case commands.Confirm():
             return working.confirm(turn, incident, wish)
         case commands.Assign():

@@ -7,7 +7,7 @@ its own reports was received.
 from collections.abc import Sequence
 from datetime import datetime
 
-from huying.contracts.commands import Merge, Split, UndoMerge
+from huying.contracts.commands import AnswerAsk, Merge, Split, UndoMerge
 from huying.contracts.course import Label
 from huying.contracts.identity import split_incident_id
 from huying.contracts.incidents import ReportRef
@@ -21,23 +21,47 @@ from .families import leave, place, settle, tied
 from .turn import Refusal, Turn, impossible
 
 
-def answer(turn: Turn, incident: Incident, same: bool) -> None:
-    """研判: the question is closed by a person."""
-    assert incident.ask is not None
-    ask = incident.ask
-    target = turn.surviving(ask.candidate)
-    if not same or target is None or target.id == incident.id:
-        settle(turn, turn.take(steps.answered(incident, turn.cause, "different")))
-        return
-    current = turn.take(steps.answered(incident, turn.cause, "same"))
+def answer(turn: Turn, incident: Incident, action: AnswerAsk) -> Refusal | None:
+    """研判: the question is closed by a person. Several that are named are one problem and become one incident."""
+    if incident.ask is None:
+        return Refusal("no_ask", f"{incident.number} 没有待研判的问题")
+    asked = {one.incident_id: one for one in incident.ask.candidates}
+    if strangers := [name for name in action.candidates if name not in asked]:
+        choice = "、".join(f"{one.incident_id}（{one.number}）" for one in asked.values())
+        return impossible(f"candidates：{'、'.join(strangers)} 不在研判之列；可选 {choice}")
+    if not action.same:
+        _go_on(turn, turn.take(steps.answered(incident, turn.cause, "different")))
+        return None
+    chosen = [name for name in asked if name in action.candidates] or [*asked][:1]
+    hosts = {host.id: host for name in chosen if (host := turn.surviving(name)) is not None and host.id != incident.id}
+    if not hosts:  # what it is the same as has come to it meanwhile
+        _go_on(turn, turn.take(steps.answered(incident, turn.cause, "same", chosen)))
+        return None
+    target, *others = hosts.values()
+    finished = [one.number for one in hosts.values() if one.state not in OPEN]
+    if others and finished:
+        return impossible(f"{'、'.join(finished)} 已办结，不能与其他事件合为一件：请只选一件")
+    current = turn.take(steps.answered(incident, turn.cause, "same", chosen))
     leaving = _reports(turn, current)
     if target.state == "completed":
         target = answered_host(turn, target, leaving)
-    turn.take(steps.merged(current, turn.cause, target.id, None, ()))
-    since = min(since_of(current), since_of(target))
-    _bring(turn, target, leaving, "answered", since if since != since_of(target) else None, ask.score)
-    turn.decision.merges += len(leaving)
-    turn.decision.regrouped |= {current.id, target.id}
+    if (refusal := tied(turn, current)) is not None:
+        return refusal
+    since = min(since_of(current), since_of(target), *(report.received_at for report in leaving))
+    _hand_over(turn, current, target, "answered", since, score=asked[chosen[0]].score)
+    for other in others:
+        again = turn.get(other.id)
+        assert again is not None
+        same = Merge(into=target.id, reason=f"研判：与 {target.number} 是同一件事")
+        if (refusal := merge(turn, again, same)) is not None:
+            return refusal
+    return None
+
+
+def _go_on(turn: Turn, incident: Incident) -> None:
+    """What waited for an answer is dispatched; what did not goes on as it was."""
+    if incident.state == "asked":
+        settle(turn, incident)
 
 
 def merge(turn: Turn, incident: Incident, action: Merge) -> Refusal | None:
@@ -57,16 +81,40 @@ def merge(turn: Turn, incident: Incident, action: Merge) -> Refusal | None:
     earliest = min(report.received_at for report in (*leaving, *staying))
     since = min(since_of(incident), since_of(target), earliest)
     labels = [Label(one=report.report_id, other=staying[0].report_id, same=True) for report in leaving]
+    _hand_over(turn, incident, target, "person", since, action.reason, labels)
+    return None
+
+
+def _hand_over(
+    turn: Turn,
+    incident: Incident,
+    target: Incident,
+    how: steps.How,
+    since: datetime,
+    reason: str | None = None,
+    labels: Sequence[Label] = (),
+    score: float = 1.0,
+) -> None:
+    """The end of the incident's own life: its dispatch is withdrawn and its reports go to the target.
+
+    A target that waits for an answer waits no longer for what was given to a unit already, or is what it asked about.
+    """
+    leaving, waited = _reports(turn, incident), incident.state == "asked"
     leave(turn, incident)
     if incident.state in ACTIVE:
-        incident = turn.take(steps.withdrawn(incident, turn.cause, f"并入 {target.number}：{action.reason}"))
-    turn.take(steps.merged(incident, turn.cause, target.id, action.reason, labels))
-    target = turn.get(target.id)
-    assert target is not None
-    _bring(turn, target, leaving, "person", since if since != since_of(target) else None)
+        why = f"并入 {target.number}：{reason or '研判为同一件事'}"
+        incident = turn.take(steps.withdrawn(incident, turn.cause, why))
+    turn.take(steps.merged(incident, turn.cause, target.id, reason, labels))
+    current = turn.get(target.id)
+    assert current is not None
+    current = _bring(turn, current, leaving, how, since if since != since_of(current) else None, score)
     turn.decision.merges += len(leaving)
-    turn.decision.regrouped |= {incident.id, target.id}
-    return None
+    turn.decision.regrouped |= {incident.id, current.id}
+    asked = [turn.surviving(one.incident_id) for one in current.ask.candidates] if current.ask else []
+    if asked and all(one is not None and one.id == current.id for one in asked):
+        current, waited = turn.take(steps.answered(current, turn.cause, "same")), False
+    if not waited:
+        _go_on(turn, current)
 
 
 def split(turn: Turn, incident: Incident, action: Split) -> Refusal | None:

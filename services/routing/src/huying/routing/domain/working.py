@@ -11,7 +11,7 @@ from huying.county import Duty
 
 from .. import asides, steps
 from ..incident import Incident
-from .families import follow, followers, place
+from .families import follow, followers, place, settle
 from .turn import Refusal, Turn, impossible
 
 LEVELS: tuple[Level, ...] = get_args(Level)
@@ -132,6 +132,9 @@ def confirm(turn: Turn, incident: Incident, action: Confirm) -> Refusal | None:
         circumstances=before.circumstances if action.circumstances is None else action.circumstances,
     )
     current = turn.take(steps.confirmed(incident, turn.cause, what, where, action.reason))
+    if current.state == "asked" and clock == "emergency":
+        settle(turn, current)  # an emergency waits for no answer
+        return None
     if current.state not in ACTIVE | {"covered"}:
         return None
     was, duty = turn.catalogue.duty(before, spot), turn.catalogue.duty(what, where)
