@@ -117,6 +117,25 @@ class OrdersLife(RuleBasedStateMachine):
         }
         return [kind for kind in legal(incident.state) if there.get(kind, True)]
 
+    @rule(how=st.sampled_from(["complete", "suspend", "merge", "candidate comes"]), data=st.data())
+    def something_happens_beside_an_open_question(self, how: str, data: st.DataObject) -> None:
+        county = self.county
+        asked = sorted(name for name, one in county.incidents.items() if one.ask and one.state in ACTIVE)
+        if not asked:
+            asked = [county.arrives("meanwhile", self.some(data) if county.incidents else county.arrives(), True)]
+        name = data.draw(st.sampled_from(asked))
+        ask = county[name].ask
+        assert ask is not None
+        candidate = ask.candidates[0].incident_id
+        if how == "merge":
+            county.wishes(name, c.Merge(into=candidate, reason="同"))
+        elif how == "candidate comes":
+            county.wishes(candidate, c.Merge(into=name, reason="同"))
+        else:
+            county.wishes(name, c.Accept())
+            later = county.now + timedelta(minutes=data.draw(st.integers(1, 60)))
+            county.wishes(name, c.Complete(text="好") if how == "complete" else c.Suspend(reason="等", until=later))
+
     @rule(data=st.data())
     def a_question_is_answered(self, data: st.DataObject) -> None:
         open_ones = sorted(name for name, one in self.county.incidents.items() if one.ask is not None)

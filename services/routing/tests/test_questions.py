@@ -244,3 +244,17 @@ def test_an_incident_that_others_hang_on_says_so_instead_of_merging(county: Coun
     county.done(incident, c.Group(children=(child,)))
     assert county.refused(incident, c.AnswerAsk(same=True)) == "not_possible"
     county.done(incident, c.AnswerAsk(same=False))
+
+
+def test_a_family_whose_one_dispatch_would_be_merged_into_a_finished_child_is_left_as_it_is(county: County) -> None:
+    parent, finished = county.arrives(matter="M04"), county.arrives()
+    county.done(finished, c.Accept())
+    county.done(parent, c.Group(children=(finished,)))
+    county.done(finished, c.Complete(text="好"))
+    county.passes(HOUR)
+    incident = county.arrives("meanwhile", finished, emergency=True, text="又断线了")
+    county.done(parent, c.Group(children=(incident,)))
+    assert county.refused(incident, c.AnswerAsk(same=True)) == "not_possible", "the unit's one dispatch is its own"
+    county.done(incident, c.Release())
+    county.done(incident, c.AnswerAsk(same=True))
+    assert (county[incident].merged_into, county[finished].state) == (finished, "dispatched")

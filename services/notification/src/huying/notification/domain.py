@@ -144,8 +144,8 @@ class Desk:
                     yield from _each(self._audience.holders("duty_officer", unit, village), "follow_up", {})
             case feed.IncidentAskedV1(until=until):
                 numbers = "、".join(one.number for one in event.named())
-                more = {"candidate": numbers, "until": self._wording.moment(until), "holds": view.state == "asked"}
-                yield from _each(self._audience.holders("dispatcher", unit, village), "asked", more)
+                question = {"candidate": numbers, "until": self._wording.moment(until), "holds": view.state == "asked"}
+                yield from _each(self._audience.holders("dispatcher", unit, village), "asked", question)
             case feed.IncidentReturnedV1(reason=reason, basis=basis):
                 more = {"reason": reason, "basis": basis or ""}
                 yield from _each(self._audience.holders("dispatcher", unit, village), "returned", more)
