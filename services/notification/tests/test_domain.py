@@ -133,6 +133,22 @@ def test_questions_and_returns_go_to_the_dispatchers(desk: Desk) -> None:
     assert pairs(told[4])[0] == ("unit:U04:duty_officer", "dispatched")
 
 
+@pytest.mark.parametrize(
+    ("danger", "word", "said"),
+    [({"clock_class": "emergency"}, "紧急", "立即处置"), ({"alarm": True}, "险情待核", "尽快核定")],
+)
+def test_a_danger_is_told_to_the_dispatchers_at_once_and_its_order_says_so(
+    desk: Desk, danger: dict[str, Any], word: str, said: str
+) -> None:
+    life = Life("A")
+    life.danger = danger
+    _, told = tell(desk, life.opened().dispatched())
+    assert pairs(told[0]) == [("unit:U22:dispatcher", "alarm")]
+    assert told[0][0].title == f"【{word}】N-A 路灯照明"
+    assert said in told[0][0].text
+    assert told[1][0].title == f"【{word}·派单】N-A 路灯照明"
+
+
 def test_a_place_without_a_village_has_no_grid_worker_to_tell(desk: Desk) -> None:
     life = Life("A", Place(address="某处")).opened(None).dispatched()
     _, told = tell(desk, life)

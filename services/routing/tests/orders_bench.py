@@ -37,14 +37,15 @@ def report(number: int, at: datetime | None = None, text: str = "路灯不亮", 
     )
 
 
-def screening(number: int, emergency: bool = False, matter: str = "M02") -> Screening:
+def screening(number: int, emergency: bool = False, matter: str = "M02", alarm: bool = False) -> Screening:
+    """Of an emergency, or with `alarm` of a danger too unsure for the emergency's clock."""
     return Screening(
         report_id=f"r{number}",
         matters=(RankedMatter(matter, 0.9),),
-        clock="public_service",
-        emergency=emergency,
-        emergency_confidence=0.9 if emergency else 0.0,
-        urgency="emergency" if emergency else "normal",
+        clock="emergency" if emergency else "public_service",
+        emergency=emergency or alarm,
+        emergency_confidence=0.9 if emergency else 0.1 if alarm else 0.0,
+        urgency="emergency" if emergency or alarm else "normal",
         places=(),
         circumstances=(),
         follow_up=False,
@@ -90,13 +91,14 @@ class County:
         emergency: bool = False,
         matter: str = "M02",
         at: datetime | None = None,
+        alarm: bool = False,
         **more: Any,
     ) -> str:
         """A report, received `at` or now; the id of its incident."""
         number = len(self.reports)
         coming = report(number, at or self.now, **more)
         verdict = Verdict(f"r{number}", band, target, 0.7, ())  # type: ignore[arg-type]
-        arrival = Arrival(coming, ref_of(coming), screening(number, emergency, matter), verdict)
+        arrival = Arrival(coming, ref_of(coming), screening(number, emergency, matter, alarm), verdict)
         scene = self.scene()
         self.reports[f"r{number}"] = ref_of(coming)
         decision = self.take(receive(arrival, scene, Cause(self.now, PACK.hash)))

@@ -1,15 +1,17 @@
 """The order's life: every step of the state table, its limits, and what a refusal says."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from orders_bench import PACK, START, TOWN, County
+from orders_bench import PACK, START, TOWN, County, screening
 
 from huying.contracts import commands as c
 from huying.contracts.incidents import State
 from huying.contracts.moves import MOVES, legal
 from huying.contracts.orders import IncidentExtensionDecidedV1
 from huying.contracts.places import Place
+from huying.routing.domain import classify
 
 HOUR = timedelta(hours=1)
 CENTRE = PACK.county.dispatch_centre
@@ -144,6 +146,44 @@ def test_a_new_problem_is_opened_and_dispatched_to_the_catalogues_unit(county: C
 
 def test_an_emergency_never_waits_for_an_answer(county: County) -> None:
     assert county[county.arrives("ask", county.arrives(), emergency=True)].state == "dispatched"
+
+
+@pytest.mark.parametrize(
+    ("clock", "alarm", "expected"),
+    [
+        ("public_service", False, ("public_service", False, False)),
+        ("public_service", True, ("public_service", True, True)),
+        ("emergency", True, ("emergency", False, False)),
+    ],
+)
+def test_the_class_is_the_clock_of_screening_and_an_alarm_below_it_is_to_be_confirmed(
+    clock: str, alarm: bool, expected: tuple[str, bool, bool]
+) -> None:
+    what = classify(replace(screening(0, alarm=alarm), clock=clock), PACK)
+    assert (what.clock_class, what.alarm, what.needs_confirmation) == expected
+    assert what.danger == alarm
+
+
+def test_an_alarm_below_the_clocks_limit_goes_out_at_once_on_its_matters_clock(county: County) -> None:
+    incident = county[county.arrives("ask", county.arrives(), alarm=True)]
+    assert incident.state == "dispatched"
+    assert (incident.classification.clock_class, incident.classification.alarm) == ("public_service", True)
+
+
+@pytest.mark.parametrize(
+    ("wish", "expected"),
+    [
+        (c.Confirm(clock_class="emergency"), ("emergency", False)),
+        (c.Confirm(clock_class="public_service"), ("public_service", False)),
+        (c.Confirm(matter="M04"), ("public_service", True)),
+    ],
+)
+def test_a_person_answers_an_alarm_by_naming_the_class(
+    county: County, wish: c.Confirm, expected: tuple[str, bool]
+) -> None:
+    what = county.done(county.arrives(alarm=True), wish).classification
+    assert (what.clock_class, what.alarm) == expected
+    assert what.needs_confirmation == what.alarm
 
 
 def test_a_question_nobody_answers_runs_out_and_dispatches_at_its_own_time(county: County) -> None:

@@ -52,7 +52,7 @@ class Line:
 def card(event: IncidentEvent) -> dict[str, Any]:
     """The feed's own part of an incident after a step."""
     view = event.incident
-    urgent = view.classification.clock_class == "emergency"
+    urgent = view.classification.danger
     changed: dict[str, Any] = {
         "version": event.incident_version,
         "jurisdiction": event.jurisdiction,

@@ -19,7 +19,7 @@ from huying.contracts.ratings import RatingInvitedV1, ReviewDueV1
 from huying.county import Pack
 
 from .audience import Audience, Recipient
-from .wording import KIND_ZH, Wording
+from .wording import KIND_ZH, Wording, danger_zh
 
 BACK = frozenset({"split", "restored"})
 """Ways to an incident of which the one that they came from has told the reporter already."""
@@ -127,9 +127,12 @@ class Desk:
         view, village = event.incident, event.incident.place.village_code
         unit = view.dispatch.unit if view.dispatch else None
         match event:
+            case feed.IncidentOpenedV1() if view.classification.danger:
+                yield from _each(self._audience.holders("dispatcher", unit, village), "alarm", _alarm(view, ""))
             case feed.IncidentDispatchedV1(dispatch=dispatch):
                 names = "、".join(self._unit(code) for code in dispatch.assisting)
                 more = {"assisting": names, "basis": dispatch.basis or dispatch.catalogue}
+                more["danger"] = danger_zh(view.classification)
                 yield from _each(self._audience.holders("duty_officer", dispatch.unit, village), "dispatched", more)
                 for code in dispatch.assisting:
                     told = {"unit": self._unit(code), "main_unit": dispatch.unit_name}
@@ -257,6 +260,11 @@ def place_zh(place: Place) -> str:
     """A place as people say it: town and village, else what the reporter wrote."""
     named = f"{place.town or ''}{place.village or ''}"
     return named or place.address or "地点待核实"
+
+
+def _alarm(view: IncidentView, reason: str) -> dict[str, Any]:
+    what = view.classification
+    return {"danger": danger_zh(what), "unsure": what.alarm, "reason": reason}
 
 
 def _reporters_after(reporters: tuple[Told, ...], event: IncidentEvent) -> tuple[Told, ...]:

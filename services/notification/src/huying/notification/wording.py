@@ -8,11 +8,13 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from huying.contracts.incidents import Classification
 from huying.county import Pack
 
 COMMON = ("number", "title", "matter", "place", "unit", "county")
 FIELDS: Mapping[str, tuple[str, ...]] = {
-    "dispatched": ("assisting", "basis"),
+    "dispatched": ("assisting", "basis", "danger"),
+    "alarm": ("danger", "unsure", "reason"),
     "assisting": ("main_unit",),
     "grid_dispatched": (),
     "reporter_progress": ("tracking",),
@@ -48,6 +50,11 @@ KIND_ZH = {
     "resolution": "办结",
     "adjudication": "裁决",
 }
+
+
+def danger_zh(what: Classification) -> str:
+    """An emergency, or an alarm that a person has still to confirm; empty when there is no danger."""
+    return "紧急" if what.clock_class == "emergency" else "险情待核" if what.alarm else ""
 
 
 class WordingError(ValueError):

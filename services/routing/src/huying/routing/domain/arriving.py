@@ -67,15 +67,20 @@ def reasons_of(verdict: Verdict) -> tuple[Reason, ...]:
 
 
 def classify(screening: Screening, pack: Pack) -> Classification:
-    """The matter that it is, the clock that it runs on, and whether a person should look at it."""
+    """The matter that it is, the clock that it runs on, and whether a person should look at it.
+
+    An alarm that is too unsure for the emergency's clock goes out at once all the same, and a person confirms it.
+    """
     top = screening.matters[0]
+    unsure = screening.emergency and screening.clock != "emergency"
     return Classification.model_construct(
         matter=top.code,
         matter_name=pack.matter(top.code).name_zh,
-        clock_class=cast("ClockClass", "emergency" if screening.emergency else screening.clock),
+        clock_class=cast("ClockClass", screening.clock),
         confidence=min(1.0, max(0.0, float(top.confidence))),
         circumstances=screening.circumstances,
-        needs_confirmation=screening.needs_person,
+        needs_confirmation=screening.needs_person or unsure,
+        alarm=unsure,
     )
 
 

@@ -124,12 +124,15 @@ def confirm(turn: Turn, incident: Incident, action: Confirm) -> Refusal | None:
     clock = action.clock_class or before.clock_class
     if action.matter not in (None, before.matter) and action.clock_class is None and clock != "emergency":
         clock = matter.clock
+    unsure = before.alarm and action.clock_class is None  # a class that a person names answers the alarm
     what = Classification(
         matter=matter.code,
         matter_name=matter.name_zh,
         clock_class=clock,
         confidence=1.0,
         circumstances=before.circumstances if action.circumstances is None else action.circumstances,
+        needs_confirmation=unsure,
+        alarm=unsure,
     )
     current = turn.take(steps.confirmed(incident, turn.cause, what, where, action.reason))
     if current.state not in ACTIVE | {"covered"}:
