@@ -149,6 +149,54 @@ def test_a_danger_is_told_to_the_dispatchers_at_once_and_its_order_says_so(
     assert told[1][0].title == f"【{word}·派单】N-A 路灯照明"
 
 
+def raised(kind: Any, before: dict[str, Any], after: dict[str, Any], **facts: Any) -> Life:
+    """An order that a report or a person makes dangerous."""
+    life = Life("A").opened().dispatched()
+    known = life.steps[-1].incident.classification
+    life.danger = after
+    return life.beside(kind, before=known.model_copy(update=before), **facts)
+
+
+@pytest.mark.parametrize("after", [{"clock_class": "emergency"}, {"alarm": True}])
+def test_a_unit_that_has_the_order_hears_at_once_that_it_became_dangerous(desk: Desk, after: dict[str, Any]) -> None:
+    _, told = tell(desk, raised(orders.IncidentAlarmedV1, {}, after, reason="新并入的诉求反映有险情"))
+    assert pairs(told[-1]) == [
+        ("unit:U02:duty_officer", "alarm"),
+        ("unit:U02:leader", "alarm"),
+        (GRID, "alarm"),
+        ("unit:U22:dispatcher", "alarm"),
+    ]
+    assert "新并入的诉求反映有险情" in told[-1][0].text
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "heard"),
+    [
+        ({}, {"clock_class": "emergency"}, True),
+        ({"alarm": True}, {"clock_class": "emergency"}, True),
+        ({"alarm": True}, {"alarm": True}, False),
+        ({"clock_class": "emergency"}, {"clock_class": "emergency"}, False),
+        ({"clock_class": "emergency"}, {}, False),
+    ],
+)
+def test_a_confirmation_is_told_as_an_alarm_where_it_makes_an_emergency(
+    desk: Desk, before: dict[str, Any], after: dict[str, Any], heard: bool
+) -> None:
+    _, told = tell(desk, raised(orders.IncidentConfirmedV1, before, after))
+    assert (("unit:U02:duty_officer", "alarm") in pairs(told[-1])) == heard
+    assert heard == bool(told[-1])
+
+
+def test_a_held_incident_that_becomes_dangerous_is_told_to_the_dispatchers_and_then_to_its_unit(desk: Desk) -> None:
+    life = Life("A").opened().asked()
+    before = life.steps[-1].incident.classification
+    life.danger = {"clock_class": "emergency"}
+    life.beside(orders.IncidentAlarmedV1, "asked", before=before, reason="有险情").dispatched()
+    _, told = tell(desk, life)
+    assert pairs(told[2]) == [("unit:U22:dispatcher", "alarm")]
+    assert told[3][0].title == "【紧急·派单】N-A 路灯照明"
+
+
 def test_a_place_without_a_village_has_no_grid_worker_to_tell(desk: Desk) -> None:
     life = Life("A", Place(address="某处")).opened(None).dispatched()
     _, told = tell(desk, life)

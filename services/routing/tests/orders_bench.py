@@ -10,7 +10,7 @@ from huying.contracts.incidents import IncidentEvent, ReportRef
 from huying.contracts.places import Place
 from huying.contracts.reports import ReportAcceptedV1, ReporterRef
 from huying.county import load
-from huying.routing.domain import Arrival, Catalogue, Decision, Scene, obey, receive, ref_of, wake, wakes_at
+from huying.routing.domain import Arrival, Catalogue, Decision, Scene, facts_of, obey, receive, ref_of, wake, wakes_at
 from huying.routing.incident import Cause, Incident
 from huying.routing.judgement import RankedMatter, Screening, Verdict
 
@@ -67,11 +67,19 @@ class County:
         self.catalogue = Catalogue(PACK)
         self.opened = 0
         self.commands = 0
+        self.evidence: dict[str, Screening] = {}
+        """What judgement says of reports that a split moves."""
 
     def scene(self) -> Scene:
         floods = [name for name, one in self.incidents.items() if one.course.flood is not None]
+        evidence = {name: (facts_of(report(int(name[1:]))), said) for name, said in self.evidence.items()}
         return Scene(
-            self.incidents, self.catalogue, self.reports, {}, f"260302-{self.opened + 1:05d}", tuple(sorted(floods))
+            self.incidents,
+            self.catalogue,
+            self.reports,
+            evidence,
+            f"260302-{self.opened + 1:05d}",
+            tuple(sorted(floods)),
         )
 
     def take(self, decision: Decision) -> Decision:
@@ -92,13 +100,14 @@ class County:
         matter: str = "M02",
         at: datetime | None = None,
         alarm: bool = False,
+        own: Screening | None = None,
         **more: Any,
     ) -> str:
-        """A report, received `at` or now; the id of its incident."""
+        """A report, received `at` or now; the id of its incident. `own` is what its words alone say."""
         number = len(self.reports)
         coming = report(number, at or self.now, **more)
         verdict = Verdict(f"r{number}", band, target, 0.7, ())  # type: ignore[arg-type]
-        arrival = Arrival(coming, ref_of(coming), screening(number, emergency, matter, alarm), verdict)
+        arrival = Arrival(coming, ref_of(coming), screening(number, emergency, matter, alarm), verdict, own)
         scene = self.scene()
         self.reports[f"r{number}"] = ref_of(coming)
         decision = self.take(receive(arrival, scene, Cause(self.now, PACK.hash)))

@@ -10,8 +10,8 @@ from orders_bench import PACK, County
 from huying.contracts import commands as c
 from huying.contracts.incidents import IncidentOpenedV1, IncidentReportJoinedV1
 from huying.contracts.moves import ACTIVE, MOVES, OPEN, legal
-from huying.contracts.orders import IncidentRuledV1
-from huying.routing.domain.regrouping import since_of
+from huying.contracts.orders import IncidentConfirmedV1, IncidentRuledV1
+from huying.routing.incident import since_of
 
 UNITS = st.sampled_from(["U02", "U04", "U05", "T01"])
 HOURS = st.integers(-2, 60)
@@ -26,24 +26,27 @@ class OrdersLife(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         self.county = County()
-        self.checked = 0
+        self.checked = self.looked = 0
         self.active: dict[str, set[str]] = {}
         self.versions: dict[str, int] = {}
         self.anchors: dict[str, datetime] = {}
+        self.classes: dict[str, str] = {}
 
     def some(self, data: st.DataObject) -> str:
         return data.draw(st.sampled_from(sorted(self.county.incidents)))
 
     @rule(
         band=st.sampled_from(["merge", "ask", "new"]),
-        emergency=st.booleans(),
+        danger=st.sampled_from(["none", "alarm", "emergency"]),
         matter=st.sampled_from(["M02", "M04", "M20", "M23"]),
         text=st.sampled_from(["路灯不亮", "路灯还是不亮", "感谢，修好了"]),
         data=st.data(),
     )
-    def a_report_arrives(self, band: str, emergency: bool, matter: str, text: str, data: st.DataObject) -> None:
+    def a_report_arrives(self, band: str, danger: str, matter: str, text: str, data: st.DataObject) -> None:
         target = self.some(data) if self.county.incidents else None
-        joined = self.county[self.county.arrives(band if target else "new", target, emergency, matter, text=text)]
+        told = {"emergency": danger == "emergency", "alarm": danger == "alarm"}
+        joined = self.county[self.county.arrives(band if target else "new", target, matter=matter, text=text, **told)]
+        assert joined.classification.danger or danger == "none" or joined.state not in OPEN
         assert joined.state in OPEN or "感谢" in text or joined.completed_at == self.county.now
 
     @rule(contact=st.booleans(), emergency=st.booleans(), data=st.data())
@@ -119,7 +122,10 @@ class OrdersLife(RuleBasedStateMachine):
             "return": c.Return(reason="错", suggested_unit=unit),
             "complete": c.Complete(text="好", with_covered=data.draw(st.booleans())),
             "answer_ask": c.AnswerAsk(same=data.draw(st.booleans())),
-            "confirm": c.Confirm(matter=data.draw(st.sampled_from(["M02", "M04", "M23", None]))),
+            "confirm": c.Confirm(
+                matter=data.draw(st.sampled_from(["M02", "M04", "M23", None])),
+                clock_class=data.draw(st.sampled_from(["emergency", "other", None])),
+            ),
             "assign": c.Assign(unit=unit, reason="更合适"),
             "rule": c.Rule(unit=unit, basis="纪要", scope=data.draw(st.sampled_from(["town", "county", "once"]))),
             "escalate": c.Escalate(reason="难"),
@@ -206,6 +212,17 @@ class OrdersLife(RuleBasedStateMachine):
             assert earliest is None or since_of(incident) <= earliest
             opened = self.anchors.setdefault(incident.id, incident.opened_at)
             assert incident.opened_at == opened
+
+    @invariant()
+    def no_question_holds_a_danger_and_only_a_person_takes_an_emergency_back(self) -> None:
+        for incident in self.county.incidents.values():
+            assert incident.state != "asked" or not incident.classification.danger
+        for event in self.county.log[self.looked :]:
+            now = event.incident.classification.clock_class
+            fell = self.classes.get(event.incident_id) == "emergency" != now
+            assert not fell or isinstance(event, IncidentConfirmedV1)
+            self.classes[event.incident_id] = now
+        self.looked = len(self.county.log)
 
     @invariant()
     def every_ruling_is_the_next_version_of_the_catalogue(self) -> None:

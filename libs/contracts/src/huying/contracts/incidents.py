@@ -150,11 +150,11 @@ class IncidentAskedV1(IncidentEvent):
 
 
 class IncidentAskAnsweredV1(IncidentEvent):
-    """The question is closed: by a person, or because its time ran out."""
+    """The question is closed: by a person, because its time ran out, or because a danger does not wait for it."""
 
     TYPE: ClassVar[str] = "cn.huying.incident.ask-answered.v1"
     candidate: Identifier
-    answer: Literal["same", "different", "expired"]
+    answer: Literal["same", "different", "expired", "danger"]
 
 
 class IncidentReportJoinedV1(IncidentEvent):

@@ -17,6 +17,14 @@ class IncidentConfirmedV1(IncidentEvent):
     reason: str | None = None
 
 
+class IncidentAlarmedV1(IncidentEvent):
+    """Something that joined tells of a danger: the stricter class counts from now on; what it was before."""
+
+    TYPE: ClassVar[str] = "cn.huying.incident.alarmed.v1"
+    before: Classification
+    reason: str
+
+
 class IncidentWithdrawnV1(IncidentEvent):
     """The unit does not have it any more (撤回): it was merged, covered, assigned or ruled elsewhere."""
 
@@ -89,6 +97,7 @@ class IncidentResumedV1(IncidentEvent):
 
     TYPE: ClassVar[str] = "cn.huying.incident.resumed.v1"
     expired: bool = False
+    reason: str | None = None
 
 
 class IncidentExtensionRequestedV1(IncidentEvent):
@@ -185,6 +194,7 @@ class IncidentFloodClosedV1(IncidentEvent):
 
 EVENTS: tuple[type[IncidentEvent], ...] = (
     IncidentConfirmedV1,
+    IncidentAlarmedV1,
     IncidentWithdrawnV1,
     IncidentRuledV1,
     IncidentEscalatedV1,

@@ -33,7 +33,7 @@ def _taught(event: IncidentEvent, first: dict[str, str]) -> Iterable[Label]:
         first[event.incident_id] = event.report.report_id
     elif isinstance(event, TEACHING):
         return event.labels
-    elif isinstance(event, feed.IncidentAskAnsweredV1) and event.answer != "expired":
+    elif isinstance(event, feed.IncidentAskAnsweredV1) and event.answer in {"same", "different"}:
         one, other = first.get(event.incident_id), first.get(event.candidate)
         if one is not None and other is not None:
             return (Label(one=one, other=other, same=event.answer == "same"),)

@@ -29,7 +29,12 @@ HOW = {
     "split": "拆分转来",
     "restored": "撤销合并转回",
 }
-ANSWERS = {"same": "是同一件事", "different": "不是同一件事", "expired": "到时无人研判，单独派单"}
+ANSWERS = {
+    "same": "是同一件事",
+    "different": "不是同一件事",
+    "expired": "到时无人研判，单独派单",
+    "danger": "有险情，不再等研判，单独派单",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,9 @@ def aside(event: IncidentEvent, names: Names) -> Said | None:
             what = event.incident.classification
             moved = f"（原为{before.matter_name}）" if before.matter != what.matter else ""
             return "核定", f"{what.matter_name}{moved} · {CLASSES[what.clock_class]}", event.reason or ""
+        case orders.IncidentAlarmedV1():
+            what = event.incident.classification
+            return "险情", f"{'待核定' if what.alarm else CLASSES[what.clock_class]}：{event.reason}", ""
         case orders.IncidentWithdrawnV1():
             return "撤回", f"{event.dispatch.unit_name}不再主责：{event.reason}", ""
         case orders.IncidentRuledV1(rule=rule):
@@ -46,7 +49,7 @@ def _paused(event: IncidentEvent) -> Said | None:
         case orders.IncidentSuspendedV1():
             return "挂起", f"{event.reason}，最晚到 {exact(event.until)}", ""
         case orders.IncidentResumedV1():
-            return "恢复办理", "挂起到期，自动恢复" if event.expired else "恢复办理", ""
+            return "恢复办理", "挂起到期，自动恢复" if event.expired else "恢复办理", event.reason or ""
         case orders.IncidentExtensionRequestedV1(request=request):
             return "申请延期", f"申请延到 {exact(request.until)}：{request.reason}", ""
         case orders.IncidentExtensionDecidedV1(granted=True):

@@ -163,6 +163,10 @@ class Desk:
         unit = event.incident.dispatch.unit if event.incident.dispatch else None
         officers = self._audience.holders("duty_officer", unit, village)
         match event:
+            case orders.IncidentAlarmedV1() | orders.IncidentConfirmedV1() if _raised(event):
+                roles = ("duty_officer", "leader", "grid_worker", "dispatcher") if unit else ("dispatcher",)
+                more = _alarm(event.incident, event.reason or "")
+                yield from _each(self._audience.of(roles, unit, village), "alarm", more)
             case orders.IncidentWithdrawnV1(dispatch=dispatch, reason=reason):
                 more = {"reason": reason, "unit": dispatch.unit_name}
                 yield from _each(self._audience.holders("duty_officer", dispatch.unit, village), "withdrawn", more)
@@ -260,6 +264,12 @@ def place_zh(place: Place) -> str:
     """A place as people say it: town and village, else what the reporter wrote."""
     named = f"{place.town or ''}{place.village or ''}"
     return named or place.address or "地点待核实"
+
+
+def _raised(event: orders.IncidentAlarmedV1 | orders.IncidentConfirmedV1) -> bool:
+    """Whether the step makes an emergency of it, or an alarm of what was none."""
+    now, before = event.incident.classification, event.before
+    return now.danger and (now.clock_class, now.alarm) != (before.clock_class, before.alarm)
 
 
 def _alarm(view: IncidentView, reason: str) -> dict[str, Any]:

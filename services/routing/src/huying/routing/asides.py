@@ -85,12 +85,12 @@ def suspended(incident: Incident, cause: Cause, action: Suspend) -> Step:
     return step(incident, cause, orders.IncidentSuspendedV1, changes, **facts)
 
 
-def resumed(incident: Incident, cause: Cause, expired: bool) -> Step:
+def resumed(incident: Incident, cause: Cause, *, expired: bool = False, reason: str | None = None) -> Step:
     """It goes on where it was."""
     pause = incident.course.suspension
     assert pause is not None
     changes = {"state": pause.state, "course": incident.changed(suspension=None)}
-    return step(incident, cause, orders.IncidentResumedV1, changes, expired=expired)
+    return step(incident, cause, orders.IncidentResumedV1, changes, expired=expired, reason=reason)
 
 
 def extension_requested(incident: Incident, cause: Cause, action: RequestExtension) -> Step:

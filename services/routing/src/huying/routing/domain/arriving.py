@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from huying.contracts.identity import incident_id
 from huying.contracts.incidents import Classification, ClockClass, Reason, ReportRef
+from huying.contracts.moves import OPEN
 from huying.contracts.places import Place
 from huying.contracts.reports import ReportAcceptedV1
 from huying.county import Pack
@@ -15,11 +16,13 @@ from .. import steps
 from ..incident import Ask, Cause, Incident
 from ..judgement import ReportFacts, Screening, Verdict
 from .afterwards import host, successor
+from .danger import heed
 from .families import settle
 from .turn import Decision, Scene, Turn
 
 SECONDARY = 3
 """How many reasons travel with an event: what a dispatcher reads at a glance."""
+TOLD = "新并入的诉求反映有险情"
 
 
 def facts_of(report: ReportAcceptedV1) -> ReportFacts:
@@ -107,6 +110,8 @@ class Arrival:
     ref: ReportRef
     screening: Screening
     verdict: Verdict
+    own: Screening | None = None
+    """What its words alone say; `screening` where absent. An incident's danger is no news to that incident."""
 
 
 def receive(arrival: Arrival, scene: Scene, cause: Cause) -> Decision:
@@ -118,8 +123,8 @@ def receive(arrival: Arrival, scene: Scene, cause: Cause) -> Decision:
     decision, report = turn.decision, arrival.report
     ref, reasons = arrival.ref, reasons_of(verdict)
     target, screening, back_of = turn.surviving(verdict.incident_id), arrival.screening, verdict.recurrence_of
+    cleared = report.device is not None and report.device.state == "cleared"
     if verdict.band == "merge" and target is not None and target.state == "completed":
-        cleared = report.device is not None and report.device.state == "cleared"
         finished = target
         target = host(turn, finished, ref, cleared=cleared, emergency=screening.emergency)
         if target is None:
@@ -131,6 +136,8 @@ def receive(arrival: Arrival, scene: Scene, cause: Cause) -> Decision:
         joined = turn.take(steps.joined(target, cause, ref, how, verdict.score, reasons))
         decision.joins.append((ref.report_id, joined.id))
         decision.merges += 1
+        if joined.state in OPEN and not cleared:
+            heed(turn, joined, classify(arrival.own or screening, pack), TOLD)
         return decision
     fresh = Incident(
         id=incident_id(ref.report_id),
@@ -151,7 +158,7 @@ def receive(arrival: Arrival, scene: Scene, cause: Cause) -> Decision:
     current = turn.take(steps.opened(fresh, cause, ref, reasons))
     decision.opened.append(current.id)
     decision.joins.append((ref.report_id, current.id))
-    if verdict.band == "ask" and target is not None and not screening.emergency:
+    if verdict.band == "ask" and target is not None and not current.classification.danger:
         hold = pack.correlation_rule(current.classification.matter).ask_hold_minutes
         ask = Ask(target.id, target.number, verdict.score, cause.at + timedelta(minutes=hold), reasons)
         turn.take(steps.asked(current, cause, ask))

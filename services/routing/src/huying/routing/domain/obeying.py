@@ -86,7 +86,7 @@ def _beside(turn: Turn, incident: Incident, wish: commands.Action) -> Refusal | 
         case commands.Suspend():
             return asking.suspend(turn, incident, wish)
         case commands.Resume():
-            turn.take(asides.resumed(incident, turn.cause, expired=False))
+            turn.take(asides.resumed(incident, turn.cause))
         case commands.RequestExtension():
             return asking.request_extension(turn, incident, wish)
         case commands.ApproveExtension():

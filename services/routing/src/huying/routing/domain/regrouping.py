@@ -14,11 +14,14 @@ from huying.contracts.incidents import ReportRef
 from huying.contracts.moves import ACTIVE, OPEN
 
 from .. import steps
-from ..incident import PLAIN, Incident
+from ..incident import PLAIN, Incident, emergency_since, since_of
 from .afterwards import answered_host
 from .arriving import classify, locate, place_of
+from .danger import heed, stricter
 from .families import leave, place, settle, tied
 from .turn import Refusal, Turn, impossible
+
+JOINED = "并入的事件反映有险情"
 
 
 def answer(turn: Turn, incident: Incident, same: bool) -> None:
@@ -35,7 +38,9 @@ def answer(turn: Turn, incident: Incident, same: bool) -> None:
         target = answered_host(turn, target, leaving)
     turn.take(steps.merged(current, turn.cause, target.id, None, ()))
     since = min(since_of(current), since_of(target))
-    _bring(turn, target, leaving, "answered", since if since != since_of(target) else None, ask.score)
+    urgent = _emergency_since(current, target)
+    target = _bring(turn, target, leaving, "answered", since if since != since_of(target) else None, ask.score, urgent)
+    heed(turn, target, current.classification, JOINED, urgent)
     turn.decision.merges += len(leaving)
     turn.decision.regrouped |= {current.id, target.id}
 
@@ -56,6 +61,7 @@ def merge(turn: Turn, incident: Incident, action: Merge) -> Refusal | None:
     leaving, staying = _reports(turn, incident), _reports(turn, target)
     earliest = min(report.received_at for report in (*leaving, *staying))
     since = min(since_of(incident), since_of(target), earliest)
+    urgent, told = _emergency_since(incident, target), incident.classification
     labels = [Label(one=report.report_id, other=staying[0].report_id, same=True) for report in leaving]
     leave(turn, incident)
     if incident.state in ACTIVE:
@@ -63,7 +69,8 @@ def merge(turn: Turn, incident: Incident, action: Merge) -> Refusal | None:
     turn.take(steps.merged(incident, turn.cause, target.id, action.reason, labels))
     target = turn.get(target.id)
     assert target is not None
-    _bring(turn, target, leaving, "person", since if since != since_of(target) else None)
+    target = _bring(turn, target, leaving, "person", since if since != since_of(target) else None, urgent=urgent)
+    heed(turn, target, told, JOINED, urgent)
     turn.decision.merges += len(leaving)
     turn.decision.regrouped |= {incident.id, target.id}
     return None
@@ -86,6 +93,8 @@ def split(turn: Turn, incident: Incident, action: Split) -> Refusal | None:
         facts, screening = turn.scene.evidence[first.report_id]
         pack = turn.catalogue.pack
         what, where = classify(screening, pack), locate(place_of(facts, pack), screening, pack)
+        for name in (report.report_id for report in leaving[1:] if report.report_id in turn.scene.evidence):
+            what = stricter(what, classify(turn.scene.evidence[name][1], pack))
     fresh = Incident(
         id=split_incident_id(turn.cause.command_id),
         version=0,
@@ -137,9 +146,10 @@ def undo(turn: Turn, incident: Incident, action: UndoMerge) -> Refusal | None:
     return None
 
 
-def since_of(incident: Incident) -> datetime:
-    """Where its citizen's clocks start."""
-    return incident.course.citizen_since or incident.opened_at
+def _emergency_since(*incidents: Incident) -> datetime | None:
+    """Where the clocks of an emergency start when these are one: at the first of those that are emergencies."""
+    starts = [emergency_since(one) for one in incidents if one.classification.clock_class == "emergency"]
+    return min(starts, default=None)
 
 
 def _reports(turn: Turn, incident: Incident) -> list[ReportRef]:
@@ -171,10 +181,11 @@ def _bring(
     how: steps.How,
     since: datetime | None = None,
     score: float = 1.0,
+    urgent: datetime | None = None,
 ) -> Incident:
     for report in coming:
         moved = steps.numbered(report)
-        target = turn.take(steps.joined(target, turn.cause, moved, how, score, (), since))
+        target = turn.take(steps.joined(target, turn.cause, moved, how, score, (), since, urgent))
         turn.decision.moved[report.report_id] = moved
         turn.decision.joins.append((report.report_id, target.id))
     return target

@@ -11,6 +11,7 @@ from huying.county import Duty
 
 from .. import asides, steps
 from ..incident import Incident
+from .danger import waiting_ends
 from .families import follow, followers, place
 from .turn import Refusal, Turn, impossible
 
@@ -134,8 +135,8 @@ def confirm(turn: Turn, incident: Incident, action: Confirm) -> Refusal | None:
         needs_confirmation=unsure,
         alarm=unsure,
     )
-    current = turn.take(steps.confirmed(incident, turn.cause, what, where, action.reason))
-    if current.state not in ACTIVE | {"covered"}:
+    current = waiting_ends(turn, turn.take(steps.confirmed(incident, turn.cause, what, where, action.reason)))
+    if incident.state == "asked" or current.state not in ACTIVE | {"covered"}:
         return None
     was, duty = turn.catalogue.duty(before, spot), turn.catalogue.duty(what, where)
     if duty.main in (was.main, current.unit) or current.unit != was.main:
