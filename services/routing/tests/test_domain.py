@@ -123,19 +123,61 @@ def test_a_move_outside_the_table_is_declined_with_the_state_and_the_legal_ones(
 def test_a_role_that_the_table_does_not_name_is_refused(county: County, role: c.Role, wish: c.Action) -> None:
     state = sorted(MOVES[wish.kind].states)[0]
     incident = in_state(county, state)
-    declined = county.wishes(incident, wish, role, county[incident].unit).declined
+    unit = county[incident].unit
+    declined = county.wishes(incident, wish, role, None if role == "leader" else unit).declined
     forbidden = declined is not None and declined.reason == "not_allowed"
-    assert forbidden == (role not in MOVES[wish.kind].roles or (role == "unit" and county[incident].unit is None))
+    assert forbidden == (role not in MOVES[wish.kind].roles or (role == "unit" and unit is None))
+
+
+@pytest.mark.parametrize("wish", WISHES, ids=[wish.kind for wish in WISHES])
+def test_the_head_of_a_unit_may_what_the_unit_may_and_nothing_of_the_centre(county: County, wish: c.Action) -> None:
+    incident = in_state(county, sorted(MOVES[wish.kind].states)[0])
+    unit = county[incident].unit or "U02"
+
+    if "unit" not in MOVES[wish.kind].roles:
+        declined = county.wishes(incident, wish, "leader", unit).declined
+        assert declined is not None
+        assert declined.reason == "not_allowed"
+        assert "单位负责人" in declined.message
+    else:
+        assert county.refused(incident, wish, "leader", "U13") == "not_allowed", "it is another's"
+        declined = county.wishes(incident, wish, "leader", unit).declined
+        assert declined is None or declined.reason != "not_allowed"
 
 
 @pytest.mark.parametrize(
     ("role", "unit", "reason"),
-    [("unit", "U05", "not_allowed"), ("unit", "U02", None), ("leader", None, None)],
+    [
+        ("unit", "U05", "not_allowed"),
+        ("unit", "U02", None),
+        ("leader", None, None),
+        ("leader", "U02", None),
+        ("leader", "U05", "not_allowed"),
+    ],
 )
-def test_only_the_responsible_unit_or_the_centre_may_accept(
+def test_only_the_responsible_unit_its_head_or_the_centre_may_accept(
     county: County, role: str, unit: str | None, reason: str | None
 ) -> None:
     declined = county.wishes(county.arrives(), c.Accept(), role, unit).declined
+    assert (declined.reason if declined else None) == reason
+
+
+def test_the_head_of_a_unit_does_not_rule_on_its_own_case_nor_grant_its_own_time(county: County) -> None:
+    case = adjudicating(county)
+    assert county.refused(case, c.Rule(unit="U05", basis="纪要"), "leader", "U02") == "not_allowed"
+    order = accepted(county)
+    county.done(order, c.RequestExtension(until=START + 90 * HOUR, reason="等"), "leader", "U02")
+    assert county.refused(order, c.ApproveExtension(), "leader", "U02") == "not_allowed"
+    assert county.done(order, c.ApproveExtension(), "leader").course.extensions == 1
+
+
+@pytest.mark.parametrize(
+    ("unit", "reason"), [("T01", None), ("T02", "not_allowed"), (None, "not_allowed"), ("U02", None)]
+)
+def test_a_grid_worker_whistles_in_their_own_town(county: County, unit: str | None, reason: str | None) -> None:
+    whistle = c.BlowWhistle(units=("U05", "U09"), meet_at="村口", reason="线杆要倒")
+    assert PACK.town_unit(TOWN).code == "T01"  # type: ignore[union-attr]
+    declined = county.wishes(county.arrives(), whistle, "grid_worker", unit).declined
     assert (declined.reason if declined else None) == reason
 
 
@@ -250,7 +292,7 @@ def test_what_a_town_cannot_do_goes_to_the_county_and_the_town_assists(county: C
 def test_a_whistle_calls_units_to_one_place_and_the_main_unit_stays(county: County) -> None:
     incident = accepted(county)
     called = county.done(
-        incident, c.BlowWhistle(units=("U05", "U09"), meet_at="村口", reason="线杆要倒"), "grid_worker"
+        incident, c.BlowWhistle(units=("U05", "U09"), meet_at="村口", reason="线杆要倒"), "grid_worker", "T01"
     )
     assert called.dispatch is not None
     assert (called.unit, set(called.dispatch.assisting) >= {"U05", "U09"}) == ("U02", True)

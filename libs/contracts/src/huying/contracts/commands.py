@@ -23,6 +23,11 @@ class Actor(Value):
     role: Role
     unit: Code | None = None
 
+    @property
+    def standing(self) -> Role:
+        """The role whose rights they have: the head of a unit (单位负责人) has the unit's, never the dispatch centre's."""
+        return "unit" if self.role == "leader" and self.unit is not None else self.role
+
 
 class Accept(Value):
     """The unit takes the order (签收)."""

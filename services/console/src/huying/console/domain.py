@@ -242,9 +242,11 @@ def allowed(document: Mapping[str, Any], actor: Actor) -> tuple[str, ...]:
         "close_flood": "flood" in course,
         "split": view["report_count"] > 1,
     }
-    moves = legal(document["state"])
+    unit, here = dispatch.get("unit"), actor.unit  # whose town it is, routing knows
     return tuple(
-        kind for kind in moves if there.get(kind, True) and permitted(kind, actor, dispatch.get("unit"), called)
+        kind
+        for kind in legal(document["state"])
+        if there.get(kind, True) and permitted(kind, actor, unit, called, here)
     )
 
 

@@ -30,7 +30,7 @@ class TriagePage:
     @property
     def may(self) -> bool:
         """Whether this person answers questions."""
-        return self.desk.who.role in {"dispatcher", "leader"}
+        return self.desk.who.actor.standing in {"dispatcher", "leader"}
 
     def draw(self) -> None:
         """The page's parts, still empty."""
