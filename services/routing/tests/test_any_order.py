@@ -94,8 +94,8 @@ class OrdersLife(RuleBasedStateMachine):
         waiting = sorted(name for name, one in self.county.incidents.items() if one.state in MOVES["return"].states)
         if waiting:
             name = data.draw(st.sampled_from(waiting))
-            self.county.wishes(name, c.Return(reason="错", suggested_unit=data.draw(UNITS)))
-            self.county.wishes(name, c.Return(reason="错"))
+            self.county.wishes(name, c.Return(reason="错", basis="职责清单", suggested_unit=data.draw(UNITS)))
+            self.county.wishes(name, c.Return(reason="错", basis="职责清单"))
             self.county.wishes(name, self.wish("rule", name, data))
 
     def legal(self, name: str) -> list[str]:
@@ -119,7 +119,7 @@ class OrdersLife(RuleBasedStateMachine):
         made: dict[str, c.Action] = {
             "accept": c.Accept(),
             "contact": c.Contact(),
-            "return": c.Return(reason="错", suggested_unit=unit),
+            "return": c.Return(reason="错", basis=data.draw(st.sampled_from(["职责清单", None])), suggested_unit=unit),
             "complete": c.Complete(text="好", with_covered=data.draw(st.booleans())),
             "answer_ask": c.AnswerAsk(same=data.draw(st.booleans())),
             "confirm": c.Confirm(

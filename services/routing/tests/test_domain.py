@@ -31,7 +31,7 @@ def accepted(county: County, matter: str = "M02") -> str:
 def adjudicating(county: County) -> str:
     incident = county.arrives()
     for _ in range(2):
-        county.done(incident, c.Return(reason="不归我们管", suggested_unit="U05"))
+        county.done(incident, c.Return(reason="不归我们管", basis="职责清单", suggested_unit="U05"))
     return incident
 
 
@@ -63,7 +63,7 @@ def in_state(county: County, state: State) -> str:
 WISHES: tuple[c.Action, ...] = (
     c.Accept(),
     c.Contact(),
-    c.Return(reason="错"),
+    c.Return(reason="错", basis="职责清单"),
     c.Complete(text="好"),
     c.AnswerAsk(same=False),
     c.Confirm(),
@@ -244,15 +244,15 @@ def test_a_command_on_old_news_is_declined_with_the_current_version(county: Coun
 
 def test_the_second_return_waits_for_a_ruling_which_becomes_a_version_of_the_catalogue(county: County) -> None:
     incident = county.arrives()
-    assert county.done(incident, c.Return(reason="不归我们管", suggested_unit="U05")).unit == "U05"
-    waiting = county.done(incident, c.Return(reason="也不归我们管"))
+    assert county.done(incident, c.Return(reason="不归我们管", basis="职责清单", suggested_unit="U05")).unit == "U05"
+    waiting = county.done(incident, c.Return(reason="也不归我们管", basis="职责清单"))
     assert (waiting.state, waiting.dispatch, waiting.course.waiting_since) == ("adjudicating", None, START)
     ruled = county.done(incident, c.Rule(unit="U09", basis="会议纪要一号", scope="town"))
     assert (ruled.state, ruled.unit, ruled.course.waiting_since) == ("dispatched", "U09", None)
     assert ruled.dispatch is not None
     listed = PACK.county.catalogue_version
     assert (ruled.dispatch.catalogue, ruled.dispatch.basis) == (f"{listed}+1", "会议纪要一号")
-    assert county.refused(incident, c.Return(reason="还是不归")) == "return_limit"
+    assert county.refused(incident, c.Return(reason="还是不归", basis="职责清单")) == "return_limit"
     later = county[county.arrives()]
     assert later.dispatch is not None
     assert (later.unit, later.dispatch.catalogue) == ("U09", f"{listed}+1")
@@ -265,7 +265,7 @@ def test_a_ruling_holds_as_far_as_it_was_meant_and_a_later_one_takes_its_place(c
     assert county.catalogue.duty(what, elsewhere).main == "U02"
     second = county.arrives()
     for _ in range(2):
-        county.done(second, c.Return(reason="错"))
+        county.done(second, c.Return(reason="错", basis="职责清单"))
     county.done(second, c.Rule(unit="U11", basis="二", scope="town"))
     assert county.catalogue.duty(what, Place(town_code=TOWN)).main == "U11"
     third = adjudicating(county)
@@ -357,3 +357,37 @@ def test_confirming_another_matter_moves_it_to_that_matters_unit_unless_a_person
     county.done(placed, c.Assign(unit="U09", reason="更合适"))
     assert county.done(placed, c.Confirm(matter="M04")).unit == "U09"
     assert county.refused(placed, c.Confirm(place=Place(village_code="nowhere"))) == "not_possible"
+
+
+def test_a_return_without_its_ground_is_declined_by_the_fields_name_and_changes_nothing(county: County) -> None:
+    incident = county.arrives()
+    for basis in (None, "", "  "):
+        declined = county.wishes(incident, c.Return(reason="不归我们管", basis=basis), "unit", "U02").declined
+        assert declined is not None
+        assert declined.reason == "not_possible"
+        assert "basis" in declined.message
+    assert county[incident].returns == 0
+    county.done(incident, c.Return(reason="不归我们管", basis="职责清单第三条"), "unit", "U02")
+    assert county[incident].returns == 1
+
+
+def test_why_a_person_did_it_travels_with_the_step(county: County) -> None:
+    def told(incident: str, wish: c.Action) -> list[str]:
+        before = len(county.log)
+        county.done(incident, wish)
+        return [e.TYPE.split(".")[3] for e in county.log[before:] if getattr(e, "reason", None) == "有原因"]
+
+    parent, child, asked = county.arrives(), county.arrives(), county.arrives("ask", county.arrives())
+    twin = county.arrives("ask", county.arrives())
+    assert told(asked, c.AnswerAsk(same=False, reason="有原因")) == ["ask-answered"]
+    assert told(twin, c.AnswerAsk(same=True, reason="有原因")) == ["ask-answered", "merged"]
+    assert told(parent, c.Group(children=(child,), reason="有原因")) == ["grouped"]
+    assert told(child, c.Release(reason="有原因")) == ["released"]
+    assert told(parent, c.OpenFlood(until=county.now + HOUR, reason="有原因")) == ["flood-opened"]
+    assert told(parent, c.CloseFlood(reason="有原因")) == ["flood-closed"]
+    order = accepted(county)
+    county.done(order, c.RequestExtension(until=county.now + 90 * HOUR, reason="等"))
+    assert told(order, c.ApproveExtension(reason="有原因")) == ["extension-decided"]
+    county.done(order, c.Suspend(reason="等", until=county.now + HOUR))
+    assert told(order, c.Resume(reason="有原因")) == ["resumed"]
+    assert told(order, c.Confirm(matter="M04", reason="有原因"))[0] == "confirmed"

@@ -43,7 +43,10 @@ class Contact(Value):
 
 
 class Return(Value):
-    """The unit says that it is not its business (退回). The second time the dispatch centre rules."""
+    """The unit says that it is not its business (退回), and on what ground. The second time the dispatch centre rules.
+
+    Routing declines a return without `basis`.
+    """
 
     kind: Literal["return"] = "return"
     reason: Words
@@ -68,6 +71,7 @@ class AnswerAsk(Value):
 
     kind: Literal["answer_ask"] = "answer_ask"
     same: bool
+    reason: Words | None = None
 
 
 class Confirm(Value):
@@ -162,6 +166,7 @@ class Resume(Value):
     """It goes on (恢复)."""
 
     kind: Literal["resume"] = "resume"
+    reason: Words | None = None
 
 
 class RequestExtension(Value):
@@ -176,6 +181,7 @@ class ApproveExtension(Value):
     """Granted (批准延期); counted and visible."""
 
     kind: Literal["approve_extension"] = "approve_extension"
+    reason: Words | None = None
 
 
 class RefuseExtension(Value):
@@ -197,12 +203,14 @@ class Group(Value):
 
     kind: Literal["group"] = "group"
     children: Annotated[tuple[Identifier, ...], Field(min_length=1, max_length=200)]
+    reason: Words | None = None
 
 
 class Release(Value):
     """Takes this incident out of its family (移出群体事件)."""
 
     kind: Literal["release"] = "release"
+    reason: Words | None = None
 
 
 class OpenFlood(Value):
@@ -213,12 +221,14 @@ class OpenFlood(Value):
     matters: Annotated[tuple[Code, ...], Field(max_length=40)] = ()
     """This incident's own matter when empty."""
     towns: Annotated[tuple[Code, ...], Field(max_length=40)] = ()
+    reason: Words | None = None
 
 
 class CloseFlood(Value):
     """Flood mode ends before its time (结束汛期模式)."""
 
     kind: Literal["close_flood"] = "close_flood"
+    reason: Words | None = None
 
 
 class Merge(Value):

@@ -155,6 +155,7 @@ class IncidentAskAnsweredV1(IncidentEvent):
     TYPE: ClassVar[str] = "cn.huying.incident.ask-answered.v1"
     candidate: Identifier
     answer: Literal["same", "different", "expired", "danger"]
+    reason: str | None = None
 
 
 class IncidentReportJoinedV1(IncidentEvent):

@@ -152,6 +152,7 @@ class IncidentGroupedV1(IncidentEvent):
     TYPE: ClassVar[str] = "cn.huying.incident.grouped.v1"
     parent: Identifier
     parent_number: str
+    reason: str | None = None
 
 
 class IncidentCoveredV1(IncidentEvent):
@@ -168,6 +169,7 @@ class IncidentReleasedV1(IncidentEvent):
 
     TYPE: ClassVar[str] = "cn.huying.incident.released.v1"
     parent: Identifier
+    reason: str | None = None
 
 
 class IncidentFamilyChangedV1(IncidentEvent):
@@ -183,6 +185,7 @@ class IncidentFloodOpenedV1(IncidentEvent):
 
     TYPE: ClassVar[str] = "cn.huying.incident.flood-opened.v1"
     flood: Flood
+    reason: str | None = None
 
 
 class IncidentFloodClosedV1(IncidentEvent):
@@ -190,6 +193,7 @@ class IncidentFloodClosedV1(IncidentEvent):
 
     TYPE: ClassVar[str] = "cn.huying.incident.flood-closed.v1"
     by: Literal["person", "completed", "expired"]
+    reason: str | None = None
 
 
 EVENTS: tuple[type[IncidentEvent], ...] = (

@@ -188,7 +188,7 @@ def _step(event: IncidentEvent, names: Names) -> tuple[str, str, str]:
         case feed.IncidentAskedV1():
             return "待研判", f"疑似与 {event.candidate_number} 是同一件事", _reasons(event.reasons)
         case feed.IncidentAskAnsweredV1():
-            return "研判", ANSWERS[event.answer], ""
+            return "研判", ANSWERS[event.answer], event.reason or ""
         case feed.IncidentReportJoinedV1():
             channel = names.channels.get(event.report.channel, event.report.channel)
             return "并案", f"{HOW[event.how]}：{channel} {event.report.tracking_number}", _reasons(event.reasons)

@@ -48,10 +48,15 @@ def asked(incident: Incident, cause: Cause, ask: Ask) -> Step:
     )
 
 
-def answered(incident: Incident, cause: Cause, answer: Literal["same", "different", "expired", "danger"]) -> Step:
+def answered(
+    incident: Incident,
+    cause: Cause,
+    answer: Literal["same", "different", "expired", "danger"],
+    reason: str | None = None,
+) -> Step:
     """The question is closed."""
     assert incident.ask is not None
-    facts = {"candidate": incident.ask.candidate, "answer": answer}
+    facts = {"candidate": incident.ask.candidate, "answer": answer, "reason": reason}
     return step(incident, cause, feed.IncidentAskAnsweredV1, {"ask": None}, **facts)
 
 

@@ -128,13 +128,16 @@ class TriagePage:
             if not self.may:
                 ui.label("只有调度员可以研判。").classes("hy-quiet")
                 return
+            self.why = ui.input("理由（可不填）").props("outlined dense maxlength=1000").style("flex:1")
             ui.button(f"合并到 {number}", on_click=lambda: self.answer(ask, True)).props("unelevated data-key=y")
             ui.button("不是同一件，单独派单", on_click=lambda: self.answer(ask, False)).props("outline data-key=n")
             ui.button("先放一放", on_click=self.skip).props("flat data-key=s")
 
     async def answer(self, ask: dict[str, Any], same: bool) -> None:
         """Say it to routing, and go on with the next question."""
-        done, said = await self.desk.command(ask["_id"], ask["version"], {"kind": "answer_ask", "same": same})
+        why = (self.why.value or "").strip()
+        wish = {"kind": "answer_ask", "same": same} | ({"reason": why} if why else {})
+        done, said = await self.desk.command(ask["_id"], ask["version"], wish)
         ui.notify(said, type="positive" if done else "negative", position="top", timeout=6000)
         if done:
             if same:

@@ -40,8 +40,8 @@ def _act(turn: Turn, incident: Incident, wish: commands.Action) -> Refusal | Non
             return working.hand_back(turn, incident, wish)
         case commands.Complete():
             return working.complete(turn, incident, wish)
-        case commands.AnswerAsk(same=same):
-            regrouping.answer(turn, incident, same)
+        case commands.AnswerAsk():
+            regrouping.answer(turn, incident, wish)
         case commands.Confirm():
             return working.confirm(turn, incident, wish)
         case commands.Assign():
@@ -61,11 +61,11 @@ def _act(turn: Turn, incident: Incident, wish: commands.Action) -> Refusal | Non
         case commands.Group():
             return families.group(turn, incident, wish)
         case commands.Release():
-            return families.release(turn, incident)
+            return families.release(turn, incident, wish)
         case commands.OpenFlood():
             return families.open_flood(turn, incident, wish)
         case commands.CloseFlood():
-            return families.close_flood(turn, incident)
+            return families.close_flood(turn, incident, wish)
         case _:
             return _beside(turn, incident, wish)
     return None
@@ -86,11 +86,11 @@ def _beside(turn: Turn, incident: Incident, wish: commands.Action) -> Refusal | 
         case commands.Suspend():
             return asking.suspend(turn, incident, wish)
         case commands.Resume():
-            turn.take(asides.resumed(incident, turn.cause))
+            turn.take(asides.resumed(incident, turn.cause, reason=wish.reason))
         case commands.RequestExtension():
             return asking.request_extension(turn, incident, wish)
-        case commands.ApproveExtension():
-            return asking.decide_extension(turn, incident, True, None)
+        case commands.ApproveExtension(reason=reason):
+            return asking.decide_extension(turn, incident, True, reason)
         case commands.RefuseExtension(reason=reason):
             return asking.decide_extension(turn, incident, False, reason)
     return None

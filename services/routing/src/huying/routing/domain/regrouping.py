@@ -7,7 +7,7 @@ its own reports was received.
 from collections.abc import Sequence
 from datetime import datetime
 
-from huying.contracts.commands import Merge, Split, UndoMerge
+from huying.contracts.commands import AnswerAsk, Merge, Split, UndoMerge
 from huying.contracts.course import Label
 from huying.contracts.identity import split_incident_id
 from huying.contracts.incidents import ReportRef
@@ -24,19 +24,19 @@ from .turn import Refusal, Turn, impossible
 JOINED = "并入的事件反映有险情"
 
 
-def answer(turn: Turn, incident: Incident, same: bool) -> None:
+def answer(turn: Turn, incident: Incident, action: AnswerAsk) -> None:
     """研判: the question is closed by a person."""
     assert incident.ask is not None
     ask = incident.ask
     target = turn.surviving(ask.candidate)
-    if not same or target is None or target.id == incident.id:
-        settle(turn, turn.take(steps.answered(incident, turn.cause, "different")))
+    if not action.same or target is None or target.id == incident.id:
+        settle(turn, turn.take(steps.answered(incident, turn.cause, "different", action.reason)))
         return
-    current = turn.take(steps.answered(incident, turn.cause, "same"))
+    current = turn.take(steps.answered(incident, turn.cause, "same", action.reason))
     leaving = _reports(turn, current)
     if target.state == "completed":
         target = answered_host(turn, target, leaving)
-    turn.take(steps.merged(current, turn.cause, target.id, None, ()))
+    turn.take(steps.merged(current, turn.cause, target.id, action.reason, ()))
     since = min(since_of(current), since_of(target))
     urgent = _emergency_since(current, target)
     target = _bring(turn, target, leaving, "answered", since if since != since_of(target) else None, ask.score, urgent)

@@ -23,6 +23,8 @@ def hand_back(turn: Turn, incident: Incident, action: Return) -> Refusal | None:
     limit = turn.catalogue.pack.county.orders.return_limit
     if incident.returns >= limit:
         return Refusal("return_limit", f"已退回 {incident.returns} 次，调度中心已裁决，不能再退")
+    if not (action.basis or "").strip():
+        return impossible("退回须写明依据：请填 basis（职责清单、文件或条款）")
     ruling = incident.returns + 1 >= limit
     current = turn.take(steps.returned(incident, turn.cause, action, ruling))
     if ruling:
