@@ -119,6 +119,29 @@ def test_called_and_withdrawn_units_and_those_under_supervision_are_told(desk: D
     assert [template for _, template in pairs(told[4])] == ["withdrawn"]
 
 
+@pytest.mark.parametrize(
+    ("high", "others"),
+    [
+        ("village", ["unit:T01:duty_officer", "unit:T01:leader"]),
+        ("town", ["unit:T01:duty_officer", "unit:T01:leader"]),
+        ("county", ["unit:U22:dispatcher"]),
+    ],
+)
+def test_a_level_up_is_told_to_the_unit_that_has_it_and_to_the_level(desk: Desk, high: str, others: list[str]) -> None:
+    facts = {"from_level": "grid", "to_level": high, "reason": "缺材料"}
+    _, told = tell(desk, Life("A").opened().dispatched().beside(orders.IncidentEscalatedV1, **facts))
+    who = ["unit:U02:duty_officer", "unit:U02:leader", *others]
+    assert pairs(told[-1]) == [(one, "escalated") for one in who]
+    assert "由网格升到" in told[-1][0].text
+    assert "缺材料" in told[-1][0].text
+
+
+def test_an_order_of_the_town_itself_that_goes_up_is_told_once_each(desk: Desk) -> None:
+    facts = {"from_level": "village", "to_level": "town", "reason": "缺材料"}
+    _, told = tell(desk, Life("A").opened().dispatched("T01").beside(orders.IncidentEscalatedV1, **facts))
+    assert pairs(told[-1]) == [("unit:T01:duty_officer", "escalated"), ("unit:T01:leader", "escalated")]
+
+
 def test_an_impatient_reporter_reaches_the_duty_officer(desk: Desk) -> None:
     _, told = tell(desk, Life("A").opened().dispatched().joined("wang", how="follow_up"))
     assert pairs(told[2]) == [("reporter:wang", "reporter_joined"), ("unit:U02:duty_officer", "follow_up")]

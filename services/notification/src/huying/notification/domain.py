@@ -12,6 +12,7 @@ from typing import Any
 from huying.contracts import incidents as feed
 from huying.contracts import orders
 from huying.contracts.clocks import ClockBreachedV1, ClockEvent, ClockWarnedV1
+from huying.contracts.course import Level
 from huying.contracts.identity import deterministic_id
 from huying.contracts.incidents import IncidentEvent, IncidentView
 from huying.contracts.places import Place
@@ -19,7 +20,7 @@ from huying.contracts.ratings import RatingInvitedV1, ReviewDueV1
 from huying.county import Pack
 
 from .audience import Audience, Recipient
-from .wording import KIND_ZH, Wording, danger_zh
+from .wording import KIND_ZH, LEVEL_ZH, Wording, danger_zh
 
 BACK = frozenset({"split", "restored"})
 """Ways to an incident of which the one that they came from has told the reporter already."""
@@ -174,6 +175,9 @@ class Desk:
                 yield from _each(officers, "covered", {"by": by})
             case orders.IncidentWhistledV1() | orders.IncidentReviewedV1():
                 yield from self._called(event)
+            case orders.IncidentEscalatedV1(from_level=low, to_level=high, reason=reason):
+                more = {"from_level": LEVEL_ZH[low], "to_level": LEVEL_ZH[high], "reason": reason}
+                yield from _each(self._level(high, event.incident), "escalated", more)
             case orders.IncidentSupervisedV1(listed=True, reason=reason):
                 people = self._audience.of(("duty_officer", "leader"), unit, village)
                 yield from _each(people, "supervised", {"reason": reason})
@@ -196,6 +200,15 @@ class Desk:
                     if report.reporter is not None:
                         told = {"tracking": report.tracking_number, "into": into}
                         yield self._audience.reporter(report.reporter.ref), "reporter_split", told
+
+    def _level(self, level: Level, view: IncidentView) -> tuple[Recipient, ...]:
+        """Who hears that it came to this level: the unit that has it, then the town of the place, or the county."""
+        village, roles = view.place.village_code, ("duty_officer", "leader")
+        people = self._audience.of(roles, view.dispatch.unit if view.dispatch else None, village)
+        town = self._pack.town_unit(view.place.town_code or "")
+        if level == "county":
+            return (*people, *self._audience.holders("dispatcher", None, village))
+        return (*people, *self._audience.of(roles, town.code, village)) if town else people
 
     def _called(
         self, event: orders.IncidentWhistledV1 | orders.IncidentReviewedV1

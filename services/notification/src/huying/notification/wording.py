@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from huying.contracts.course import Level
 from huying.contracts.incidents import Classification
 from huying.county import Pack
 
@@ -34,6 +35,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "whistled": ("meet_at", "main_unit", "reason"),
     "reviewed": ("topic", "conclusion"),
     "supervised": ("reason",),
+    "escalated": ("from_level", "to_level", "reason"),
     "extension_requested": ("until", "reason"),
     "extension_decided": ("granted", "until", "count", "reason"),
     "reporter_extended": ("tracking", "until", "reason"),
@@ -50,6 +52,7 @@ KIND_ZH = {
     "resolution": "办结",
     "adjudication": "裁决",
 }
+LEVEL_ZH: Mapping[Level, str] = {"household": "户", "grid": "网格", "village": "村", "town": "乡镇", "county": "县级"}
 
 
 def danger_zh(what: Classification) -> str:
