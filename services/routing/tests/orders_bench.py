@@ -42,7 +42,7 @@ def screening(number: int, emergency: bool = False, matter: str = "M02", alarm: 
     return Screening(
         report_id=f"r{number}",
         matters=(RankedMatter(matter, 0.9),),
-        clock="emergency" if emergency else "public_service",
+        clock="emergency" if emergency else PACK.matter(matter).clock,
         emergency=emergency or alarm,
         emergency_confidence=0.9 if emergency else 0.1 if alarm else 0.0,
         urgency="emergency" if emergency or alarm else "normal",
