@@ -131,7 +131,7 @@ def test_the_same_pack_changes_nothing_whatever_people_decided(told: Told) -> No
 def test_a_ruling_of_the_log_holds_under_both_packs(told: Told, tmp_path: Path) -> None:
     first = told.report("路灯不亮")
     for _ in range(2):
-        told.wish(first, c.Return(reason="错"))
+        told.wish(first, c.Return(reason="错", basis="职责清单"))
     told.wish(first, c.Rule(unit="U05", basis="纪要"))
     second = told.report("又一盏路灯不亮")
     new = pack_with(tmp_path / "pack", "duties.csv", "M02,any,U02,town", "M02,any,U03,town")

@@ -162,3 +162,8 @@ def test_buttons_are_those_of_the_common_table_for_the_role_the_unit_and_what_th
     assert offered("accepted", "U01", "unit", "U05", whistle={"units": ["U05"]}) == ("check_in",)
     assert "approve_extension" in offered("accepted", "U01", "leader", None, request={})
     assert "approve_extension" not in offered("accepted", "U01", "unit", "U01", request={})
+    assert offered("accepted", "U01", "leader", "U01", request={}) == offered(
+        "accepted", "U01", "unit", "U01", request={}
+    )
+    assert offered("dispatched", "U01", "grid_worker", "T01") == ("escalate", "whistle")
+    assert offered("dispatched", "U01", "grid_worker", None) == ()

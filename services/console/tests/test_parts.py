@@ -101,6 +101,19 @@ def test_emergencies_are_pinned_until_they_are_done_and_extensions_stand_apart()
     assert [door["name"] for door in lamp["doors"]] == ["群众端", "12345热线"]
 
 
+@pytest.mark.parametrize(
+    ("what", "word"), [({"clock_class": "emergency"}, "紧急"), ({"alarm": True}, "险情待核"), ({}, "")]
+)
+def test_a_danger_is_pinned_and_says_whether_it_is_confirmed(what: dict[str, Any], word: str) -> None:
+    lamp = STORIES["lamp"].feed[0]
+    seen = lamp.incident.classification.model_copy(update=what)
+    event = lamp.model_copy(update={"incident": lamp.incident.model_copy(update={"classification": seen})})
+    shown = {"_id": "lamp", **card(event)}
+    row = row_of(shown, NOW, NAMES)
+    assert (row["danger"], row["pinned"], shown["urgent"]) == (word, bool(word), bool(word))
+    assert re.findall(r'hy-tag urgent">([^<]+)', parts.title_line(shown, NOW)) == ([word] if word else [])
+
+
 def test_a_reporters_words_stay_words() -> None:
     twin = document(STORIES["twin"])
     history = [vars_of(line_of_step(event, NAMES)) for event in STORIES["garbage"].feed]

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from huying.contracts import commands as c
 from huying.contracts.incidents import IncidentAskAnsweredV1, IncidentAskedV1, IncidentMergedV1
 from huying.contracts.moves import CLOSED
-from huying.routing.domain.regrouping import since_of
+from huying.routing.incident import since_of
 from huying.routing.judgement import Candidate, Verdict
 from huying.routing.judgement.facts import ASKED_AT_MOST
 from huying.routing.repository import document, restore
@@ -23,11 +23,13 @@ def county() -> County:
     return County()
 
 
-def question(county: County, band: str = "ask", *, emergency: bool = False) -> tuple[str, list[str]]:
+def question(
+    county: County, band: str = "ask", *, emergency: bool = False, alarm: bool = False
+) -> tuple[str, list[str]]:
     """An incident that is asked about, and the three that its question names."""
     named = [county.arrives() for _ in range(3)]
     county.passes(MINUTE)
-    return county.arrives(band, named[0], emergency, rivals=named), named
+    return county.arrives(band, named[0], emergency, rivals=named, alarm=alarm), named
 
 
 def told(county: County, incident: str, kind: type) -> list:
@@ -68,11 +70,12 @@ def test_the_feed_and_the_database_name_all_candidates_and_the_old_fields_the_li
     assert [one.incident_id for one in stored.candidates] == named[:1]
 
 
-@pytest.mark.parametrize(("band", "emergency"), [("meanwhile", True), ("ask", True)])
-def test_an_emergency_is_dispatched_at_once_and_its_question_stands_beside_it(
-    county: County, band: str, emergency: bool
+@pytest.mark.parametrize("band", ["meanwhile", "ask"])
+@pytest.mark.parametrize("danger", [{"emergency": True}, {"alarm": True}], ids=["emergency", "alarm"])
+def test_a_danger_is_dispatched_at_once_and_its_question_stands_beside_it(
+    county: County, band: str, danger: dict[str, bool]
 ) -> None:
-    incident, named = question(county, band, emergency=emergency)
+    incident, named = question(county, band, **danger)
     assert county.steps(incident) == ["opened", "dispatched", "asked"]
     asked = county[incident]
     assert (asked.state, asked.unit, asked.ask is not None) == ("dispatched", "U02", True)
@@ -232,7 +235,7 @@ def test_a_question_outlives_returns_splits_and_families(county: County) -> None
     assert (county[incident].merged_into, county[named[1]].children) == (named[1], ())
     returned, _ = question(county, "meanwhile", emergency=True)
     for _ in range(2):
-        county.done(returned, c.Return(reason="错"))
+        county.done(returned, c.Return(reason="错", basis="职责清单"))
     assert (county[returned].state, county[returned].ask is not None) == ("adjudicating", True)
     county.passes(HOLD)
     assert (county[returned].state, county[returned].ask) == ("adjudicating", None)

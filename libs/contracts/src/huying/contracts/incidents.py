@@ -49,6 +49,14 @@ class Classification(Value):
     confidence: Annotated[float, Field(ge=0, le=1)]
     circumstances: tuple[str, ...] = ()
     needs_confirmation: bool = False
+    alarm: bool = False
+    """A danger was reported that nobody has confirmed: it is told and shown at once, and waits for nobody; its clocks
+    are the matter's until a person confirms the emergency."""
+
+    @property
+    def danger(self) -> bool:
+        """An emergency, or an alarm that may turn out to be one."""
+        return self.alarm or self.clock_class == "emergency"
 
 
 class Dispatch(Value):
@@ -169,6 +177,7 @@ class IncidentAskAnsweredV1(IncidentEvent):
     candidate: Identifier
     answer: Literal["same", "different", "expired"]
     candidates: tuple[Identifier, ...] = ()
+    reason: str | None = None
 
 
 class IncidentReportJoinedV1(IncidentEvent):

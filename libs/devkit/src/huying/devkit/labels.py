@@ -34,7 +34,7 @@ def _taught(event: IncidentEvent, first: dict[str, str]) -> Iterable[Label]:
         first[event.incident_id] = event.report.report_id
     elif isinstance(event, TEACHING):
         return event.labels
-    elif isinstance(event, feed.IncidentAskAnsweredV1) and event.answer != "expired":
+    elif isinstance(event, feed.IncidentAskAnsweredV1) and event.answer in {"same", "different"}:
         one = first.get(event.incident_id)
         others = [first.get(name) for name in event.candidates or (event.candidate,)]
         same = event.answer == "same"

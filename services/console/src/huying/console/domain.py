@@ -52,7 +52,7 @@ class Line:
 def card(event: IncidentEvent) -> dict[str, Any]:
     """The feed's own part of an incident after a step."""
     view = event.incident
-    urgent = view.classification.clock_class == "emergency"
+    urgent = view.classification.danger
     changed: dict[str, Any] = {
         "version": event.incident_version,
         "jurisdiction": event.jurisdiction,
@@ -187,7 +187,7 @@ def _step(event: IncidentEvent, names: Names) -> tuple[str, str, str]:
             return "待研判", f"疑似与 {numbers} 是同一件事{beside}", _reasons(event.reasons)
         case feed.IncidentAskAnsweredV1():
             held = event.incident.state == "asked" or event.answer != "expired"
-            return "研判", ANSWERS[event.answer] if held else "到时无人研判，处置照常", ""
+            return "研判", ANSWERS[event.answer] if held else "到时无人研判，处置照常", event.reason or ""
         case feed.IncidentReportJoinedV1():
             channel = names.channels.get(event.report.channel, event.report.channel)
             return "并案", f"{HOW[event.how]}：{channel} {event.report.tracking_number}", _reasons(event.reasons)
@@ -242,9 +242,11 @@ def allowed(document: Mapping[str, Any], actor: Actor) -> tuple[str, ...]:
         "close_flood": "flood" in course,
         "split": view["report_count"] > 1,
     }
-    moves = legal(document["state"])
+    unit, here = dispatch.get("unit"), actor.unit  # whose town it is, routing knows
     return tuple(
-        kind for kind in moves if there.get(kind, True) and permitted(kind, actor, dispatch.get("unit"), called)
+        kind
+        for kind in legal(document["state"])
+        if there.get(kind, True) and permitted(kind, actor, unit, called, here)
     )
 
 

@@ -24,7 +24,7 @@ def _shown(row: dict[str, Any]) -> dict[str, Any]:
 async def asks(who: Reader, ground: On, limit: Annotated[int, Query(ge=1, le=MOST)] = 50) -> dict[str, Any]:
     """Open questions, the one that runs out first on top: is it the same problem as one of `ask.candidates`?
 
-    `holds`: its dispatch waits for the answer. An emergency's never does; the question stands beside it.
+    `holds`: its dispatch waits for the answer. A danger's never does; the question stands beside it.
     """
     del who
     cursor = ground.mongo.collection("incidents").find({"ask.until": {"$exists": True}}).sort("ask.until", 1)

@@ -146,14 +146,14 @@ class Routing:
     def _report(self, state: Batch, report: ReportAcceptedV1, now: datetime, effects: Effects) -> None:
         if report.report_id in state.seen:
             return
-        facts, screening = state.facts[report.report_id], state.screenings[report.report_id]
-        verdict = state.index.judge(facts, screening)
-        screening = state.index.revise(screening, verdict)
+        facts, own = state.facts[report.report_id], state.screenings[report.report_id]
+        verdict = state.index.judge(facts, own)
+        screening = state.index.revise(own, verdict)
         related = state.incidents.get(state.tracked.get(report.relates_to or "", ""))
         if related is not None:
             verdict = Verdict(report.report_id, "merge", related.id, 1.0, ())
         ref = ref_of(report)
-        arrival = Arrival(report, ref, screening, verdict)
+        arrival = Arrival(report, ref, screening, verdict, own)
         decision = receive(arrival, self._scene(state, now), Cause(now, self._pack.hash))
         state.seen.add(report.report_id)
         state.refs[report.report_id] = ref

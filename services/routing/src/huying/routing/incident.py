@@ -94,6 +94,16 @@ class Incident:
         return frozenset((*helping, *(whistle.units if whistle else ())))
 
 
+def since_of(incident: Incident) -> datetime:
+    """Where its citizen's clocks start."""
+    return incident.course.citizen_since or incident.opened_at
+
+
+def emergency_since(incident: Incident) -> datetime:
+    """Where they start while it is an emergency: when it became one."""
+    return incident.course.emergency_since or since_of(incident)
+
+
 _FIELDS = tuple(each.name for each in fields(Incident))
 _VALUES_OF = attrgetter(*_FIELDS)
 """Read by hand: `replace` asks every field what it is, and every step of the feed makes a successor."""

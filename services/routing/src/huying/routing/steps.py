@@ -16,7 +16,7 @@ from huying.contracts.incidents import Classification, Dispatch, IncidentEvent, 
 from huying.contracts.places import Place
 from huying.county import Duty, Pack
 
-from .incident import PLAIN, Ask, Cause, Incident, step
+from .incident import PLAIN, Ask, Cause, Incident, emergency_since, step
 
 TITLE_CHARS = 40
 """A list's line shows about this much."""
@@ -55,11 +55,12 @@ def answered(
     cause: Cause,
     answer: Literal["same", "different", "expired"],
     chosen: Sequence[str] = (),
+    reason: str | None = None,
 ) -> Step:
     """The question is closed; `chosen` are those that it is the same as."""
     assert incident.ask is not None
     spoken = tuple(chosen) or tuple(one.incident_id for one in incident.ask.candidates)
-    facts = {"candidate": spoken[0], "answer": answer, "candidates": spoken}
+    facts = {"candidate": spoken[0], "answer": answer, "candidates": spoken, "reason": reason}
     return step(incident, cause, feed.IncidentAskAnsweredV1, {"ask": None}, **facts)
 
 
@@ -71,8 +72,9 @@ def joined(
     score: float,
     reasons: Sequence[Reason],
     since: datetime | None = None,
+    emergency_since: datetime | None = None,
 ) -> Step:
-    """A further report. `since` is where the citizen's clocks start from now on, when that changes."""
+    """A further report. `since` and `emergency_since` are where clocks start from now on, when that changes."""
     channels = incident.channels if report.channel in incident.channels else (*incident.channels, report.channel)
     theirs, ours = report.origin_due_at, incident.origin_due_at
     changes: dict[str, Any] = {
@@ -80,8 +82,9 @@ def joined(
         "channels": channels,
         "origin_due_at": min(theirs, ours) if theirs and ours else ours or theirs,
     }
-    if since is not None:
-        changes["course"] = incident.changed(citizen_since=since)
+    starts = {"citizen_since": since, "emergency_since": emergency_since}
+    if starts := {name: at for name, at in starts.items() if at is not None}:
+        changes["course"] = incident.changed(**starts)
     facts = {"report": report, "how": how, "score": score, "reasons": tuple(reasons)}
     return step(incident, cause, feed.IncidentReportJoinedV1, changes, **facts)
 
@@ -95,7 +98,9 @@ def merged(incident: Incident, cause: Cause, into: str, reason: str | None, labe
         "gave": incident.reports,
         "dispatch": None,
         "ask": None,
-        "course": PLAIN.model_copy(update={"citizen_since": incident.course.citizen_since}),
+        "course": PLAIN.model_copy(
+            update={"citizen_since": incident.course.citizen_since, "emergency_since": incident.course.emergency_since}
+        ),
     }
     facts = {"into": into, "reports": incident.reports, "reason": reason, "labels": tuple(labels)}
     return step(incident, cause, feed.IncidentMergedV1, changes, **facts)
@@ -141,9 +146,27 @@ def restored(incident: Incident, cause: Cause, since: datetime, reason: str) -> 
 
 
 def confirmed(incident: Incident, cause: Cause, what: Classification, where: Place, reason: str | None) -> Step:
-    """A person said what it is and where."""
+    """A person said what it is and where. An emergency that was one before goes on from then."""
     facts = {"before": incident.classification, "place_before": incident.place, "reason": reason}
-    return step(incident, cause, orders.IncidentConfirmedV1, {"classification": what, "place": where}, **facts)
+    changes = {"place": where, **_classified(incident, what, incident.course.emergency_since or cause.at)}
+    return step(incident, cause, orders.IncidentConfirmedV1, changes, **facts)
+
+
+def alarmed(incident: Incident, cause: Cause, what: Classification, reason: str, since: datetime) -> Step:
+    """Something that joined tells of a danger."""
+    facts = {"before": incident.classification, "reason": reason}
+    return step(incident, cause, orders.IncidentAlarmedV1, _classified(incident, what, since), **facts)
+
+
+def _classified(incident: Incident, what: Classification, since: datetime) -> dict[str, Any]:
+    """An emergency's clocks start when it becomes one, and time that was granted before does not hold for them."""
+    changes: dict[str, Any] = {"classification": what}
+    was, now = (each.clock_class == "emergency" for each in (incident.classification, what))
+    if now and not was:
+        changes["course"] = incident.changed(emergency_since=since, extended_until=None)
+    elif was and not now:
+        changes["course"] = incident.changed(emergency_since=emergency_since(incident))
+    return changes
 
 
 def dispatched(incident: Incident, cause: Cause, duty: Duty, pack: Pack) -> Step:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from html import escape
 from typing import Any
 
-from ..words import CLASSES, CLOCKS, LEVELS, STATES, Names, deadline, exact, place, span, when
+from ..words import CLASSES, CLOCKS, LEVELS, STATES, Names, danger, deadline, exact, place, span, when
 
 STEPS = ("事件上报", "分类受理", "响应指定", "部门处置", "结果反馈")
 CLOCK_ORDER = tuple(CLOCKS)
@@ -17,7 +17,8 @@ def title_line(document: dict[str, Any], now: datetime) -> str:
     """Number, matter, place, state and the leading clock."""
     view = document["view"]
     word, tone = STATES[document["state"]]
-    urgent = '<span class="hy-tag urgent">紧急</span>' if document.get("urgent") else ""
+    warned = danger(view)
+    urgent = f'<span class="hy-tag urgent">{warned}</span>' if warned else ""
     lead = document.get("lead")
     limit = ""
     if lead:

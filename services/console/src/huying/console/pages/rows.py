@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from ..words import CHANNEL_ICONS, STATES, Names, deadline, exact, place, question, when
+from ..words import CHANNEL_ICONS, STATES, Names, danger, deadline, exact, place, question, when
 
 
 def row_of(document: dict[str, Any], now: datetime, names: Names) -> dict[str, Any]:
@@ -23,7 +23,7 @@ def row_of(document: dict[str, Any], now: datetime, names: Names) -> dict[str, A
     return {
         "id": document["_id"],
         "number": document["number"],
-        "urgent": bool(document.get("urgent")),
+        "danger": danger(view),
         "pinned": bool(document.get("pinned")),
         "limit": limit.text if limit else "—",
         "limit_tone": limit.tone if limit else "done",

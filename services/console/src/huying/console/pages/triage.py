@@ -34,7 +34,7 @@ class TriagePage:
     @property
     def may(self) -> bool:
         """Whether this person answers questions."""
-        return self.desk.who.role in {"dispatcher", "leader"}
+        return self.desk.who.actor.standing in {"dispatcher", "leader"}
 
     def draw(self) -> None:
         """The page's parts, still empty."""
@@ -156,6 +156,7 @@ class TriagePage:
             if not self.may:
                 ui.label("只有调度员可以研判。").classes("hy-quiet")
                 return
+            self.why = ui.input("理由（可不填）").props("outlined dense maxlength=1000").style("flex:1")
             self.yes = ui.button(on_click=lambda: self.answer(ask, True)).props("unelevated data-key=y")
             self._say()
             ui.button(f"{no}，{then}", on_click=lambda: self.answer(ask, False)).props("outline data-key=n")
@@ -172,8 +173,10 @@ class TriagePage:
 
     async def answer(self, ask: dict[str, Any], same: bool) -> None:
         """Say it to routing, and go on with the next question."""
+        why = (self.why.value or "").strip()
         named = [one["incident_id"] for one in self.candidates if one["incident_id"] in self.picked[1]]
         wish = {"kind": "answer_ask", "same": same, "candidates": named if same else []}
+        wish |= {"reason": why} if why else {}
         done, said = await self.desk.command(ask["_id"], ask["version"], wish)
         ui.notify(said, type="positive" if done else "negative", position="top", timeout=6000)
         if done:
@@ -208,7 +211,7 @@ class TriagePage:
 
 
 def _holds(ask: dict[str, Any]) -> bool:
-    """Whether dispatch waits for the answer; an emergency's does not."""
+    """Whether dispatch waits for the answer; a danger's does not."""
     return bool(ask["state"] == "asked")
 
 

@@ -2,7 +2,7 @@
 
 from .. import asides, steps
 from ..incident import Cause, Incident
-from .families import settle
+from .families import go_on
 from .turn import Decision, Scene, Turn
 
 
@@ -13,9 +13,7 @@ def wake(incident: Incident, scene: Scene) -> Decision:
     turn = Turn(scene, Cause(at, scene.catalogue.pack.hash))
     ask, suspension = incident.ask, incident.course.suspension
     if ask is not None and ask.until == at:
-        current = turn.take(steps.answered(incident, turn.cause, "expired"))
-        if current.state == "asked":
-            settle(turn, current)
+        go_on(turn, turn.take(steps.answered(incident, turn.cause, "expired")))
     elif suspension is not None and suspension.until == at:
         turn.take(asides.resumed(incident, turn.cause, expired=True))
     else:
