@@ -32,7 +32,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "services/routing/tests"))
 from orders_bench import PACK, County
 from test_any_order import OrdersLife  # type: ignore[import-not-found]
 
-from huying.routing.domain.regrouping import since_of
+from huying.routing.incident import emergency_since, since_of
 
 DAY = timedelta(days=1)
 POLICIES = {(policy.kind, policy.clock_class): policy for policy in PACK.clocks.policies}
@@ -79,7 +79,9 @@ def clocks_agree(county: County, feed: Sequence[IncidentEvent]) -> None:
             last = county.told(incident.id)[-1]
             wanted = {order.kind: order for order in clocks.orders(last.incident, RULES)}
             for clock in running:
-                if clock.kind not in FINAL or clock.breached_at or clock.started_at == to_ms(since_of(incident)):
+                urgent = incident.classification.clock_class == "emergency"
+                since = emergency_since(incident) if urgent else since_of(incident)
+                if clock.kind not in FINAL or clock.breached_at or clock.started_at == to_ms(since):
                     continue  # a start before office hours moves nothing: a clock with the same deadline runs on
                 fresh = RULES.clock(wanted[clock.kind], incident.id, "130529", last.at, 1, clock.pauses)
                 assert clock.extended or clock.due_at == fresh.due_at, "it runs from the first report"
@@ -90,6 +92,7 @@ def pages_agree(county: County, feed: Sequence[IncidentEvent]) -> None:
     known: dict[str, dict[str, Any]] = {}
     orders: dict[str, dict[str, int]] = {}
     seen: dict[str, dict[str, Any]] = {}
+    asks: dict[str, Any] = {}
     for event in feed:
         name = event.incident_id
         if event.incident_version <= known.get(name, {}).get("version", 0):
@@ -102,8 +105,13 @@ def pages_agree(county: County, feed: Sequence[IncidentEvent]) -> None:
         for report, (incident, moves) in reports_of(event).items():
             members = orders.setdefault(report, {})
             members[incident] = max(moves, members.get(incident, -1))
-        assert card(event)["state"] == event.incident.state
+        shown = card(event)
+        assert shown["state"] == event.incident.state
+        asks[name] = shown.get("ask", asks.get(name))
         assert line_of_step(event, NAMES).word != "更新", event.TYPE
+    for name, incident in county.incidents.items():
+        named = [one.incident_id for one in incident.ask.candidates] if incident.ask else []
+        assert [one["incident_id"] for one in (asks[name] or {}).get("candidates", ())] == named
     for report, where in county.where.items():
         found = progress.incident_of(links[report], known)
         assert found is not None

@@ -162,7 +162,7 @@ async def _story(system: System) -> str:
         assert not page["paused"]
 
         for _ in range(2):
-            await people.done(other, kind="return", reason="不归我们管")
+            await people.done(other, kind="return", reason="不归我们管", basis="职责清单")
         await people.sees(water, "the wait for a ruling", lambda page: page["state"] == "adjudicating")
         await until(lambda: clocks(other, "adjudication"), "the ruling has a clock")
         illegal = await people.wish(other, kind="accept")

@@ -19,7 +19,7 @@ from huying.devkit.logbook import Record
 from huying.devkit.whatif import Rules, what_if
 from huying.routing.domain import Arrival, Catalogue, Decision, Scene, facts_of, obey, receive, ref_of
 from huying.routing.incident import Cause, Incident
-from huying.routing.judgement import Judge, Verdict, load_model
+from huying.routing.judgement import Candidate, Judge, Verdict, load_model
 from huying.routing.judgement.pack import bits_of
 
 JULU = Path(__file__).parents[3] / "deploy/county/julu"
@@ -53,7 +53,7 @@ class Told:
         for event in decision.events:
             self.note(FEED, f"{event.incident_id}/{event.incident_version}", event)
 
-    def report(self, text: str, town: str = PACK.towns[0].code) -> str:
+    def report(self, text: str, town: str = PACK.towns[0].code, asked: tuple[str, ...] = ()) -> str:
         self.at += HOUR
         number = len(self.refs)
         report = ReportAcceptedV1(
@@ -70,7 +70,11 @@ class Told:
         )
         self.note(REPORTS, report.report_id, report)
         [screening] = JUDGE.screen([facts_of(report)])
-        arrival = Arrival(report, ref_of(report), screening, Verdict(report.report_id, "new", None, 0.0, ()))
+        verdict = Verdict(report.report_id, "new", None, 0.0, ())
+        if asked:
+            likely = tuple(Candidate(name, 0.5, True) for name in asked)
+            verdict = Verdict(report.report_id, "ask", asked[0], 0.6, (), None, likely)
+        arrival = Arrival(report, ref_of(report), screening, verdict)
         self.refs[report.report_id] = ref_of(report)
         floods = [name for name, one in self.known.items() if one.course.flood is not None]
         scene = Scene(self.known, self.catalogue, self.refs, {}, f"N{number}", floods)
@@ -158,7 +162,7 @@ def test_the_same_pack_changes_nothing_whatever_people_decided(told: Told) -> No
 def test_a_ruling_of_the_log_holds_under_both_packs(told: Told, tmp_path: Path) -> None:
     first = told.report("路灯不亮")
     for _ in range(2):
-        told.wish(first, c.Return(reason="错"))
+        told.wish(first, c.Return(reason="错", basis="职责清单"))
     told.wish(first, c.Rule(unit="U05", basis="纪要"))
     second = told.report("又一盏路灯不亮")
     new = pack_with(tmp_path / "pack", "duties.csv", "M02,any,U02,town", "M02,any,U03,town")
@@ -180,3 +184,20 @@ def test_labels_are_pairs_of_reports_and_the_later_word_counts(told: Told) -> No
     assert [(label.one, label.other, label.same) for label in labels_of(told.log)] == [("r0", "r1", True)]
     told.wish(one, c.UndoMerge(reason="不是同一盏"))
     assert [(label.one, label.other, label.same) for label in labels_of(told.log)] == [("r0", "r1", False)]
+
+
+@pytest.mark.parametrize(
+    ("answer", "taught"),
+    [
+        ((True, ()), [("r2", "r0", True)]),
+        ((True, (1,)), [("r2", "r1", True)]),
+        ((False, ()), [("r2", "r0", False), ("r2", "r1", False)]),
+    ],
+    ids=["the likeliest", "another", "none"],
+)
+def test_an_answered_question_teaches_what_the_person_said(told: Told, answer: Any, taught: Any) -> None:
+    same, chosen = answer
+    named = (told.report("路灯不亮"), told.report("灯坏了"))
+    asked = told.report("路灯又不亮", asked=named)
+    told.wish(asked, c.AnswerAsk(same=same, candidates=tuple(named[n] for n in chosen)))
+    assert [(label.one, label.other, label.same) for label in labels_of(told.log)] == taught

@@ -94,14 +94,19 @@ class Story:
         self.feed.append(incidents.IncidentOpenedV1(report=report, **self._common()))
         return self
 
-    def asked(self, other: "Story", until: timedelta = timedelta(minutes=30)) -> "Story":
-        self.state = "asked"
+    def asked(self, other: "Story", *more: "Story", until: timedelta = timedelta(minutes=30)) -> "Story":
+        """A question; beside a dispatch it holds nothing."""
+        self.state = "asked" if self.dispatch is None else self.state
         self.feed.append(
             incidents.IncidentAskedV1(
                 candidate=other.name,
                 candidate_number=other.number,
                 score=0.63,
                 until=self.at + until,
+                candidates=tuple(
+                    incidents.Candidate(incident_id=one.name, number=one.number, score=0.63 / (n + 1))
+                    for n, one in enumerate((other, *more))
+                ),
                 reasons=(
                     Reason(code="near", text="相距 40 米，同在西平社区", weight=1.8),
                     Reason(code="words", text="都说到“灯杆”“蹭歪”", weight=1.1),
@@ -224,7 +229,19 @@ def morning(prefix: str, now: datetime) -> list[Story]:
         now - 2 * hour,
         channel="qr_code",
     )
-    twin.opened().asked(lamp, until=2 * hour + timedelta(minutes=25))
+    road = Story(
+        f"{prefix}-road",
+        "PA-0296",
+        "官亭村口回填没夯实，塌了个坑，电动车摔了俩人",
+        now - 26 * hour,
+        matter=("M01", "道路设施"),
+        unit=("U01", "县交通运输局"),
+        where=("130529103", "官亭镇", "官亭村口"),
+        channel="partner",
+    )
+    road.opened().dispatched().returned().dispatched(("U04", "县供水服务中心"))
+    road.clock("response", now - 26 * hour, 28 * hour, ("extended", hour))
+    twin.opened().asked(lamp, road, until=2 * hour + timedelta(minutes=25))
     water = Story(
         f"{prefix}-water",
         "PA-0290",
@@ -248,18 +265,6 @@ def morning(prefix: str, now: datetime) -> list[Story]:
     )
     garbage.opened().dispatched().accepted().completed()
     garbage.clock("response", now - day, 2 * day, ("on_time", 3 * hour))
-    road = Story(
-        f"{prefix}-road",
-        "PA-0296",
-        "官亭村口回填没夯实，塌了个坑，电动车摔了俩人",
-        now - 26 * hour,
-        matter=("M01", "道路设施"),
-        unit=("U01", "县交通运输局"),
-        where=("130529103", "官亭镇", "官亭村口"),
-        channel="partner",
-    )
-    road.opened().dispatched().returned().dispatched(("U04", "县供水服务中心"))
-    road.clock("response", now - 26 * hour, 28 * hour, ("extended", hour))
     soon = Story(
         f"{prefix}-policy",
         "PA-0315",

@@ -229,6 +229,7 @@ async def test_an_answer_goes_on_the_bus_and_routings_word_comes_back(console: C
     assert (command.action.kind, command.actor.id, command.expected_version) == ("answer_ask", "zhang", 2)
     twin = next(story for story in console.stories if story.name.endswith("-twin"))
     lamp = next(story for story in console.stories if story.name.endswith("-lamp"))
+    assert command.action.candidates == (lamp.name,), "the likeliest is ticked"
     [merged] = twin.merged(lamp).feed[-1:]
     await publish(console.stack, [merged.model_copy(update={"command_id": command.command_id})])
     await expect(page.get_by_text("没有待研判的事件")).to_be_visible(timeout=10000)
@@ -245,6 +246,52 @@ async def test_an_answer_goes_on_the_bus_and_routings_word_comes_back(console: C
     finally:
         await consumer.stop()
     assert (undone.action.kind, undone.incident_id) == ("undo_merge", twin.name)
+
+
+async def test_a_question_beside_a_dispatch_says_so_and_the_dispatcher_picks_which_it_is(console: Console) -> None:
+    from aiokafka import AIOKafkaConsumer
+    from playwright.async_api import expect
+
+    from huying.contracts.commands import CommandIssuedV1
+
+    page, stories = console.page, {story.name.removeprefix(f"{console.prefix}-"): story for story in console.stories}
+    smell = Story(
+        f"{console.prefix}-smell",
+        "PA-0334",
+        "育红街饭店那边煤气味很大",
+        datetime.now(UTC),
+        matter=("M07", "燃气安全"),
+        clock_class="emergency",
+    )
+    smell.opened().dispatched().asked(stories["garbage"], stories["gas"], stories["lamp"])
+    await publish(console.stack, smell.events)
+    await console.sign_in()
+    await expect(page.locator(".hy-row", has_text="PA-0334")).to_contain_text("（待研判）", timeout=15000)
+    await page.goto(f"{console.url}/triage?incident={smell.name}")
+    await expect(page.get_by_text("已先行派单，研判不影响处置")).to_be_visible(timeout=15000)
+    await expect(page.locator(".hy-queue")).to_contain_text("已派单 · 还有")
+    await expect(page.locator(".hy-page")).to_contain_text("待研判 2 件，其中 1 件等研判后派单")
+    await page.locator("h1").click()
+    await expect(page.get_by_role("button", name="合并到 PA-0301")).to_be_visible()
+    await page.keyboard.press("3")
+    await expect(page.get_by_role("button", name="都是同一件，合并到 PA-0301")).to_be_visible()
+    await page.keyboard.press("3")
+    await page.keyboard.press("1")
+    await expect(page.get_by_role("button", name="请先选是哪一件")).to_be_disabled()
+    await page.keyboard.press("2")
+    await expect(page.get_by_role("button", name="合并到 PA-0319")).to_be_visible()
+    await console.shot("triage-beside")
+    consumer = AIOKafkaConsumer(COMMANDS.name, bootstrap_servers=console.stack.bootstrap, auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        await page.keyboard.press("y")
+        async with asyncio.timeout(15):
+            command = CommandIssuedV1.model_validate_json((await consumer.getone()).value)
+    finally:
+        await consumer.stop()
+    assert command.incident_id == smell.name
+    assert (command.action.same, command.action.candidates) == (True, (stories["gas"].name,))
+    assert console.errors == []
 
 
 async def test_a_dispatcher_gives_a_command_of_many_and_what_is_missing_is_said(console: Console) -> None:

@@ -145,14 +145,20 @@ def test_a_declined_command_says_why_and_is_no_step_of_the_incident() -> None:
     assert {name for name, _ in store.documents} == {"commands"}
 
 
-def offered(state: str, unit: str | None, role: Any, own: str | None, **course: Any) -> tuple[str, ...]:
+def offered(
+    state: str, unit: str | None, role: Any, own: str | None, ask: dict[str, Any] | None = None, **course: Any
+) -> tuple[str, ...]:
     view = {"dispatch": {"unit": unit, "assisting": ["U05"]} if unit else None, "course": course, "report_count": 1}
-    return allowed({"state": state, "view": view}, Actor(id="somebody", role=role, unit=own))
+    return allowed({"state": state, "view": view, "ask": ask}, Actor(id="somebody", role=role, unit=own))
 
 
 def test_buttons_are_those_of_the_common_table_for_the_role_the_unit_and_what_there_is() -> None:
-    assert offered("asked", None, "dispatcher", None) == ("answer_ask", "confirm", "merge")
-    assert offered("asked", None, "unit", "U01") == ()
+    ask = {"until": NOW}
+    assert offered("asked", None, "dispatcher", None, ask) == ("answer_ask", "confirm", "merge")
+    assert offered("asked", None, "unit", "U01", ask) == ()
+    assert "answer_ask" in offered("accepted", "U01", "dispatcher", None, ask)
+    assert "answer_ask" not in offered("accepted", "U01", "dispatcher", None)
+    assert "answer_ask" not in offered("accepted", "U01", "unit", "U01", ask)
     assert offered("dispatched", "U01", "unit", "U01") == ("accept", "return", "escalate", "whistle")
     assert offered("dispatched", "U01", "unit", "U02") == ()
     assert offered("dispatched", "U01", "supervisor", None) == ("supervise",)
@@ -160,3 +166,8 @@ def test_buttons_are_those_of_the_common_table_for_the_role_the_unit_and_what_th
     assert offered("accepted", "U01", "unit", "U05", whistle={"units": ["U05"]}) == ("check_in",)
     assert "approve_extension" in offered("accepted", "U01", "leader", None, request={})
     assert "approve_extension" not in offered("accepted", "U01", "unit", "U01", request={})
+    assert offered("accepted", "U01", "leader", "U01", request={}) == offered(
+        "accepted", "U01", "unit", "U01", request={}
+    )
+    assert offered("dispatched", "U01", "grid_worker", "T01") == ("escalate", "whistle")
+    assert offered("dispatched", "U01", "grid_worker", None) == ()

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 from console_stories import Story
 
+from huying.console.domain import line_of_step
 from huying.console.history import aside
 from huying.console.pages.parts import beside
 from huying.console.words import Names
-from huying.contracts import orders
+from huying.contracts import incidents, orders
 from huying.contracts.course import (
     CatalogueRule,
     Course,
@@ -34,6 +35,7 @@ assert DISPATCH is not None
 
 TOLD: list[tuple[Any, dict[str, Any], str]] = [
     (orders.IncidentConfirmedV1, {"before": STORY.feed[0].incident.classification}, "路灯照明"),
+    (orders.IncidentAlarmedV1, {"before": STORY.feed[0].incident.classification, "reason": "冒烟"}, "冒烟"),
     (orders.IncidentWithdrawnV1, {"dispatch": DISPATCH, "reason": "改派"}, "不再主责"),
     (orders.IncidentRuledV1, {"unit": "U05", "basis": "纪要", "rule": RULE}, "2026-03+1"),
     (orders.IncidentRuledV1, {"unit": "U05", "basis": "纪要"}, "仅此一件"),
@@ -73,6 +75,25 @@ def test_a_step_is_said_in_the_countys_words(kind: Any, facts: dict[str, Any], s
     said = aside(event, NAMES)
     assert said is not None
     assert says in said[1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "facts"),
+    [
+        (orders.IncidentResumedV1, {}),
+        (orders.IncidentExtensionDecidedV1, {"request": REQUEST, "granted": True, "count": 1}),
+        (orders.IncidentGroupedV1, {"parent": "in-9", "parent_number": "N9"}),
+        (orders.IncidentReleasedV1, {"parent": "in-9"}),
+        (orders.IncidentFloodOpenedV1, {"flood": FLOOD}),
+        (orders.IncidentFloodClosedV1, {"by": "person"}),
+        (incidents.IncidentAskAnsweredV1, {"candidate": "in-2", "answer": "same"}),
+    ],
+)
+def test_why_a_person_did_it_opens_below_the_step(kind: Any, facts: dict[str, Any]) -> None:
+    last = STORY.feed[-1]
+    common = last.model_dump(include={"incident_id", "jurisdiction", "pack_hash"})
+    event = kind(**common, incident_version=9, at=NOW, incident=last.incident, reason="现场看过", **facts)
+    assert "现场看过" in line_of_step(event, NAMES).detail
 
 
 def test_the_main_lines_steps_are_not_said_here() -> None:

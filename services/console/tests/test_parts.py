@@ -74,6 +74,24 @@ def test_a_row_says_what_is_due_and_where_it_stands(name: str, limit: str, tone:
     assert (row["limit"], row["limit_tone"], row["state"]) == (limit, tone, state)
 
 
+def test_a_question_beside_a_dispatch_stands_until_it_is_answered_or_the_incident_ends() -> None:
+    lamp, gas = STORIES["lamp"], STORIES["gas"]
+    story = Story("s-smell", "PA-0334", "煤气味很大", NOW - timedelta(minutes=5), clock_class="emergency")
+    story.opened().dispatched().asked(gas, lamp).accepted()
+    found = document(story)
+    assert [one["number"] for one in found["ask"]["candidates"]] == ["PA-0319", "PA-0312"]
+    row = row_of(found, NOW, NAMES)
+    assert (row["asked"], row["limit"]) == (True, "—"), "it is dispatched by nobody's silence"
+    assert "待研判" in parts.title_line(found, NOW)
+    asked = line_of_step(story.feed[2], NAMES)
+    assert asked.text == "疑似与 PA-0319、PA-0312 是同一件事；已派单，研判不影响处置"
+    assert document(story.completed())["ask"] is None
+    twin = document(STORIES["twin"])
+    assert (row_of(twin, NOW, NAMES)["asked"], len(twin["ask"]["candidates"])) == (False, 2)
+    old = STORIES["twin"].feed[-1].model_copy(update={"candidates": ()})
+    assert [one["number"] for one in card(old)["ask"]["candidates"]] == ["PA-0312"]
+
+
 def test_emergencies_are_pinned_until_they_are_done_and_extensions_stand_apart() -> None:
     assert row_of(document(STORIES["gas"]), NOW, NAMES)["pinned"]
     assert not row_of(document(STORIES["lamp"]), NOW, NAMES)["pinned"]
@@ -81,6 +99,19 @@ def test_emergencies_are_pinned_until_they_are_done_and_extensions_stand_apart()
     assert (road["extended"], road["returns"]) == ("已延期 1 次", "退回 1 次")
     lamp = row_of(document(STORIES["lamp"]), NOW, NAMES)
     assert [door["name"] for door in lamp["doors"]] == ["群众端", "12345热线"]
+
+
+@pytest.mark.parametrize(
+    ("what", "word"), [({"clock_class": "emergency"}, "紧急"), ({"alarm": True}, "险情待核"), ({}, "")]
+)
+def test_a_danger_is_pinned_and_says_whether_it_is_confirmed(what: dict[str, Any], word: str) -> None:
+    lamp = STORIES["lamp"].feed[0]
+    seen = lamp.incident.classification.model_copy(update=what)
+    event = lamp.model_copy(update={"incident": lamp.incident.model_copy(update={"classification": seen})})
+    shown = {"_id": "lamp", **card(event)}
+    row = row_of(shown, NOW, NAMES)
+    assert (row["danger"], row["pinned"], shown["urgent"]) == (word, bool(word), bool(word))
+    assert re.findall(r'hy-tag urgent">([^<]+)', parts.title_line(shown, NOW)) == ([word] if word else [])
 
 
 def test_a_reporters_words_stay_words() -> None:

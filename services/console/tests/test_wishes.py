@@ -45,6 +45,13 @@ def test_every_command_can_be_given_from_its_form(kind: str) -> None:
     assert asked >= set(action) - {"kind"}
 
 
+@pytest.mark.parametrize("kind", [*FORMS])
+def test_a_person_says_why_wherever_the_command_has_room_for_it(kind: str) -> None:
+    model = next(one for one in c.Action.__args__[0].__args__ if one.model_fields["kind"].default == kind)  # type: ignore[attr-defined]
+    fields = {field.name: field.needed for field in FORMS[kind]}
+    assert all(fields.get(name) for name in ("reason", "basis") if name in model.model_fields)
+
+
 @pytest.mark.parametrize("kind", list(FORMS))
 def test_what_is_needed_and_missing_is_named_and_the_rest_may_stay_empty(kind: str) -> None:
     needed = [field for field in FORMS[kind] if field.needed]

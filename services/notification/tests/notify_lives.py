@@ -14,6 +14,8 @@ START = datetime(2026, 3, 2, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 PLACE = Place(town_code="130529100", town="巨鹿镇", village_code="130529100001", village="南街居委会")
 
+PLAIN = Classification(matter="M02", matter_name="路灯照明", clock_class="public_service", confidence=0.9)
+
 
 class Life:
     """One incident; each method is an hour later, `steps` are the events in order."""
@@ -22,6 +24,8 @@ class Life:
         self.name, self.place, self.at = name, place, START
         self.steps: list[incidents.IncidentEvent] = []
         self.dispatch: Dispatch | None = None
+        self.danger: dict[str, Any] = {}
+        """What the classification says of danger from the next step on."""
 
     def _step(self, kind: Any, state: str, **facts: Any) -> "Life":
         view = IncidentView(
@@ -29,9 +33,7 @@ class Life:
             number=f"N-{self.name}",
             jurisdiction="130529",
             state=state,
-            classification=Classification(
-                matter="M02", matter_name="路灯照明", clock_class="public_service", confidence=0.9
-            ),
+            classification=PLAIN.model_copy(update=self.danger),
             place=self.place,
             title="{{ 7*7 }}路灯不亮",
             opened_at=START,
@@ -68,8 +70,13 @@ class Life:
         return self._step(incidents.IncidentOpenedV1, "dispatched", report=self._report(by))
 
     def asked(self) -> "Life":
-        facts = {"candidate": "X", "candidate_number": "N-X", "score": 0.6, "until": self.at + HOUR}
+        facts: dict[str, Any] = {"candidate": "X", "candidate_number": "N-X", "score": 0.6, "until": self.at + HOUR}
         return self._step(incidents.IncidentAskedV1, "asked", **facts)
+
+    def asked_beside(self) -> "Life":
+        named = tuple(incidents.Candidate(incident_id=name, number=f"N-{name}", score=0.5) for name in "XYZ")
+        facts: dict[str, Any] = {"candidate": "X", "candidate_number": "N-X", "score": 0.5, "until": self.at + HOUR}
+        return self._step(incidents.IncidentAskedV1, "dispatched", candidates=named, **facts)
 
     def joined(self, by: str | None, how: str = "merged") -> "Life":
         state = "dispatched"

@@ -119,6 +119,29 @@ def test_called_and_withdrawn_units_and_those_under_supervision_are_told(desk: D
     assert [template for _, template in pairs(told[4])] == ["withdrawn"]
 
 
+@pytest.mark.parametrize(
+    ("high", "others"),
+    [
+        ("village", ["unit:T01:duty_officer", "unit:T01:leader"]),
+        ("town", ["unit:T01:duty_officer", "unit:T01:leader"]),
+        ("county", ["unit:U22:dispatcher"]),
+    ],
+)
+def test_a_level_up_is_told_to_the_unit_that_has_it_and_to_the_level(desk: Desk, high: str, others: list[str]) -> None:
+    facts = {"from_level": "grid", "to_level": high, "reason": "缺材料"}
+    _, told = tell(desk, Life("A").opened().dispatched().beside(orders.IncidentEscalatedV1, **facts))
+    who = ["unit:U02:duty_officer", "unit:U02:leader", *others]
+    assert pairs(told[-1]) == [(one, "escalated") for one in who]
+    assert "由网格升到" in told[-1][0].text
+    assert "缺材料" in told[-1][0].text
+
+
+def test_an_order_of_the_town_itself_that_goes_up_is_told_once_each(desk: Desk) -> None:
+    facts = {"from_level": "village", "to_level": "town", "reason": "缺材料"}
+    _, told = tell(desk, Life("A").opened().dispatched("T01").beside(orders.IncidentEscalatedV1, **facts))
+    assert pairs(told[-1]) == [("unit:T01:duty_officer", "escalated"), ("unit:T01:leader", "escalated")]
+
+
 def test_an_impatient_reporter_reaches_the_duty_officer(desk: Desk) -> None:
     _, told = tell(desk, Life("A").opened().dispatched().joined("wang", how="follow_up"))
     assert pairs(told[2]) == [("reporter:wang", "reporter_joined"), ("unit:U02:duty_officer", "follow_up")]
@@ -129,8 +152,77 @@ def test_questions_and_returns_go_to_the_dispatchers(desk: Desk) -> None:
     assert pairs(told[1]) == [("unit:U22:dispatcher", "asked")]
     assert "N-X" in told[1][0].text
     assert "3月2日11:00" in told[1][0].text
+    assert "逾期将自动派单" in told[1][0].text
     assert pairs(told[3]) == [("unit:U22:dispatcher", "returned")]
     assert pairs(told[4])[0] == ("unit:U04:duty_officer", "dispatched")
+    _, told = tell(desk, Life("A").opened().dispatched().asked_beside())
+    assert pairs(told[2]) == [("unit:U22:dispatcher", "asked")]
+    assert "可能与 N-X、N-Y、N-Z 是同一件事" in told[2][0].text
+    assert "已先行派单，研判不影响处置" in told[2][0].text
+
+
+@pytest.mark.parametrize(
+    ("danger", "word", "said"),
+    [({"clock_class": "emergency"}, "紧急", "立即处置"), ({"alarm": True}, "险情待核", "尽快核定")],
+)
+def test_a_danger_is_told_to_the_dispatchers_at_once_and_its_order_says_so(
+    desk: Desk, danger: dict[str, Any], word: str, said: str
+) -> None:
+    life = Life("A")
+    life.danger = danger
+    _, told = tell(desk, life.opened().dispatched())
+    assert pairs(told[0]) == [("unit:U22:dispatcher", "alarm")]
+    assert told[0][0].title == f"【{word}】N-A 路灯照明"
+    assert said in told[0][0].text
+    assert told[1][0].title == f"【{word}·派单】N-A 路灯照明"
+
+
+def raised(kind: Any, before: dict[str, Any], after: dict[str, Any], **facts: Any) -> Life:
+    """An order that a report or a person makes dangerous."""
+    life = Life("A").opened().dispatched()
+    known = life.steps[-1].incident.classification
+    life.danger = after
+    return life.beside(kind, before=known.model_copy(update=before), **facts)
+
+
+@pytest.mark.parametrize("after", [{"clock_class": "emergency"}, {"alarm": True}])
+def test_a_unit_that_has_the_order_hears_at_once_that_it_became_dangerous(desk: Desk, after: dict[str, Any]) -> None:
+    _, told = tell(desk, raised(orders.IncidentAlarmedV1, {}, after, reason="新并入的诉求反映有险情"))
+    assert pairs(told[-1]) == [
+        ("unit:U02:duty_officer", "alarm"),
+        ("unit:U02:leader", "alarm"),
+        (GRID, "alarm"),
+        ("unit:U22:dispatcher", "alarm"),
+    ]
+    assert "新并入的诉求反映有险情" in told[-1][0].text
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "heard"),
+    [
+        ({}, {"clock_class": "emergency"}, True),
+        ({"alarm": True}, {"clock_class": "emergency"}, True),
+        ({"alarm": True}, {"alarm": True}, False),
+        ({"clock_class": "emergency"}, {"clock_class": "emergency"}, False),
+        ({"clock_class": "emergency"}, {}, False),
+    ],
+)
+def test_a_confirmation_is_told_as_an_alarm_where_it_makes_an_emergency(
+    desk: Desk, before: dict[str, Any], after: dict[str, Any], heard: bool
+) -> None:
+    _, told = tell(desk, raised(orders.IncidentConfirmedV1, before, after))
+    assert (("unit:U02:duty_officer", "alarm") in pairs(told[-1])) == heard
+    assert heard == bool(told[-1])
+
+
+def test_a_held_incident_that_becomes_dangerous_is_told_to_the_dispatchers_and_then_to_its_unit(desk: Desk) -> None:
+    life = Life("A").opened().asked()
+    before = life.steps[-1].incident.classification
+    life.danger = {"clock_class": "emergency"}
+    life.beside(orders.IncidentAlarmedV1, "asked", before=before, reason="有险情").dispatched()
+    _, told = tell(desk, life)
+    assert pairs(told[2]) == [("unit:U22:dispatcher", "alarm")]
+    assert told[3][0].title == "【紧急·派单】N-A 路灯照明"
 
 
 def test_a_place_without_a_village_has_no_grid_worker_to_tell(desk: Desk) -> None:

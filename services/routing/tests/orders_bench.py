@@ -1,5 +1,6 @@
 """A county's incidents in memory, for the tests of the order's life: reports arrive, people command, time passes."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,9 @@ from huying.contracts.incidents import IncidentEvent, ReportRef
 from huying.contracts.places import Place
 from huying.contracts.reports import ReportAcceptedV1, ReporterRef
 from huying.county import load
-from huying.routing.domain import Arrival, Catalogue, Decision, Scene, obey, receive, ref_of, wake, wakes_at
+from huying.routing.domain import Arrival, Catalogue, Decision, Scene, facts_of, obey, receive, ref_of, wake, wakes_at
 from huying.routing.incident import Cause, Incident
-from huying.routing.judgement import RankedMatter, Screening, Verdict
+from huying.routing.judgement import Candidate, RankedMatter, Screening, Verdict
 
 PACK = load(Path(__file__).parents[3] / "deploy/county/julu")
 START = datetime(2026, 3, 2, tzinfo=UTC)
@@ -37,14 +38,15 @@ def report(number: int, at: datetime | None = None, text: str = "路灯不亮", 
     )
 
 
-def screening(number: int, emergency: bool = False, matter: str = "M02") -> Screening:
+def screening(number: int, emergency: bool = False, matter: str = "M02", alarm: bool = False) -> Screening:
+    """Of an emergency, or with `alarm` of a danger too unsure for the emergency's clock."""
     return Screening(
         report_id=f"r{number}",
         matters=(RankedMatter(matter, 0.9),),
-        clock="public_service",
-        emergency=emergency,
-        emergency_confidence=0.9 if emergency else 0.0,
-        urgency="emergency" if emergency else "normal",
+        clock="emergency" if emergency else PACK.matter(matter).clock,
+        emergency=emergency or alarm,
+        emergency_confidence=0.9 if emergency else 0.1 if alarm else 0.0,
+        urgency="emergency" if emergency or alarm else "normal",
         places=(),
         circumstances=(),
         follow_up=False,
@@ -66,11 +68,19 @@ class County:
         self.catalogue = Catalogue(PACK)
         self.opened = 0
         self.commands = 0
+        self.evidence: dict[str, Screening] = {}
+        """What judgement says of reports that a split moves."""
 
     def scene(self) -> Scene:
         floods = [name for name, one in self.incidents.items() if one.course.flood is not None]
+        evidence = {name: (facts_of(report(int(name[1:]))), said) for name, said in self.evidence.items()}
         return Scene(
-            self.incidents, self.catalogue, self.reports, {}, f"260302-{self.opened + 1:05d}", tuple(sorted(floods))
+            self.incidents,
+            self.catalogue,
+            self.reports,
+            evidence,
+            f"260302-{self.opened + 1:05d}",
+            tuple(sorted(floods)),
         )
 
     def take(self, decision: Decision) -> Decision:
@@ -90,13 +100,22 @@ class County:
         emergency: bool = False,
         matter: str = "M02",
         at: datetime | None = None,
+        rivals: Sequence[str] = (),
+        alarm: bool = False,
+        own: Screening | None = None,
         **more: Any,
     ) -> str:
-        """A report, received `at` or now; the id of its incident."""
+        """A report, received `at` or now; the id of its incident. `band` "meanwhile": asked about beside its dispatch.
+
+        `own` is what its words alone say.
+        """
         number = len(self.reports)
         coming = report(number, at or self.now, **more)
-        verdict = Verdict(f"r{number}", band, target, 0.7, ())  # type: ignore[arg-type]
-        arrival = Arrival(coming, ref_of(coming), screening(number, emergency, matter), verdict)
+        likely = tuple(Candidate(name, 0.4, True) for name in rivals)
+        verdict = Verdict(f"r{number}", band, target, 0.7, (), None, likely)  # type: ignore[arg-type]
+        if band == "meanwhile":
+            verdict = Verdict(f"r{number}", "new", None, 0.7, (), None, likely, target)
+        arrival = Arrival(coming, ref_of(coming), screening(number, emergency, matter, alarm), verdict, own)
         scene = self.scene()
         self.reports[f"r{number}"] = ref_of(coming)
         decision = self.take(receive(arrival, scene, Cause(self.now, PACK.hash)))
@@ -137,7 +156,7 @@ class County:
         for name in sorted(self.incidents):
             at = wakes_at(self.incidents[name])
             while at is not None and at <= self.now:
-                self.take(wake(self.incidents[name], self.scene(), self.now))
+                self.take(wake(self.incidents[name], self.scene()))
                 at = wakes_at(self.incidents[name])
 
     def steps(self, incident: str) -> list[str]:

@@ -8,10 +8,15 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from orders_bench import PACK, County
 
 from huying.contracts import commands as c
-from huying.contracts.incidents import IncidentOpenedV1, IncidentReportJoinedV1
-from huying.contracts.moves import ACTIVE, MOVES, OPEN, legal
-from huying.contracts.orders import IncidentRuledV1
-from huying.routing.domain.regrouping import since_of
+from huying.contracts.incidents import (
+    IncidentAskAnsweredV1,
+    IncidentAskedV1,
+    IncidentOpenedV1,
+    IncidentReportJoinedV1,
+)
+from huying.contracts.moves import ACTIVE, CLOSED, MOVES, OPEN, legal
+from huying.contracts.orders import IncidentConfirmedV1, IncidentRuledV1
+from huying.routing.incident import since_of
 
 UNITS = st.sampled_from(["U02", "U04", "U05", "T01"])
 HOURS = st.integers(-2, 60)
@@ -26,24 +31,32 @@ class OrdersLife(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         self.county = County()
-        self.checked = 0
+        self.checked = self.looked = 0
         self.active: dict[str, set[str]] = {}
         self.versions: dict[str, int] = {}
         self.anchors: dict[str, datetime] = {}
+        self.classes: dict[str, str] = {}
 
     def some(self, data: st.DataObject) -> str:
         return data.draw(st.sampled_from(sorted(self.county.incidents)))
 
     @rule(
-        band=st.sampled_from(["merge", "ask", "new"]),
-        emergency=st.booleans(),
+        band=st.sampled_from(["merge", "ask", "meanwhile", "new"]),
+        danger=st.sampled_from(["none", "alarm", "emergency"]),
         matter=st.sampled_from(["M02", "M04", "M20", "M23"]),
         text=st.sampled_from(["路灯不亮", "路灯还是不亮", "感谢，修好了"]),
         data=st.data(),
     )
-    def a_report_arrives(self, band: str, emergency: bool, matter: str, text: str, data: st.DataObject) -> None:
+    def a_report_arrives(self, band: str, danger: str, matter: str, text: str, data: st.DataObject) -> None:
         target = self.some(data) if self.county.incidents else None
-        joined = self.county[self.county.arrives(band if target else "new", target, emergency, matter, text=text)]
+        rivals = [self.some(data) for _ in range(data.draw(st.integers(0, 2)))] if target else []
+        band = band if target else "new"
+        if band == "meanwhile" and danger == "none":
+            danger = "emergency"
+        told = {"emergency": danger == "emergency", "alarm": danger == "alarm"}
+        name = self.county.arrives(band, target, matter=matter, rivals=rivals, text=text, **told)
+        joined = self.county[name]
+        assert joined.classification.danger or danger == "none" or joined.state not in OPEN
         assert joined.state in OPEN or "感谢" in text or joined.completed_at == self.county.now
 
     @rule(contact=st.booleans(), emergency=st.booleans(), data=st.data())
@@ -91,8 +104,8 @@ class OrdersLife(RuleBasedStateMachine):
         waiting = sorted(name for name, one in self.county.incidents.items() if one.state in MOVES["return"].states)
         if waiting:
             name = data.draw(st.sampled_from(waiting))
-            self.county.wishes(name, c.Return(reason="错", suggested_unit=data.draw(UNITS)))
-            self.county.wishes(name, c.Return(reason="错"))
+            self.county.wishes(name, c.Return(reason="错", basis="职责清单", suggested_unit=data.draw(UNITS)))
+            self.county.wishes(name, c.Return(reason="错", basis="职责清单"))
             self.county.wishes(name, self.wish("rule", name, data))
 
     def legal(self, name: str) -> list[str]:
@@ -105,9 +118,51 @@ class OrdersLife(RuleBasedStateMachine):
             "refuse_extension": incident.course.request,
             "release": incident.course.parent,
             "close_flood": incident.course.flood,
+            "answer_ask": incident.ask,
             "split": len(incident.reports) > 1,
         }
         return [kind for kind in legal(incident.state) if there.get(kind, True)]
+
+    @rule(how=st.sampled_from(["complete", "suspend", "merge", "candidate comes"]), data=st.data())
+    def something_happens_beside_an_open_question(self, how: str, data: st.DataObject) -> None:
+        county = self.county
+        asked = sorted(name for name, one in county.incidents.items() if one.ask and one.state in ACTIVE)
+        if not asked:
+            asked = [county.arrives("meanwhile", self.some(data) if county.incidents else county.arrives(), True)]
+        name = data.draw(st.sampled_from(asked))
+        ask = county[name].ask
+        assert ask is not None
+        candidate = ask.candidates[0].incident_id
+        if how == "merge":
+            county.wishes(name, c.Merge(into=candidate, reason="同"))
+        elif how == "candidate comes":
+            county.wishes(candidate, c.Merge(into=name, reason="同"))
+        else:
+            county.wishes(name, c.Accept())
+            later = county.now + timedelta(minutes=data.draw(st.integers(1, 60)))
+            county.wishes(name, c.Complete(text="好") if how == "complete" else c.Suspend(reason="等", until=later))
+
+    @rule(data=st.data())
+    def a_question_is_answered(self, data: st.DataObject) -> None:
+        open_ones = sorted(name for name, one in self.county.incidents.items() if one.ask is not None)
+        if open_ones:
+            name = data.draw(st.sampled_from(open_ones))
+            held = self.county[name].state == "asked"
+            decision = self.county.wishes(name, self.answer(name, data))
+            if decision.declined is None:
+                assert self.county[name].ask is None
+            else:
+                assert decision.declined.reason == "not_possible"
+            assert decision.declined is not None or not held or self.county[name].state != "asked"
+
+    def answer(self, name: str, data: st.DataObject) -> c.AnswerAsk:
+        ask = self.county[name].ask
+        named = [one.incident_id for one in ask.candidates] if ask else [self.some(data)]
+        why = data.draw(st.sampled_from([None, "看过"]))
+        if not data.draw(st.booleans()):
+            return c.AnswerAsk(same=False, reason=why)
+        chosen = data.draw(st.lists(st.sampled_from(named), max_size=3))
+        return c.AnswerAsk(same=True, candidates=tuple(chosen), reason=why)
 
     def wish(self, kind: str, name: str, data: st.DataObject) -> c.Action:
         until = self.county.now + timedelta(hours=data.draw(HOURS))
@@ -116,10 +171,13 @@ class OrdersLife(RuleBasedStateMachine):
         made: dict[str, c.Action] = {
             "accept": c.Accept(),
             "contact": c.Contact(),
-            "return": c.Return(reason="错", suggested_unit=unit),
+            "return": c.Return(reason="错", basis=data.draw(st.sampled_from(["职责清单", None])), suggested_unit=unit),
             "complete": c.Complete(text="好", with_covered=data.draw(st.booleans())),
-            "answer_ask": c.AnswerAsk(same=data.draw(st.booleans())),
-            "confirm": c.Confirm(matter=data.draw(st.sampled_from(["M02", "M04", "M23", None]))),
+            "answer_ask": self.answer(name, data),
+            "confirm": c.Confirm(
+                matter=data.draw(st.sampled_from(["M02", "M04", "M23", None])),
+                clock_class=data.draw(st.sampled_from(["emergency", "other", None])),
+            ),
             "assign": c.Assign(unit=unit, reason="更合适"),
             "rule": c.Rule(unit=unit, basis="纪要", scope=data.draw(st.sampled_from(["town", "county", "once"]))),
             "escalate": c.Escalate(reason="难"),
@@ -183,6 +241,17 @@ class OrdersLife(RuleBasedStateMachine):
             assert (incident.dispatch is None) <= (incident.state in {"asked", "adjudicating", "covered", "merged"})
 
     @invariant()
+    def a_question_is_open_exactly_as_long_as_the_feed_says(self) -> None:
+        for name, incident in self.county.incidents.items():
+            is_open = False
+            for event in self.county.told(name):
+                closed = event.incident.state in CLOSED or isinstance(event, IncidentAskAnsweredV1)
+                is_open = isinstance(event, IncidentAskedV1) or (is_open and not closed)
+            assert (incident.ask is not None) == is_open
+            assert incident.ask is None or (incident.ask.until > self.county.now and incident.state in OPEN)
+            assert incident.state != "asked" or incident.ask is not None
+
+    @invariant()
     def a_unit_has_one_dispatch_in_a_family_and_what_is_covered_has_somebody_who_does_it(self) -> None:
         incidents = self.county.incidents
         for parent in incidents.values():
@@ -206,6 +275,17 @@ class OrdersLife(RuleBasedStateMachine):
             assert earliest is None or since_of(incident) <= earliest
             opened = self.anchors.setdefault(incident.id, incident.opened_at)
             assert incident.opened_at == opened
+
+    @invariant()
+    def no_question_holds_a_danger_and_only_a_person_takes_an_emergency_back(self) -> None:
+        for incident in self.county.incidents.values():
+            assert incident.state != "asked" or not incident.classification.danger
+        for event in self.county.log[self.looked :]:
+            now = event.incident.classification.clock_class
+            fell = self.classes.get(event.incident_id) == "emergency" != now
+            assert not fell or isinstance(event, IncidentConfirmedV1)
+            self.classes[event.incident_id] = now
+        self.looked = len(self.county.log)
 
     @invariant()
     def every_ruling_is_the_next_version_of_the_catalogue(self) -> None:

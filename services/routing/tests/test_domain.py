@@ -1,11 +1,12 @@
 """The order's life: every step of the state table, its limits, and what a refusal says."""
 
 import shutil
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from orders_bench import PACK, START, TOWN, County
+from orders_bench import PACK, START, TOWN, County, screening
 
 from huying.contracts import commands as c
 from huying.contracts.incidents import State
@@ -13,7 +14,7 @@ from huying.contracts.moves import MOVES, legal
 from huying.contracts.orders import IncidentExtensionDecidedV1
 from huying.contracts.places import Place
 from huying.county import load
-from huying.routing.domain import Catalogue
+from huying.routing.domain import Catalogue, classify
 
 HOUR = timedelta(hours=1)
 CENTRE = PACK.county.dispatch_centre
@@ -33,7 +34,7 @@ def accepted(county: County, matter: str = "M02") -> str:
 def adjudicating(county: County) -> str:
     incident = county.arrives()
     for _ in range(2):
-        county.done(incident, c.Return(reason="不归我们管", suggested_unit="U05"))
+        county.done(incident, c.Return(reason="不归我们管", basis="职责清单", suggested_unit="U05"))
     return incident
 
 
@@ -65,7 +66,7 @@ def in_state(county: County, state: State) -> str:
 WISHES: tuple[c.Action, ...] = (
     c.Accept(),
     c.Contact(),
-    c.Return(reason="错"),
+    c.Return(reason="错", basis="职责清单"),
     c.Complete(text="好"),
     c.AnswerAsk(same=False),
     c.Confirm(),
@@ -125,19 +126,61 @@ def test_a_move_outside_the_table_is_declined_with_the_state_and_the_legal_ones(
 def test_a_role_that_the_table_does_not_name_is_refused(county: County, role: c.Role, wish: c.Action) -> None:
     state = sorted(MOVES[wish.kind].states)[0]
     incident = in_state(county, state)
-    declined = county.wishes(incident, wish, role, county[incident].unit).declined
+    unit = county[incident].unit
+    declined = county.wishes(incident, wish, role, None if role == "leader" else unit).declined
     forbidden = declined is not None and declined.reason == "not_allowed"
-    assert forbidden == (role not in MOVES[wish.kind].roles or (role == "unit" and county[incident].unit is None))
+    assert forbidden == (role not in MOVES[wish.kind].roles or (role == "unit" and unit is None))
+
+
+@pytest.mark.parametrize("wish", WISHES, ids=[wish.kind for wish in WISHES])
+def test_the_head_of_a_unit_may_what_the_unit_may_and_nothing_of_the_centre(county: County, wish: c.Action) -> None:
+    incident = in_state(county, sorted(MOVES[wish.kind].states)[0])
+    unit = county[incident].unit or "U02"
+
+    if "unit" not in MOVES[wish.kind].roles:
+        declined = county.wishes(incident, wish, "leader", unit).declined
+        assert declined is not None
+        assert declined.reason == "not_allowed"
+        assert "单位负责人" in declined.message
+    else:
+        assert county.refused(incident, wish, "leader", "U13") == "not_allowed", "it is another's"
+        declined = county.wishes(incident, wish, "leader", unit).declined
+        assert declined is None or declined.reason != "not_allowed"
 
 
 @pytest.mark.parametrize(
     ("role", "unit", "reason"),
-    [("unit", "U05", "not_allowed"), ("unit", "U02", None), ("leader", None, None)],
+    [
+        ("unit", "U05", "not_allowed"),
+        ("unit", "U02", None),
+        ("leader", None, None),
+        ("leader", "U02", None),
+        ("leader", "U05", "not_allowed"),
+    ],
 )
-def test_only_the_responsible_unit_or_the_centre_may_accept(
+def test_only_the_responsible_unit_its_head_or_the_centre_may_accept(
     county: County, role: str, unit: str | None, reason: str | None
 ) -> None:
     declined = county.wishes(county.arrives(), c.Accept(), role, unit).declined
+    assert (declined.reason if declined else None) == reason
+
+
+def test_the_head_of_a_unit_does_not_rule_on_its_own_case_nor_grant_its_own_time(county: County) -> None:
+    case = adjudicating(county)
+    assert county.refused(case, c.Rule(unit="U05", basis="纪要"), "leader", "U02") == "not_allowed"
+    order = accepted(county)
+    county.done(order, c.RequestExtension(until=START + 90 * HOUR, reason="等"), "leader", "U02")
+    assert county.refused(order, c.ApproveExtension(), "leader", "U02") == "not_allowed"
+    assert county.done(order, c.ApproveExtension(), "leader").course.extensions == 1
+
+
+@pytest.mark.parametrize(
+    ("unit", "reason"), [("T01", None), ("T02", "not_allowed"), (None, "not_allowed"), ("U02", None)]
+)
+def test_a_grid_worker_whistles_in_their_own_town(county: County, unit: str | None, reason: str | None) -> None:
+    whistle = c.BlowWhistle(units=("U05", "U09"), meet_at="村口", reason="线杆要倒")
+    assert PACK.town_unit(TOWN).code == "T01"  # type: ignore[union-attr]
+    declined = county.wishes(county.arrives(), whistle, "grid_worker", unit).declined
     assert (declined.reason if declined else None) == reason
 
 
@@ -146,8 +189,42 @@ def test_a_new_problem_is_opened_and_dispatched_to_the_catalogues_unit(county: C
     assert (incident.state, incident.version, incident.unit) == ("dispatched", 2, "U02")
 
 
-def test_an_emergency_never_waits_for_an_answer(county: County) -> None:
-    assert county[county.arrives("ask", county.arrives(), emergency=True)].state == "dispatched"
+@pytest.mark.parametrize(
+    ("clock", "alarm", "expected"),
+    [
+        ("public_service", False, ("public_service", False, False)),
+        ("public_service", True, ("public_service", True, True)),
+        ("emergency", True, ("emergency", False, False)),
+    ],
+)
+def test_the_class_is_the_clock_of_screening_and_an_alarm_below_it_is_to_be_confirmed(
+    clock: str, alarm: bool, expected: tuple[str, bool, bool]
+) -> None:
+    what = classify(replace(screening(0, alarm=alarm), clock=clock), PACK)
+    assert (what.clock_class, what.alarm, what.needs_confirmation) == expected
+    assert what.danger == alarm
+
+
+def test_an_alarm_below_the_clocks_limit_goes_out_at_once_on_its_matters_clock(county: County) -> None:
+    incident = county[county.arrives("ask", county.arrives(), alarm=True)]
+    assert incident.state == "dispatched"
+    assert (incident.classification.clock_class, incident.classification.alarm) == ("public_service", True)
+
+
+@pytest.mark.parametrize(
+    ("wish", "expected"),
+    [
+        (c.Confirm(clock_class="emergency"), ("emergency", False)),
+        (c.Confirm(clock_class="public_service"), ("public_service", False)),
+        (c.Confirm(matter="M04"), ("public_service", True)),
+    ],
+)
+def test_a_person_answers_an_alarm_by_naming_the_class(
+    county: County, wish: c.Confirm, expected: tuple[str, bool]
+) -> None:
+    what = county.done(county.arrives(alarm=True), wish).classification
+    assert (what.clock_class, what.alarm) == expected
+    assert what.needs_confirmation == what.alarm
 
 
 def test_a_question_nobody_answers_runs_out_and_dispatches_at_its_own_time(county: County) -> None:
@@ -166,15 +243,15 @@ def test_a_command_on_old_news_is_declined_with_the_current_version(county: Coun
 
 def test_the_second_return_waits_for_a_ruling_which_becomes_a_version_of_the_catalogue(county: County) -> None:
     incident = county.arrives()
-    assert county.done(incident, c.Return(reason="不归我们管", suggested_unit="U05")).unit == "U05"
-    waiting = county.done(incident, c.Return(reason="也不归我们管"))
+    assert county.done(incident, c.Return(reason="不归我们管", basis="职责清单", suggested_unit="U05")).unit == "U05"
+    waiting = county.done(incident, c.Return(reason="也不归我们管", basis="职责清单"))
     assert (waiting.state, waiting.dispatch, waiting.course.waiting_since) == ("adjudicating", None, START)
     ruled = county.done(incident, c.Rule(unit="U09", basis="会议纪要一号", scope="town"))
     assert (ruled.state, ruled.unit, ruled.course.waiting_since) == ("dispatched", "U09", None)
     assert ruled.dispatch is not None
     listed = PACK.county.catalogue_version
     assert (ruled.dispatch.catalogue, ruled.dispatch.basis) == (f"{listed}+1", "会议纪要一号")
-    assert county.refused(incident, c.Return(reason="还是不归")) == "return_limit"
+    assert county.refused(incident, c.Return(reason="还是不归", basis="职责清单")) == "return_limit"
     later = county[county.arrives()]
     assert later.dispatch is not None
     assert (later.unit, later.dispatch.catalogue) == ("U09", f"{listed}+1")
@@ -202,7 +279,7 @@ def test_a_ruling_holds_as_far_as_it_was_meant_and_a_later_one_takes_its_place(c
     assert county.catalogue.duty(what, elsewhere).main == "U02"
     second = county.arrives()
     for _ in range(2):
-        county.done(second, c.Return(reason="错"))
+        county.done(second, c.Return(reason="错", basis="职责清单"))
     county.done(second, c.Rule(unit="U11", basis="二", scope="town"))
     assert county.catalogue.duty(what, Place(town_code=TOWN)).main == "U11"
     third = adjudicating(county)
@@ -229,7 +306,7 @@ def test_what_a_town_cannot_do_goes_to_the_county_and_the_town_assists(county: C
 def test_a_whistle_calls_units_to_one_place_and_the_main_unit_stays(county: County) -> None:
     incident = accepted(county)
     called = county.done(
-        incident, c.BlowWhistle(units=("U05", "U09"), meet_at="村口", reason="线杆要倒"), "grid_worker"
+        incident, c.BlowWhistle(units=("U05", "U09"), meet_at="村口", reason="线杆要倒"), "grid_worker", "T01"
     )
     assert called.dispatch is not None
     assert (called.unit, set(called.dispatch.assisting) >= {"U05", "U09"}) == ("U02", True)
@@ -312,3 +389,37 @@ def test_no_number_of_a_person_in_a_commands_words_comes_onto_the_feed(county: C
     assert told not in feed
     assert feed.count(shown) >= 10
     assert not any(number in feed for number in ("１３８", "13812345678", "13052919900101123X"))
+
+
+def test_a_return_without_its_ground_is_declined_by_the_fields_name_and_changes_nothing(county: County) -> None:
+    incident = county.arrives()
+    for basis in (None, "", "  "):
+        declined = county.wishes(incident, c.Return(reason="不归我们管", basis=basis), "unit", "U02").declined
+        assert declined is not None
+        assert declined.reason == "not_possible"
+        assert "basis" in declined.message
+    assert county[incident].returns == 0
+    county.done(incident, c.Return(reason="不归我们管", basis="职责清单第三条"), "unit", "U02")
+    assert county[incident].returns == 1
+
+
+def test_why_a_person_did_it_travels_with_the_step(county: County) -> None:
+    def told(incident: str, wish: c.Action) -> list[str]:
+        before = len(county.log)
+        county.done(incident, wish)
+        return [e.TYPE.split(".")[3] for e in county.log[before:] if getattr(e, "reason", None) == "有原因"]
+
+    parent, child, asked = county.arrives(), county.arrives(), county.arrives("ask", county.arrives())
+    twin = county.arrives("ask", county.arrives())
+    assert told(asked, c.AnswerAsk(same=False, reason="有原因")) == ["ask-answered"]
+    assert told(twin, c.AnswerAsk(same=True, reason="有原因")) == ["ask-answered", "merged"]
+    assert told(parent, c.Group(children=(child,), reason="有原因")) == ["grouped"]
+    assert told(child, c.Release(reason="有原因")) == ["released"]
+    assert told(parent, c.OpenFlood(until=county.now + HOUR, reason="有原因")) == ["flood-opened"]
+    assert told(parent, c.CloseFlood(reason="有原因")) == ["flood-closed"]
+    order = accepted(county)
+    county.done(order, c.RequestExtension(until=county.now + 90 * HOUR, reason="等"))
+    assert told(order, c.ApproveExtension(reason="有原因")) == ["extension-decided"]
+    county.done(order, c.Suspend(reason="等", until=county.now + HOUR))
+    assert told(order, c.Resume(reason="有原因")) == ["resumed"]
+    assert told(order, c.Confirm(matter="M04", reason="有原因"))[0] == "confirmed"

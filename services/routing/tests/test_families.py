@@ -52,7 +52,7 @@ def test_those_that_are_covered_go_where_their_order_goes(county: County) -> Non
     county.done(parent, c.Assign(unit="U09", reason="更合适"))
     assert county[child].unit == "U09"
     for _ in range(2):
-        county.done(parent, c.Return(reason="错"))
+        county.done(parent, c.Return(reason="错", basis="职责清单"))
     assert (county[child].state, county[child].dispatch) == ("covered", None)
     assert county.refused(child, c.Complete(text="好")) == "not_possible"
     county.done(parent, c.Rule(unit="U05", basis="一", scope="once"))

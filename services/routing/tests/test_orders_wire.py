@@ -111,7 +111,7 @@ async def test_people_merge_split_and_rule_and_the_log_proves_that_nothing_was_l
         moved = (await rows.find_one({"_id": one}))["gave"]
         assert (await bus.wish(ground, other, c.Split(reports=tuple(moved), reason="两件事"), at))["status"] == "done"
         for _ in range(2):
-            await bus.wish(ground, third, c.Return(reason="不归我们管"), at)
+            await bus.wish(ground, third, c.Return(reason="不归我们管", basis="职责清单"), at)
         assert (await bus.wish(ground, third, c.Rule(unit="U09", basis="纪要"), at))["state"] == "dispatched"
         await bus.wish(ground, other, c.Group(children=(fourth,)), at)
     again = create_app(settings)

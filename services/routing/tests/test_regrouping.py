@@ -9,7 +9,7 @@ from huying.contracts import commands as c
 from huying.contracts.course import Label
 from huying.contracts.incidents import IncidentMergedV1
 from huying.contracts.orders import IncidentSplitV1
-from huying.routing.domain.regrouping import since_of
+from huying.routing.incident import since_of
 
 HOUR = timedelta(hours=1)
 

@@ -146,12 +146,12 @@ def bearer(request: Request) -> Principal:
 
 
 def allowed(*roles: Role) -> Callable[[Request], Awaitable[Principal]]:
-    """A FastAPI dependency: the key's owner, if their role is one of `roles`. A coroutine: it needs no thread."""
+    """A FastAPI dependency: the key's owner, if they stand as one of `roles`. A coroutine: it needs no thread."""
 
     async def check(request: Request) -> Principal:
         principal = bearer(request)
-        if principal.role not in roles:
-            raise Problem(403, "Not allowed", f"This is for {', '.join(roles)}; your key's role is {principal.role}.")
+        if (standing := principal.actor.standing) not in roles:
+            raise Problem(403, "Not allowed", f"This is for {', '.join(roles)}; your key's role is {standing}.")
         return principal
 
     return check

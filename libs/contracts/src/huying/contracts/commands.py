@@ -3,9 +3,9 @@
 Which move is legal in which state, and for whom: `moves.MOVES`.
 """
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from .course import Words
 from .message import Code, Event, Identifier, Instant, Text, Value
@@ -23,6 +23,11 @@ class Actor(Value):
     role: Role
     unit: Code | None = None
 
+    @property
+    def standing(self) -> Role:
+        """The role whose rights they have: the head of a unit (单位负责人) has the unit's, never the dispatch centre's."""
+        return "unit" if self.role == "leader" and self.unit is not None else self.role
+
 
 class Accept(Value):
     """The unit takes the order (签收)."""
@@ -38,7 +43,10 @@ class Contact(Value):
 
 
 class Return(Value):
-    """The unit says that it is not its business (退回). The second time the dispatch centre rules."""
+    """The unit says that it is not its business (退回), and on what ground. The second time the dispatch centre rules.
+
+    Routing declines a return without `basis`.
+    """
 
     kind: Literal["return"] = "return"
     reason: Words
@@ -59,10 +67,21 @@ class Complete(Value):
 
 
 class AnswerAsk(Value):
-    """A person answers: is it the same problem as the suggested incident?"""
+    """A person answers (研判): is it the same problem as an incident that the question names, or as none of them?
+
+    `candidates` says as which, by incident id; the likeliest when empty. Several are one problem and become one incident.
+    """
 
     kind: Literal["answer_ask"] = "answer_ask"
     same: bool
+    candidates: Annotated[tuple[Identifier, ...], Field(max_length=40)] = ()
+    reason: Words | None = None
+
+    @model_validator(mode="after")
+    def _none_is_none(self) -> Self:
+        if self.candidates and not self.same:
+            raise ValueError("candidates: name them with same=true only; same=false means none of them")
+        return self
 
 
 class Confirm(Value):
@@ -157,6 +176,7 @@ class Resume(Value):
     """It goes on (恢复)."""
 
     kind: Literal["resume"] = "resume"
+    reason: Words | None = None
 
 
 class RequestExtension(Value):
@@ -171,6 +191,7 @@ class ApproveExtension(Value):
     """Granted (批准延期); counted and visible."""
 
     kind: Literal["approve_extension"] = "approve_extension"
+    reason: Words | None = None
 
 
 class RefuseExtension(Value):
@@ -192,12 +213,14 @@ class Group(Value):
 
     kind: Literal["group"] = "group"
     children: Annotated[tuple[Identifier, ...], Field(min_length=1, max_length=200)]
+    reason: Words | None = None
 
 
 class Release(Value):
     """Takes this incident out of its family (移出群体事件)."""
 
     kind: Literal["release"] = "release"
+    reason: Words | None = None
 
 
 class OpenFlood(Value):
@@ -208,12 +231,14 @@ class OpenFlood(Value):
     matters: Annotated[tuple[Code, ...], Field(max_length=40)] = ()
     """This incident's own matter when empty."""
     towns: Annotated[tuple[Code, ...], Field(max_length=40)] = ()
+    reason: Words | None = None
 
 
 class CloseFlood(Value):
     """Flood mode ends before its time (结束汛期模式)."""
 
     kind: Literal["close_flood"] = "close_flood"
+    reason: Words | None = None
 
 
 class Merge(Value):

@@ -67,6 +67,8 @@ class Course(Value):
 
     citizen_since: Instant | None = None
     """Where the citizen's clocks start after a merge or a split; the opening when absent."""
+    emergency_since: Instant | None = None
+    """Where an emergency's clocks start when it became one after its opening."""
     level: Level | None = None
     waiting_since: Instant | None = None
     """Since when it waits for the dispatch centre's ruling."""

@@ -49,6 +49,14 @@ class Classification(Value):
     confidence: Annotated[float, Field(ge=0, le=1)]
     circumstances: tuple[str, ...] = ()
     needs_confirmation: bool = False
+    alarm: bool = False
+    """A danger was reported that nobody has confirmed: it is told and shown at once, and waits for nobody; its clocks
+    are the matter's until a person confirms the emergency."""
+
+    @property
+    def danger(self) -> bool:
+        """An emergency, or an alarm that may turn out to be one."""
+        return self.alarm or self.clock_class == "emergency"
 
 
 class Dispatch(Value):
@@ -130,8 +138,20 @@ class IncidentOpenedV1(IncidentEvent):
     split_from: Identifier | None = None
 
 
+class Candidate(Value):
+    """An incident that a question names. `score`: how likely it is the same problem, 0 to 1."""
+
+    incident_id: Identifier
+    number: str
+    score: float
+
+
 class IncidentAskedV1(IncidentEvent):
-    """Perhaps the same problem as `candidate`: a person is asked, dispatch waits until `until`."""
+    """Perhaps the same problem as one of `candidates`, the likeliest first: a person is asked until `until`.
+
+    In state `asked` dispatch waits for the answer; in any other the question holds nothing. It is open until it is
+    answered, or the incident is completed or merged. The single fields and `reasons` speak of the likeliest.
+    """
 
     TYPE: ClassVar[str] = "cn.huying.incident.asked.v1"
     candidate: Identifier
@@ -139,14 +159,25 @@ class IncidentAskedV1(IncidentEvent):
     score: float
     until: Instant
     reasons: tuple[Reason, ...] = ()
+    candidates: tuple[Candidate, ...] = ()
+
+    def named(self) -> tuple[Candidate, ...]:
+        """All that the question names; the one alone in an event from before there were several."""
+        alone = Candidate(incident_id=self.candidate, number=self.candidate_number, score=self.score)
+        return self.candidates or (alone,)
 
 
 class IncidentAskAnsweredV1(IncidentEvent):
-    """The question is closed: by a person, or because its time ran out."""
+    """The question is closed: by a person, or because its time ran out.
+
+    `candidates` are those that it is the same as, or all that the question named; `candidate` is the first of them.
+    """
 
     TYPE: ClassVar[str] = "cn.huying.incident.ask-answered.v1"
     candidate: Identifier
     answer: Literal["same", "different", "expired"]
+    candidates: tuple[Identifier, ...] = ()
+    reason: str | None = None
 
 
 class IncidentReportJoinedV1(IncidentEvent):

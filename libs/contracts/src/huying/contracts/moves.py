@@ -28,7 +28,10 @@ Whose = Literal["main", "called"]
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """One row. `unit` says which unit a person of a unit must belong to: the main one, or any that takes part."""
+    """One row. `unit` says which unit a person of a unit must belong to: the main one, or any that takes part.
+
+    `leader` is the county's; the head of a unit is read as `unit` (`Actor.standing`). A grid worker acts in their town.
+    """
 
     word: str
     states: frozenset[State]
@@ -41,7 +44,7 @@ MOVES: Mapping[str, Move] = {
     "contact": Move("登记已联系", _WORKED | {"covered"}, _UNIT),
     "return": Move("退回", _HANDED, _UNIT),
     "complete": Move("办结并反馈", _WORKED | {"covered"}, _UNIT),
-    "answer_ask": Move("研判", frozenset({"asked"}), _CENTRE),
+    "answer_ask": Move("研判", OPEN, _CENTRE),
     "confirm": Move("核定事项地点", OPEN, _CENTRE),
     "assign": Move("改派", _HANDED, _CENTRE),
     "rule": Move("裁决", frozenset({"adjudicating"}), _CENTRE),
@@ -73,18 +76,24 @@ def legal(state: State) -> tuple[str, ...]:
     return tuple(kind for kind, move in MOVES.items() if state in move.states)
 
 
-def permitted(kind: str, actor: Actor, main: str | None, called: frozenset[str] = frozenset()) -> bool:
-    """Whether this person may make the move at all: by role, and for a unit's people by their unit.
+def permitted(
+    kind: str, actor: Actor, main: str | None, called: frozenset[str] = frozenset(), here: str | None = None
+) -> bool:
+    """Whether this person may make the move at all: by role, and for the people of a unit or a town by that.
 
     Args:
         kind: a key of `MOVES`.
         actor: who.
         main: the unit that has it now.
         called: units that assist or were called to the place.
+        here: the unit of the town where it is.
     """
     move = MOVES[kind]
-    if actor.role not in move.roles:
+    if actor.standing not in move.roles:
         return False
-    if actor.role != "unit":
-        return True
-    return actor.unit is not None and (actor.unit == main or (move.unit == "called" and actor.unit in called))
+    own = actor.unit
+    if actor.standing == "grid_worker":
+        return own is not None and own in {here, main, *called}
+    if actor.standing == "unit":
+        return own is not None and (own == main or (move.unit == "called" and own in called))
+    return True

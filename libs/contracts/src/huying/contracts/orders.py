@@ -17,6 +17,14 @@ class IncidentConfirmedV1(IncidentEvent):
     reason: str | None = None
 
 
+class IncidentAlarmedV1(IncidentEvent):
+    """Something that joined tells of a danger: the stricter class counts from now on; what it was before."""
+
+    TYPE: ClassVar[str] = "cn.huying.incident.alarmed.v1"
+    before: Classification
+    reason: str
+
+
 class IncidentWithdrawnV1(IncidentEvent):
     """The unit does not have it any more (撤回): it was merged, covered, assigned or ruled elsewhere."""
 
@@ -89,6 +97,7 @@ class IncidentResumedV1(IncidentEvent):
 
     TYPE: ClassVar[str] = "cn.huying.incident.resumed.v1"
     expired: bool = False
+    reason: str | None = None
 
 
 class IncidentExtensionRequestedV1(IncidentEvent):
@@ -143,6 +152,7 @@ class IncidentGroupedV1(IncidentEvent):
     TYPE: ClassVar[str] = "cn.huying.incident.grouped.v1"
     parent: Identifier
     parent_number: str
+    reason: str | None = None
 
 
 class IncidentCoveredV1(IncidentEvent):
@@ -159,6 +169,7 @@ class IncidentReleasedV1(IncidentEvent):
 
     TYPE: ClassVar[str] = "cn.huying.incident.released.v1"
     parent: Identifier
+    reason: str | None = None
 
 
 class IncidentFamilyChangedV1(IncidentEvent):
@@ -174,6 +185,7 @@ class IncidentFloodOpenedV1(IncidentEvent):
 
     TYPE: ClassVar[str] = "cn.huying.incident.flood-opened.v1"
     flood: Flood
+    reason: str | None = None
 
 
 class IncidentFloodClosedV1(IncidentEvent):
@@ -181,10 +193,12 @@ class IncidentFloodClosedV1(IncidentEvent):
 
     TYPE: ClassVar[str] = "cn.huying.incident.flood-closed.v1"
     by: Literal["person", "completed", "expired"]
+    reason: str | None = None
 
 
 EVENTS: tuple[type[IncidentEvent], ...] = (
     IncidentConfirmedV1,
+    IncidentAlarmedV1,
     IncidentWithdrawnV1,
     IncidentRuledV1,
     IncidentEscalatedV1,

@@ -165,6 +165,8 @@ def _demo_keys(pack: Path) -> tuple[list[dict[str, Any]], dict[str, str]]:
     county = load(pack)
     made = [key_entry(f"unit-{unit.code}", "unit", unit.code) for unit in county.units]
     made += [key_entry(name, name) for name in _PEOPLE]
+    first = next((unit.code for unit in county.units if unit.level == "town"), None)
+    made.append(key_entry("grid_worker", "grid_worker", first))  # of one town: a grid worker acts in theirs
     origins = tuple(channel.code for channel in county.channels if channel.door == "hotline-bridge")
     made.append(key_entry(DOOR, "system", None, ("huying/doors",), county.code))
     made.append(key_entry(ORIGINS, "system", None, origins, county.code))
@@ -172,4 +174,4 @@ def _demo_keys(pack: Path) -> tuple[list[dict[str, Any]], dict[str, str]]:
     return [entry for entry, _ in made], {entry["id"]: token for entry, token in made}
 
 
-_PEOPLE: tuple[Role, ...] = ("dispatcher", "leader", "supervisor", "grid_worker", "system")
+_PEOPLE: tuple[Role, ...] = ("dispatcher", "leader", "supervisor", "system")

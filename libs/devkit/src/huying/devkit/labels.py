@@ -17,7 +17,8 @@ TEACHING = (feed.IncidentMergedV1, orders.IncidentSplitV1)
 def labels_of(log: Mapping[str, Sequence[Record]]) -> list[Label]:
     """Every pair that a person has judged, in the order of the business instant; the later word on a pair counts.
 
-    An answered question teaches the first report of the asked incident against the first of the suggested one.
+    An answered question teaches the first report of the asked incident against the first of those that it is the same
+    as, or of all that it named when it is none of them.
     """
     first: dict[str, str] = {}
     found: dict[tuple[str, str], Label] = {}
@@ -33,10 +34,11 @@ def _taught(event: IncidentEvent, first: dict[str, str]) -> Iterable[Label]:
         first[event.incident_id] = event.report.report_id
     elif isinstance(event, TEACHING):
         return event.labels
-    elif isinstance(event, feed.IncidentAskAnsweredV1) and event.answer != "expired":
-        one, other = first.get(event.incident_id), first.get(event.candidate)
-        if one is not None and other is not None:
-            return (Label(one=one, other=other, same=event.answer == "same"),)
+    elif isinstance(event, feed.IncidentAskAnsweredV1) and event.answer in {"same", "different"}:
+        one = first.get(event.incident_id)
+        others = [first.get(name) for name in event.candidates or (event.candidate,)]
+        same = event.answer == "same"
+        return [Label(one=one, other=other, same=same) for other in others if one is not None and other is not None]
     return ()
 
 

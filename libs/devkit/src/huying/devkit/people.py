@@ -125,7 +125,7 @@ class People:
         course = event.incident.course
         known = event.incident.returns > 0 or (course is not None and course.redone > 0)
         if not known and dice.random() < RETURN_SHARE:
-            plan(accepted, "return", reason="不属于本单位职责范围，请重新分派。")
+            plan(accepted, "return", reason="不属于本单位职责范围，请重新分派。", basis="主体责任和配合责任清单")
             self._plans[event.incident_id] = deeds
             return
         plan(accepted, "accept")

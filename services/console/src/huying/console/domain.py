@@ -13,7 +13,7 @@ from huying.contracts import incidents as feed
 from huying.contracts.clocks import ClockEvent
 from huying.contracts.commands import Actor
 from huying.contracts.incidents import IncidentEvent, ReportRef
-from huying.contracts.moves import legal, permitted
+from huying.contracts.moves import CLOSED, legal, permitted
 from huying.contracts.orders import IncidentRedoneV1
 
 from .history import aside
@@ -52,7 +52,7 @@ class Line:
 def card(event: IncidentEvent) -> dict[str, Any]:
     """The feed's own part of an incident after a step."""
     view = event.incident
-    urgent = view.classification.clock_class == "emergency"
+    urgent = view.classification.danger
     changed: dict[str, Any] = {
         "version": event.incident_version,
         "jurisdiction": event.jurisdiction,
@@ -69,8 +69,9 @@ def card(event: IncidentEvent) -> dict[str, Any]:
         "parent": view.course.parent if view.course else None,
     }
     if isinstance(event, feed.IncidentAskedV1):
-        changed["ask"] = event.model_dump(include={"candidate", "candidate_number", "score", "until", "reasons", "at"})
-    elif view.state != "asked":
+        named = [one.model_dump() for one in event.named()]
+        changed["ask"] = event.model_dump(include={"until", "reasons", "at"}) | {"candidates": named}
+    elif isinstance(event, feed.IncidentAskAnsweredV1) or view.state in CLOSED:
         changed["ask"] = None
     if isinstance(event, IncidentRedoneV1):
         changed |= {"result": None, "attachments": []}
@@ -181,9 +182,12 @@ def _step(event: IncidentEvent, names: Names) -> tuple[str, str, str]:
             channel = names.channels.get(event.report.channel, event.report.channel)
             return "事件上报", f"{channel}上报，登记为 {event.incident.number}", _reasons(event.reasons)
         case feed.IncidentAskedV1():
-            return "待研判", f"疑似与 {event.candidate_number} 是同一件事", _reasons(event.reasons)
+            beside = "" if event.incident.state == "asked" else "；已派单，研判不影响处置"
+            numbers = "、".join(one.number for one in event.named())
+            return "待研判", f"疑似与 {numbers} 是同一件事{beside}", _reasons(event.reasons)
         case feed.IncidentAskAnsweredV1():
-            return "研判", ANSWERS[event.answer], ""
+            held = event.incident.state == "asked" or event.answer != "expired"
+            return "研判", ANSWERS[event.answer] if held else "到时无人研判，处置照常", event.reason or ""
         case feed.IncidentReportJoinedV1():
             channel = names.channels.get(event.report.channel, event.report.channel)
             return "并案", f"{HOW[event.how]}：{channel} {event.report.tracking_number}", _reasons(event.reasons)
@@ -226,6 +230,7 @@ def allowed(document: Mapping[str, Any], actor: Actor) -> tuple[str, ...]:
     course, dispatch = view.get("course") or {}, view.get("dispatch") or {}
     called = _called(view)
     there = {
+        "answer_ask": bool(document.get("ask")),
         "check_in": "whistle" in course,
         "lift_supervision": "supervision" in course,
         "supervise": "supervision" not in course,
@@ -237,9 +242,11 @@ def allowed(document: Mapping[str, Any], actor: Actor) -> tuple[str, ...]:
         "close_flood": "flood" in course,
         "split": view["report_count"] > 1,
     }
-    moves = legal(document["state"])
+    unit, here = dispatch.get("unit"), actor.unit  # whose town it is, routing knows
     return tuple(
-        kind for kind in moves if there.get(kind, True) and permitted(kind, actor, dispatch.get("unit"), called)
+        kind
+        for kind in legal(document["state"])
+        if there.get(kind, True) and permitted(kind, actor, unit, called, here)
     )
 
 

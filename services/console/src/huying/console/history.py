@@ -21,6 +21,9 @@ def aside(event: IncidentEvent, names: Names) -> Said | None:
             what = event.incident.classification
             moved = f"（原为{before.matter_name}）" if before.matter != what.matter else ""
             return "核定", f"{what.matter_name}{moved} · {CLASSES[what.clock_class]}", event.reason or ""
+        case orders.IncidentAlarmedV1():
+            what = event.incident.classification
+            return "险情", f"{'待核定' if what.alarm else CLASSES[what.clock_class]}：{event.reason}", ""
         case orders.IncidentWithdrawnV1():
             return "撤回", f"{event.dispatch.unit_name}不再主责：{event.reason}", ""
         case orders.IncidentRuledV1(rule=rule):
@@ -46,11 +49,11 @@ def _paused(event: IncidentEvent) -> Said | None:
         case orders.IncidentSuspendedV1():
             return "挂起", f"{event.reason}，最晚到 {exact(event.until)}", ""
         case orders.IncidentResumedV1():
-            return "恢复办理", "挂起到期，自动恢复" if event.expired else "恢复办理", ""
+            return "恢复办理", "挂起到期，自动恢复" if event.expired else "恢复办理", event.reason or ""
         case orders.IncidentExtensionRequestedV1(request=request):
             return "申请延期", f"申请延到 {exact(request.until)}：{request.reason}", ""
         case orders.IncidentExtensionDecidedV1(granted=True):
-            return "批准延期", f"第 {event.count} 次延期，到 {exact(event.request.until)}", ""
+            return "批准延期", f"第 {event.count} 次延期，到 {exact(event.request.until)}", event.reason or ""
         case orders.IncidentExtensionDecidedV1():
             return "不予延期", event.reason or "", ""
         case orders.IncidentRedoneV1():
@@ -67,19 +70,20 @@ def _regrouped(event: IncidentEvent) -> Said | None:
         case orders.IncidentRestoredV1():
             return "撤销合并", event.reason, ""
         case orders.IncidentGroupedV1():
-            return "群体事件", f"并入群体事件 {event.parent_number}", ""
+            return "群体事件", f"并入群体事件 {event.parent_number}", event.reason or ""
         case orders.IncidentCoveredV1(dispatch=None):
             return "一并办理", f"随 {event.by_number} 等待裁决", ""
         case orders.IncidentCoveredV1(dispatch=dispatch):
             return "一并办理", f"随 {event.by_number} 由{dispatch.unit_name}一并办理" if dispatch else "", ""
         case orders.IncidentReleasedV1():
-            return "移出", "移出群体事件，单独办理", ""
+            return "移出", "移出群体事件，单独办理", event.reason or ""
         case orders.IncidentFamilyChangedV1():
             added = f"增加 {len(event.added)} 件" if event.added else ""
             removed = f"移出 {len(event.removed)} 件" if event.removed else ""
             return "群体事件", "，".join(part for part in (added, removed) if part), ""
         case orders.IncidentFloodOpenedV1(flood=flood):
-            return "汛期模式", f"开启，到 {exact(flood.until)} 自动结束", "、".join(flood.matters)
+            said = "\n".join(part for part in ("、".join(flood.matters), event.reason) if part)
+            return "汛期模式", f"开启，到 {exact(flood.until)} 自动结束", said
         case orders.IncidentFloodClosedV1():
-            return "汛期模式", ENDS[event.by], ""
+            return "汛期模式", ENDS[event.by], event.reason or ""
     return None

@@ -28,6 +28,7 @@ INDEXES = {
         IndexModel("merged_into"),
         IndexModel("number"),
         IndexModel("parent"),
+        IndexModel("ask.until", sparse=True),
     ],
     HISTORY: [IndexModel([("incident_id", ASCENDING), ("at", ASCENDING)])],
     REPORTS: [IndexModel([("incident_id", ASCENDING), ("received_at", ASCENDING)])],

@@ -19,7 +19,7 @@ FEED, HISTORY, REPORTS = "feed", "history", "reports"
 
 STATE_FILTERS: Mapping[str, tuple[str, Document]] = {
     "open": ("在办", {"state": {"$in": list(OPEN_STATES)}}),
-    "asked": ("待研判", {"state": "asked"}),
+    "asked": ("待研判", {"ask.until": {"$exists": True}}),
     "dispatched": ("待签收", {"state": "dispatched"}),
     "working": ("处置中", {"state": {"$in": ["accepted", "contacted", "suspended", "covered"]}}),
     "adjudicating": ("待裁决", {"state": "adjudicating"}),
@@ -138,7 +138,7 @@ class Board:
     async def asks(self, own_unit: str | None = None) -> list[Document]:
         """Open questions, the one that runs out first on top."""
         del own_unit
-        cursor = self._feed.find({"state": "asked", "ask": {"$ne": None}}).sort([("ask.until", 1), ("_id", 1)])
+        cursor = self._feed.find({"ask.until": {"$exists": True}}).sort([("ask.until", 1), ("_id", 1)])
         return list(await cursor.limit(PAGE).to_list(None))
 
     async def incident(self, incident_id: str) -> Document | None:

@@ -102,6 +102,7 @@ background:{SURFACE};color:{INK};cursor:pointer;font:inherit}}
 background:{SURFACE};border:2px solid {QUIET}}}
 .hy-time li.clock::before{{border-style:dotted}}.hy-time details{{color:{QUIET}}}.hy-time summary{{cursor:pointer}}
 .hy-pair{{display:grid;grid-template-columns:1fr 1fr;gap:16px}}
+.hy-stack{{display:grid;gap:8px;align-content:start;min-width:0}}
 .hy-pair mark{{background:#FFF1C9;color:inherit;border-radius:2px}}
 .hy-triage{{display:grid;grid-template-columns:280px minmax(0,1fr);gap:16px;margin-top:12px;align-items:start}}
 .hy-queue a{{display:block;padding:8px 12px;border-top:1px solid {LINE};color:{INK}}}

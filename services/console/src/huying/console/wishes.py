@@ -44,7 +44,7 @@ FORMS: Mapping[str, tuple[Field, ...]] = {
     "contact": (Field("note", "联系情况（可不填）", needed=False),),
     "return": (
         _why("退回理由（必填）"),
-        Field("basis", "依据（职责清单、文件）", "line", needed=False),
+        Field("basis", "依据（必填：职责清单、文件）", "line"),
         Field("suggested_unit", "建议主责单位", "unit", needed=False),
     ),
     "complete": (
@@ -56,7 +56,7 @@ FORMS: Mapping[str, tuple[Field, ...]] = {
         Field("matter", "事项", "matter", needed=False),
         Field("clock_class", "时限类别", "choice", needed=False, options=CLASSES),
         Field("place", "村（社区）", "village", needed=False),
-        Field("reason", "说明（可不填）", needed=False),
+        _why("核定理由（必填）"),
     ),
     "assign": (
         Field("unit", "主责单位", "unit"),
@@ -84,14 +84,19 @@ FORMS: Mapping[str, tuple[Field, ...]] = {
     "lift_supervision": (_why("摘牌理由（必填）"),),
     "suspend": (_why("挂起理由（必填，群众看得到）"), Field("until", "最晚到", "when")),
     "request_extension": (_why("延期理由（必填）"), Field("until", "延到", "when")),
+    "resume": (_why("恢复办理的理由（必填）"),),
+    "approve_extension": (_why("批准延期的理由（必填）"),),
     "refuse_extension": (_why("不予延期的理由（必填）"),),
     "redo": (_why("重办理由（必填）"),),
-    "group": (Field("children", "子事件编号（用逗号或空格隔开）", "incidents"),),
+    "group": (Field("children", "子事件编号（用逗号或空格隔开）", "incidents"), _why("并入理由（必填）")),
+    "release": (_why("移出理由（必填）"),),
     "open_flood": (
         Field("until", "到什么时候自动结束", "when"),
         Field("matters", "哪些事项（不选为本事项）", "matters", needed=False),
         Field("towns", "哪些乡镇（不选为全县）", "towns", needed=False),
+        _why("开启理由（必填）"),
     ),
+    "close_flood": (_why("结束理由（必填）"),),
     "merge": (Field("into", "并入哪个事件（编号）", "incident"), _why("合并理由（必填）")),
     "split": (Field("reports", "拆出哪些诉求", "reports"), _why("拆分理由（必填）")),
     "undo_merge": (_why("撤销合并的理由（必填）"),),

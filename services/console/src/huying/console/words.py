@@ -163,6 +163,14 @@ def leading(clocks: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any] | None
     return max(counted, key=lambda clock: (clock["at"], clock["kind"])) if counted else None
 
 
+def danger(view: Mapping[str, Any]) -> str:
+    """An emergency, or an alarm that a person has still to confirm; empty when there is no danger."""
+    what = view["classification"]
+    if what["clock_class"] == "emergency":
+        return CLASSES["emergency"]
+    return "险情待核" if what.get("alarm") else ""
+
+
 def place(view: Mapping[str, Any]) -> str:
     """Where, as short as it can be said."""
     spot = view["place"]

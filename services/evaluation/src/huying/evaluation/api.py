@@ -154,7 +154,7 @@ def _period(text: str) -> Period:
 
 def _own(who: Principal, unit: str | None) -> str | None:
     """A unit's key sees its own unit."""
-    if who.role != "unit":
+    if who.actor.standing != "unit":
         return unit
     if unit not in {None, who.unit}:
         raise Problem(403, "Not allowed", f"Your key speaks for {who.unit!r}; ask without `unit` or with your own.")

@@ -12,6 +12,7 @@ from typing import Any
 from huying.contracts import incidents as feed
 from huying.contracts import orders
 from huying.contracts.clocks import ClockBreachedV1, ClockEvent, ClockWarnedV1
+from huying.contracts.course import Level
 from huying.contracts.identity import deterministic_id
 from huying.contracts.incidents import IncidentEvent, IncidentView
 from huying.contracts.places import Place
@@ -19,7 +20,7 @@ from huying.contracts.ratings import RatingInvitedV1, ReviewDueV1
 from huying.county import Pack
 
 from .audience import Audience, Recipient
-from .wording import KIND_ZH, Wording
+from .wording import KIND_ZH, LEVEL_ZH, Wording, danger_zh
 
 BACK = frozenset({"split", "restored"})
 """Ways to an incident of which the one that they came from has told the reporter already."""
@@ -127,9 +128,12 @@ class Desk:
         view, village = event.incident, event.incident.place.village_code
         unit = view.dispatch.unit if view.dispatch else None
         match event:
+            case feed.IncidentOpenedV1() if view.classification.danger:
+                yield from _each(self._audience.holders("dispatcher", unit, village), "alarm", _alarm(view, ""))
             case feed.IncidentDispatchedV1(dispatch=dispatch):
                 names = "、".join(self._unit(code) for code in dispatch.assisting)
                 more = {"assisting": names, "basis": dispatch.basis or dispatch.catalogue}
+                more["danger"] = danger_zh(view.classification)
                 yield from _each(self._audience.holders("duty_officer", dispatch.unit, village), "dispatched", more)
                 for code in dispatch.assisting:
                     told = {"unit": self._unit(code), "main_unit": dispatch.unit_name}
@@ -142,9 +146,10 @@ class Desk:
                     yield self._audience.reporter(report.reporter.ref), "reporter_joined", told
                 if how == "follow_up" and unit is not None:
                     yield from _each(self._audience.holders("duty_officer", unit, village), "follow_up", {})
-            case feed.IncidentAskedV1(candidate_number=candidate, until=until):
-                more = {"candidate": candidate, "until": self._wording.moment(until)}
-                yield from _each(self._audience.holders("dispatcher", unit, village), "asked", more)
+            case feed.IncidentAskedV1(until=until):
+                numbers = "、".join(one.number for one in event.named())
+                question = {"candidate": numbers, "until": self._wording.moment(until), "holds": view.state == "asked"}
+                yield from _each(self._audience.holders("dispatcher", unit, village), "asked", question)
             case feed.IncidentReturnedV1(reason=reason, basis=basis):
                 more = {"reason": reason, "basis": basis or ""}
                 yield from _each(self._audience.holders("dispatcher", unit, village), "returned", more)
@@ -160,6 +165,10 @@ class Desk:
         unit = event.incident.dispatch.unit if event.incident.dispatch else None
         officers = self._audience.holders("duty_officer", unit, village)
         match event:
+            case orders.IncidentAlarmedV1() | orders.IncidentConfirmedV1() if _raised(event):
+                roles = ("duty_officer", "leader", "grid_worker", "dispatcher") if unit else ("dispatcher",)
+                more = _alarm(event.incident, event.reason or "")
+                yield from _each(self._audience.of(roles, unit, village), "alarm", more)
             case orders.IncidentWithdrawnV1(dispatch=dispatch, reason=reason):
                 more = {"reason": reason, "unit": dispatch.unit_name}
                 yield from _each(self._audience.holders("duty_officer", dispatch.unit, village), "withdrawn", more)
@@ -167,6 +176,9 @@ class Desk:
                 yield from _each(officers, "covered", {"by": by})
             case orders.IncidentWhistledV1() | orders.IncidentReviewedV1():
                 yield from self._called(event)
+            case orders.IncidentEscalatedV1(from_level=low, to_level=high, reason=reason):
+                more = {"from_level": LEVEL_ZH[low], "to_level": LEVEL_ZH[high], "reason": reason}
+                yield from _each(self._level(high, event.incident), "escalated", more)
             case orders.IncidentSupervisedV1(listed=True, reason=reason):
                 people = self._audience.of(("duty_officer", "leader"), unit, village)
                 yield from _each(people, "supervised", {"reason": reason})
@@ -189,6 +201,15 @@ class Desk:
                     if report.reporter is not None:
                         told = {"tracking": report.tracking_number, "into": into}
                         yield self._audience.reporter(report.reporter.ref), "reporter_split", told
+
+    def _level(self, level: Level, view: IncidentView) -> tuple[Recipient, ...]:
+        """Who hears that it came to this level: the unit that has it, then the town of the place, or the county."""
+        village, roles = view.place.village_code, ("duty_officer", "leader")
+        people = self._audience.of(roles, view.dispatch.unit if view.dispatch else None, village)
+        town = self._pack.town_unit(view.place.town_code or "")
+        if level == "county":
+            return (*people, *self._audience.holders("dispatcher", None, village))
+        return (*people, *self._audience.of(roles, town.code, village)) if town else people
 
     def _called(
         self, event: orders.IncidentWhistledV1 | orders.IncidentReviewedV1
@@ -257,6 +278,17 @@ def place_zh(place: Place) -> str:
     """A place as people say it: town and village, else what the reporter wrote."""
     named = f"{place.town or ''}{place.village or ''}"
     return named or place.address or "地点待核实"
+
+
+def _raised(event: orders.IncidentAlarmedV1 | orders.IncidentConfirmedV1) -> bool:
+    """Whether the step makes an emergency of it, or an alarm of what was none."""
+    now, before = event.incident.classification, event.before
+    return now.danger and (now.clock_class, now.alarm) != (before.clock_class, before.alarm)
+
+
+def _alarm(view: IncidentView, reason: str) -> dict[str, Any]:
+    what = view.classification
+    return {"danger": danger_zh(what), "unsure": what.alarm, "reason": reason}
 
 
 def _reporters_after(reporters: tuple[Told, ...], event: IncidentEvent) -> tuple[Told, ...]:

@@ -8,17 +8,20 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from huying.contracts.course import Level
+from huying.contracts.incidents import Classification
 from huying.county import Pack
 
 COMMON = ("number", "title", "matter", "place", "unit", "county")
 FIELDS: Mapping[str, tuple[str, ...]] = {
-    "dispatched": ("assisting", "basis"),
+    "dispatched": ("assisting", "basis", "danger"),
+    "alarm": ("danger", "unsure", "reason"),
     "assisting": ("main_unit",),
     "grid_dispatched": (),
     "reporter_progress": ("tracking",),
     "reporter_joined": ("tracking",),
     "follow_up": (),
-    "asked": ("candidate", "until"),
+    "asked": ("candidate", "until", "holds"),
     "returned": ("reason", "basis"),
     "reporter_completed": ("tracking", "text"),
     "grid_completed": ("text",),
@@ -32,6 +35,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "whistled": ("meet_at", "main_unit", "reason"),
     "reviewed": ("topic", "conclusion"),
     "supervised": ("reason",),
+    "escalated": ("from_level", "to_level", "reason"),
     "extension_requested": ("until", "reason"),
     "extension_decided": ("granted", "until", "count", "reason"),
     "reporter_extended": ("tracking", "until", "reason"),
@@ -48,6 +52,12 @@ KIND_ZH = {
     "resolution": "办结",
     "adjudication": "裁决",
 }
+LEVEL_ZH: Mapping[Level, str] = {"household": "户", "grid": "网格", "village": "村", "town": "乡镇", "county": "县级"}
+
+
+def danger_zh(what: Classification) -> str:
+    """An emergency, or an alarm that a person has still to confirm; empty when there is no danger."""
+    return "紧急" if what.clock_class == "emergency" else "险情待核" if what.alarm else ""
 
 
 class WordingError(ValueError):

@@ -22,10 +22,13 @@ def _shown(row: dict[str, Any]) -> dict[str, Any]:
 
 @router.get("/asks")
 async def asks(who: Reader, ground: On, limit: Annotated[int, Query(ge=1, le=MOST)] = 50) -> dict[str, Any]:
-    """Open questions, the one that runs out first on top: are these two the same problem?"""
+    """Open questions, the one that runs out first on top: is it the same problem as one of `ask.candidates`?
+
+    `holds`: its dispatch waits for the answer. A danger's never does; the question stands beside it.
+    """
     del who
-    cursor = ground.mongo.collection("incidents").find({"state": "asked"}).sort("ask.until", 1).limit(limit)
-    return {"asks": [_shown(row) async for row in cursor]}
+    cursor = ground.mongo.collection("incidents").find({"ask.until": {"$exists": True}}).sort("ask.until", 1)
+    return {"asks": [_shown(row) | {"holds": row["state"] == "asked"} async for row in cursor.limit(limit)]}
 
 
 @router.get("/incidents")

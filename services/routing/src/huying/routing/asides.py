@@ -85,12 +85,12 @@ def suspended(incident: Incident, cause: Cause, action: Suspend) -> Step:
     return step(incident, cause, orders.IncidentSuspendedV1, changes, **facts)
 
 
-def resumed(incident: Incident, cause: Cause, expired: bool) -> Step:
+def resumed(incident: Incident, cause: Cause, *, expired: bool = False, reason: str | None = None) -> Step:
     """It goes on where it was."""
     pause = incident.course.suspension
     assert pause is not None
     changes = {"state": pause.state, "course": incident.changed(suspension=None)}
-    return step(incident, cause, orders.IncidentResumedV1, changes, expired=expired)
+    return step(incident, cause, orders.IncidentResumedV1, changes, expired=expired, reason=reason)
 
 
 def extension_requested(incident: Incident, cause: Cause, action: RequestExtension) -> Step:
@@ -113,10 +113,11 @@ def extension_decided(incident: Incident, cause: Cause, granted: bool, reason: s
     return step(incident, cause, orders.IncidentExtensionDecidedV1, {"course": after}, **facts)
 
 
-def grouped(incident: Incident, cause: Cause, parent: Incident) -> Step:
+def grouped(incident: Incident, cause: Cause, parent: Incident, reason: str | None) -> Step:
     """It belongs to a family now."""
     changes = {"course": incident.changed(parent=parent.id)}
-    return step(incident, cause, orders.IncidentGroupedV1, changes, parent=parent.id, parent_number=parent.number)
+    facts = {"parent": parent.id, "parent_number": parent.number, "reason": reason}
+    return step(incident, cause, orders.IncidentGroupedV1, changes, **facts)
 
 
 def covered(incident: Incident, cause: Cause, by: Incident) -> Step:
@@ -134,11 +135,11 @@ def covered(incident: Incident, cause: Cause, by: Incident) -> Step:
     return step(incident, cause, orders.IncidentCoveredV1, changes, **facts)
 
 
-def released(incident: Incident, cause: Cause) -> Step:
+def released(incident: Incident, cause: Cause, reason: str | None) -> Step:
     """It stands for itself again."""
     parent = incident.course.parent
     changes = {"course": incident.changed(parent=None, covered_by=None)}
-    return step(incident, cause, orders.IncidentReleasedV1, changes, parent=parent)
+    return step(incident, cause, orders.IncidentReleasedV1, changes, parent=parent, reason=reason)
 
 
 def family_changed(parent: Incident, cause: Cause, added: tuple[str, ...] = (), removed: tuple[str, ...] = ()) -> Step:
@@ -157,13 +158,15 @@ def flood_opened(incident: Incident, cause: Cause, action: OpenFlood) -> Step:
         towns=action.towns,
     )
     changes = {"course": incident.changed(flood=flood)}
-    return step(incident, cause, orders.IncidentFloodOpenedV1, changes, flood=flood)
+    return step(incident, cause, orders.IncidentFloodOpenedV1, changes, flood=flood, reason=action.reason)
 
 
-def flood_closed(incident: Incident, cause: Cause, by: Literal["person", "completed", "expired"]) -> Step:
+def flood_closed(
+    incident: Incident, cause: Cause, by: Literal["person", "completed", "expired"], reason: str | None = None
+) -> Step:
     """Nobody joins by themselves any more."""
     changes = {"course": incident.changed(flood=None)}
-    return step(incident, cause, orders.IncidentFloodClosedV1, changes, by=by)
+    return step(incident, cause, orders.IncidentFloodClosedV1, changes, by=by, reason=reason)
 
 
 def wakes_at(incident: Incident) -> datetime | None:

@@ -192,16 +192,16 @@ class Routing:
 
     def overdue(self, state: Batch, now: datetime) -> Iterator[Message]:
         """What ran out by `now` happens before what comes at `now`."""
-        told: set[str] = set()
-        while due := [incident.id for incident in state.due(self.memory, now) if incident.id not in told]:
-            told.add(due[0])
-            yield _woken(due[0], now)
+        told: set[tuple[str, datetime | None]] = set()
+        while due := [one for one in state.due(self.memory, now) if (one.id, wakes_at(one)) not in told]:
+            told.add((due[0].id, wakes_at(due[0])))
+            yield _woken(due[0].id, now)
 
     def _wake(self, state: Batch, incident_id: str, now: datetime, effects: Effects) -> None:
         incident = state.incidents.get(incident_id)
         at = wakes_at(incident) if incident is not None else None
         if incident is not None and at is not None and at <= now:
-            self._apply(state, wake(incident, self._scene(state, now), now), effects)
+            self._apply(state, wake(incident, self._scene(state, now)), effects)
 
     def _scene(self, state: Batch, now: datetime) -> Scene:
         day = now.astimezone(SHANGHAI)
@@ -211,14 +211,14 @@ class Routing:
     def _report(self, state: Batch, report: ReportAcceptedV1, now: datetime, effects: Effects) -> None:
         if report.report_id in state.seen:
             return
-        facts, screening = state.facts[report.report_id], state.screenings[report.report_id]
-        verdict = state.index.judge(facts, screening)
-        screening = state.index.revise(screening, verdict)
+        facts, own = state.facts[report.report_id], state.screenings[report.report_id]
+        verdict = state.index.judge(facts, own)
+        screening = state.index.revise(own, verdict)
         related = state.incidents.get(state.tracked.get(report.relates_to or "", ""))
         if related is not None:
             verdict = Verdict(report.report_id, "merge", related.id, 1.0, ())
         ref = ref_of(report)
-        arrival = Arrival(report, ref, screening, verdict)
+        arrival = Arrival(report, ref, screening, verdict, own)
         decision = receive(arrival, self._scene(state, now), Cause(now, self._pack.hash))
         state.seen.add(report.report_id)
         state.refs[report.report_id] = ref
@@ -336,5 +336,6 @@ def _regrouped(commands: Sequence[CommandIssuedV1], incidents: ChainMap[str, Inc
         incident = incidents.get(name) if name else None
         if incident is not None and incident.id not in found:
             found[incident.id] = None
-            wanted += [incident.merged_into, incident.ask.candidate if incident.ask else None]
+            asked = incident.ask.candidates if incident.ask else ()
+            wanted += [incident.merged_into, *(one.incident_id for one in asked)]
     return list(found)

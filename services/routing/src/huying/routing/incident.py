@@ -7,7 +7,7 @@ from typing import Any
 
 from huying.contracts.commands import Actor
 from huying.contracts.course import Course
-from huying.contracts.incidents import Classification, Dispatch, IncidentEvent, IncidentView, Reason, State
+from huying.contracts.incidents import Candidate, Classification, Dispatch, IncidentEvent, IncidentView, Reason, State
 from huying.contracts.places import Place
 
 PLAIN = Course()
@@ -16,13 +16,15 @@ PLAIN = Course()
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """An open question: is this the same problem as `candidate`? Runs out at `until`."""
+    """An open question: is this the same problem as one of `candidates`, the likeliest first? Runs out at `until`.
 
-    candidate: str
-    candidate_number: str
-    score: float
+    While the incident is `asked` its dispatch waits for the answer; beside any other state the question holds nothing.
+    """
+
+    candidates: tuple[Candidate, ...]
     until: datetime
     reasons: tuple[Reason, ...]
+    """Why the likeliest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,16 @@ class Incident:
         helping = self.dispatch.assisting if self.dispatch else ()
         whistle = self.course.whistle
         return frozenset((*helping, *(whistle.units if whistle else ())))
+
+
+def since_of(incident: Incident) -> datetime:
+    """Where its citizen's clocks start."""
+    return incident.course.citizen_since or incident.opened_at
+
+
+def emergency_since(incident: Incident) -> datetime:
+    """Where they start while it is an emergency: when it became one."""
+    return incident.course.emergency_since or since_of(incident)
 
 
 _FIELDS = tuple(each.name for each in fields(Incident))

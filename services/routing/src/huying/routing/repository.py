@@ -20,6 +20,7 @@ from huying.chassis.mongo import Mongo
 from huying.contracts.course import CatalogueRule, Course
 from huying.contracts.identity import event_id
 from huying.contracts.incidents import (
+    Candidate,
     Classification,
     Dispatch,
     IncidentCompletedV1,
@@ -39,7 +40,8 @@ from .judgement import ReportFacts
 
 INDEXES = {
     "incidents": [
-        IndexModel([("state", 1), ("ask.until", 1)]),
+        IndexModel([("state", 1)]),
+        IndexModel([("ask.until", 1)], sparse=True),
         IndexModel([("completed_at", 1)]),
         IndexModel([("opened_at", -1)]),
     ],
@@ -87,15 +89,21 @@ def document(incident: Incident) -> dict[str, Any]:
         "children": list(incident.children),
     }
     if incident.ask:
-        ask = incident.ask
+        ask, likeliest = incident.ask, incident.ask.candidates[0]
         row["ask"] = {
-            "candidate": ask.candidate,
-            "candidate_number": ask.candidate_number,
-            "score": ask.score,
+            "candidate": likeliest.incident_id,
+            "candidate_number": likeliest.number,
+            "score": likeliest.score,
+            "candidates": [one.model_dump() for one in ask.candidates],
             "until": ask.until,
             "reasons": [reason.model_dump() for reason in ask.reasons],
         }
     return row
+
+
+def _alone(ask: dict[str, Any]) -> dict[str, Any]:
+    """The one candidate of a question that was stored before there were several."""
+    return {"incident_id": ask["candidate"], "number": ask["candidate_number"], "score": ask["score"]}
 
 
 def restore(row: dict[str, Any]) -> Incident:
@@ -117,9 +125,7 @@ def restore(row: dict[str, Any]) -> Incident:
         dispatch=Dispatch.model_validate(row["dispatch"]) if row["dispatch"] else None,
         returns=row["returns"],
         ask=Ask(
-            ask["candidate"],
-            ask["candidate_number"],
-            ask["score"],
+            tuple(Candidate.model_validate(one) for one in ask.get("candidates") or (_alone(ask),)),
             ask["until"],
             tuple(Reason.model_validate(reason) for reason in ask["reasons"]),
         )

@@ -16,7 +16,7 @@ from huying.contracts.incidents import Classification, Dispatch, IncidentEvent, 
 from huying.contracts.places import Place
 from huying.county import Duty, Pack
 
-from .incident import PLAIN, Ask, Cause, Incident, step
+from .incident import PLAIN, Ask, Cause, Incident, emergency_since, step
 
 TITLE_CHARS = 40
 """A list's line shows about this much."""
@@ -33,25 +33,34 @@ def opened(
     return step(incident, cause, feed.IncidentOpenedV1, {}, **facts)
 
 
-def asked(incident: Incident, cause: Cause, ask: Ask) -> Step:
-    """A person is asked."""
+def asked(incident: Incident, cause: Cause, ask: Ask, *, holds: bool) -> Step:
+    """A person is asked; the dispatch waits for the answer, or goes on beside it."""
+    likeliest = ask.candidates[0]
     return step(
         incident,
         cause,
         feed.IncidentAskedV1,
-        {"state": "asked", "ask": ask},
-        candidate=ask.candidate,
-        candidate_number=ask.candidate_number,
-        score=ask.score,
+        {"state": "asked", "ask": ask} if holds else {"ask": ask},
+        candidate=likeliest.incident_id,
+        candidate_number=likeliest.number,
+        score=likeliest.score,
         until=ask.until,
         reasons=ask.reasons,
+        candidates=ask.candidates,
     )
 
 
-def answered(incident: Incident, cause: Cause, answer: Literal["same", "different", "expired"]) -> Step:
-    """The question is closed."""
+def answered(
+    incident: Incident,
+    cause: Cause,
+    answer: Literal["same", "different", "expired"],
+    chosen: Sequence[str] = (),
+    reason: str | None = None,
+) -> Step:
+    """The question is closed; `chosen` are those that it is the same as."""
     assert incident.ask is not None
-    facts = {"candidate": incident.ask.candidate, "answer": answer}
+    spoken = tuple(chosen) or tuple(one.incident_id for one in incident.ask.candidates)
+    facts = {"candidate": spoken[0], "answer": answer, "candidates": spoken, "reason": reason}
     return step(incident, cause, feed.IncidentAskAnsweredV1, {"ask": None}, **facts)
 
 
@@ -63,8 +72,9 @@ def joined(
     score: float,
     reasons: Sequence[Reason],
     since: datetime | None = None,
+    emergency_since: datetime | None = None,
 ) -> Step:
-    """A further report. `since` is where the citizen's clocks start from now on, when that changes."""
+    """A further report. `since` and `emergency_since` are where clocks start from now on, when that changes."""
     channels = incident.channels if report.channel in incident.channels else (*incident.channels, report.channel)
     theirs, ours = report.origin_due_at, incident.origin_due_at
     changes: dict[str, Any] = {
@@ -72,8 +82,9 @@ def joined(
         "channels": channels,
         "origin_due_at": min(theirs, ours) if theirs and ours else ours or theirs,
     }
-    if since is not None:
-        changes["course"] = incident.changed(citizen_since=since)
+    starts = {"citizen_since": since, "emergency_since": emergency_since}
+    if starts := {name: at for name, at in starts.items() if at is not None}:
+        changes["course"] = incident.changed(**starts)
     facts = {"report": report, "how": how, "score": score, "reasons": tuple(reasons)}
     return step(incident, cause, feed.IncidentReportJoinedV1, changes, **facts)
 
@@ -87,7 +98,9 @@ def merged(incident: Incident, cause: Cause, into: str, reason: str | None, labe
         "gave": incident.reports,
         "dispatch": None,
         "ask": None,
-        "course": PLAIN.model_copy(update={"citizen_since": incident.course.citizen_since}),
+        "course": PLAIN.model_copy(
+            update={"citizen_since": incident.course.citizen_since, "emergency_since": incident.course.emergency_since}
+        ),
     }
     facts = {"into": into, "reports": incident.reports, "reason": reason, "labels": tuple(labels)}
     return step(incident, cause, feed.IncidentMergedV1, changes, **facts)
@@ -133,9 +146,27 @@ def restored(incident: Incident, cause: Cause, since: datetime, reason: str) -> 
 
 
 def confirmed(incident: Incident, cause: Cause, what: Classification, where: Place, reason: str | None) -> Step:
-    """A person said what it is and where."""
+    """A person said what it is and where. An emergency that was one before goes on from then."""
     facts = {"before": incident.classification, "place_before": incident.place, "reason": reason}
-    return step(incident, cause, orders.IncidentConfirmedV1, {"classification": what, "place": where}, **facts)
+    changes = {"place": where, **_classified(incident, what, incident.course.emergency_since or cause.at)}
+    return step(incident, cause, orders.IncidentConfirmedV1, changes, **facts)
+
+
+def alarmed(incident: Incident, cause: Cause, what: Classification, reason: str, since: datetime) -> Step:
+    """Something that joined tells of a danger."""
+    facts = {"before": incident.classification, "reason": reason}
+    return step(incident, cause, orders.IncidentAlarmedV1, _classified(incident, what, since), **facts)
+
+
+def _classified(incident: Incident, what: Classification, since: datetime) -> dict[str, Any]:
+    """An emergency's clocks start when it becomes one, and time that was granted before does not hold for them."""
+    changes: dict[str, Any] = {"classification": what}
+    was, now = (each.clock_class == "emergency" for each in (incident.classification, what))
+    if now and not was:
+        changes["course"] = incident.changed(emergency_since=since, extended_until=None)
+    elif was and not now:
+        changes["course"] = incident.changed(emergency_since=emergency_since(incident))
+    return changes
 
 
 def dispatched(incident: Incident, cause: Cause, duty: Duty, pack: Pack) -> Step:
@@ -202,8 +233,8 @@ def returned(incident: Incident, cause: Cause, action: Return, ruling: bool) -> 
 
 
 def completed(incident: Incident, cause: Cause, action: Complete) -> Step:
-    """The unit reports the result."""
-    changes: dict[str, Any] = {"state": "completed", "completed_at": max(cause.at, incident.last_at)}
+    """The unit reports the result; a question that stood beside it is closed with it."""
+    changes: dict[str, Any] = {"state": "completed", "completed_at": max(cause.at, incident.last_at), "ask": None}
     if incident.course.request is not None or incident.course.covered_by is not None:
         changes["course"] = incident.changed(request=None, covered_by=None)
     facts = {"dispatch": current(incident), "text": action.text, "attachments": action.attachments}

@@ -149,7 +149,7 @@ def _stop(decision: Decision, event: IncidentEvent, done: Mapping[ClockKind, dat
         elif clock.kind == "adjudication":
             if view.state != "adjudicating":
                 verdict = "late" if clock.breached_at or at > clock.due_at else "on_time"
-        elif clock.kind == "acceptance" and _moved_on(clock, event):
+        elif clock.kind == "acceptance" and _moved_on(clock.run, event):
             verdict = "late" if clock.breached_at else "void"
         elif clock.kind in done:
             at = done[clock.kind]
@@ -161,12 +161,12 @@ def _stop(decision: Decision, event: IncidentEvent, done: Mapping[ClockKind, dat
             decision.take(*clock.stop(at, word, case.unit))
 
 
-def _moved_on(clock: Clock, event: IncidentEvent) -> bool:
-    """Whether the dispatch whose acceptance the clock waits for is history."""
+def _moved_on(run: str, event: IncidentEvent) -> bool:
+    """Whether the dispatch whose acceptance a clock waits for is history."""
     dispatch: Dispatch | None = event.incident.dispatch
-    if isinstance(event, IncidentReturnedV1) and event.dispatch.dispatch_id == clock.run:
+    if isinstance(event, IncidentReturnedV1) and event.dispatch.dispatch_id == run:
         return True
-    return dispatch is None or dispatch.dispatch_id != clock.run
+    return dispatch is None or dispatch.dispatch_id != run
 
 
 def _start(decision: Decision, event: IncidentEvent, done: Mapping[ClockKind, datetime], rules: Rulebook) -> None:
@@ -175,8 +175,10 @@ def _start(decision: Decision, event: IncidentEvent, done: Mapping[ClockKind, da
         if order.kind in done:
             continue
         same = [c for c in decision.case.clocks.values() if c.kind == order.kind and c.run == order.run]
-        if any(not c.armed and (c.verdict != "void" or order.kind == "acceptance") for c in same):
-            continue  # done once is done, and an acceptance belongs to one dispatch
+        if any(not c.armed and c.verdict != "void" for c in same):
+            continue  # done once is done
+        if order.kind == "acceptance" and _moved_on(order.run, event):
+            continue
         clock = rules.clock(order, event.incident_id, event.jurisdiction, event.at, event.incident_version)
         running = next((c for c in same if c.armed), None)
         if running is not None:
@@ -227,19 +229,30 @@ def _stricter(fresh: Clock, running: Clock) -> bool:
 
 
 def orders(view: IncidentView, rules: Rulebook) -> list[Order]:
-    """The clocks that an incident in this state should have, by the policies of its class."""
+    """The clocks that an incident in this state should have, by the policies of its class.
+
+    Those of an emergency start at the earliest when it became one.
+    """
     policies = rules.classes(view.classification.clock_class)
     course = view.course or PLAIN
+    risen = course.emergency_since if view.classification.clock_class == "emergency" else None
+
+    def start(at: datetime) -> datetime:
+        return max(at, risen) if risen else at
+
     wanted: list[Order] = []
     acceptance, dispatch = policies.get("acceptance"), view.dispatch
     if acceptance is not None and dispatch is not None and view.state != "covered":
-        wanted.append(Order(acceptance, "acceptance", dispatch.dispatch_id, dispatch.unit, dispatch.dispatched_at))
+        wanted.append(
+            Order(acceptance, "acceptance", dispatch.dispatch_id, dispatch.unit, start(dispatch.dispatched_at))
+        )
     ruling = policies.get("adjudication")
     if ruling is not None and course.waiting_since is not None:
-        wanted.append(Order(ruling, "adjudication", f"ruling{view.returns}", rules.centre, course.waiting_since))
+        wanted.append(Order(ruling, "adjudication", f"ruling{view.returns}", rules.centre, start(course.waiting_since)))
     run, since = "", course.citizen_since or view.opened_at
     if course.redone and course.redone_at is not None:
         run, since = f"redo{course.redone}", course.redone_at  # the first time has its verdict; this one has a clock
+    since = start(since)
     for kind in CITIZEN:
         policy = policies.get(kind)
         if run and kind == "contact":

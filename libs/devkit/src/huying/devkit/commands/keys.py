@@ -40,7 +40,7 @@ def secret() -> None:
 def create(
     key_id: Annotated[str, typer.Argument(help="名字，如 partner-weather")],
     role: Annotated[str, typer.Option(help="unit, dispatcher, leader, supervisor, grid_worker, system")] = "system",
-    unit: Annotated[str | None, typer.Option(help="代表的单位代码，如 U02")] = None,
+    unit: Annotated[str | None, typer.Option(help="代表的单位代码，如 U02；网格员填所在乡镇的单位")] = None,
     source: Annotated[list[str] | None, typer.Option(help="可代言的 CloudEvents source，可重复")] = None,
     jurisdiction: Annotated[str | None, typer.Option(help="行政区划代码")] = None,
     signing: Annotated[

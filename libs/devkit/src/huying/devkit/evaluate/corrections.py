@@ -51,14 +51,14 @@ def corrections(log: Mapping[str, Sequence[Record]]) -> list[LabelledReport]:
         incident = known.where.get(name, "")
         if incident not in touched:
             continue
-        said = known.confirmed.get(name)
+        said, last = known.confirmed.get(name), known.last[incident]
         labelled.append(
             LabelledReport(
                 facts=facts_of(report),
                 problem=f"feed/{incident}",
                 period=f"feed-{report.received_at.astimezone(ZONE):%Y-%m}",
                 matter=said.matter if said else None,
-                clock=known.last[incident].clock_class,
+                clock="emergency" if last.danger else last.clock_class,  # an alarm that nobody has dismissed is one
                 relation="follow_up" if report.relates_to else None,
                 town_code=report.place.town_code,
             )

@@ -18,7 +18,7 @@ from huying.routing.judgement.learning.labelled import LabelledReport
 from .baselines import BY_FORMAT
 from .figures import b_cubed, group_recall, pair_counts, ratio
 from .fitting import fitted
-from .living import Life, live, shown_incidents
+from .living import Life, live
 from .shipped import shipped_judge
 from .sources import Format, format_of, in_order, read_cases, read_county, read_messages
 
@@ -27,8 +27,6 @@ READERS: dict[str, Callable[[Path], list[LabelledReport]]] = {
     "messages": read_messages,
     "cases": read_cases,
 }
-ASKED_CANDIDATES = 3
-"""A question shows the dispatcher up to three incidents, the likeliest first."""
 NOT_FOUND = "not among the candidates"
 """Of a miss: the search did not bring the right incident before the scorer."""
 
@@ -106,8 +104,8 @@ def judged(
     explained: bool = False,
 ) -> Judged:
     """Both lives of one stream."""
-    alone = live(judge, labelled, answered=False, asked_candidates=ASKED_CANDIDATES, explained=explained)
-    helped = live(judge, labelled, answered=True, asked_candidates=ASKED_CANDIDATES)
+    alone = live(judge, labelled, answered=False, explained=explained)
+    helped = live(judge, labelled, answered=True)
     return Judged(name, labelled, alone, helped, counted)
 
 
@@ -193,7 +191,7 @@ def part_figures(lived: Sequence[tuple[Judged, Sequence[str], Life | None]]) -> 
 
 def questions(stream: Judged, life: Life) -> list[int]:
     """How many incidents each question about a report that counts shows."""
-    shown = [len(shown_incidents(verdict, ASKED_CANDIDATES)) for verdict in life.verdicts]
+    shown = [len(verdict.question()) for verdict in life.verdicts]
     return [count for count, mark in zip(shown, stream.marks, strict=True) if mark and count]
 
 
@@ -233,7 +231,7 @@ def hard_cases(outcome: Outcome) -> dict[str, dict[str, float]]:
                 row["reports"] += 1
                 row["due"] += problem in first
                 row["joined_right"] += problem in first and verdict.band == "merge" and problem in held[cluster]
-                row["asked"] += verdict.band == "ask"
+                row["asked"] += bool(verdict.question())
                 row["merged_wrong"] += verdict.band == "merge" and bool(others) and problem not in held[cluster]
                 if letter in pairs:
                     for other in item.confusable_with:

@@ -15,8 +15,6 @@ from huying.routing.judgement.learning.labelled import LabelledReport
 from huying.routing.judgement.learning.replay import Finishing
 
 SCREENED_AT_ONCE = 200
-SHOWN_FROM = 0.02
-"""Further incidents less likely than this are not put before a person."""
 
 
 @dataclass(slots=True)
@@ -39,15 +37,14 @@ def live(
     labelled: Sequence[LabelledReport],
     *,
     answered: bool,
-    asked_candidates: int = 1,
     explained: bool = False,
     tick: Callable[[int], None] = lambda _: None,
 ) -> Life:
     """One life of the stream; with `answered`, a person answers each question from the labels.
 
-    A person is shown the incident asked about (and up to `asked_candidates` - 1 further ones) and says which
-    are the same problem; two that are become one incident. A report without a label is answered "new". With
-    `explained`, misses are noted with the evidence of the incident that they belong to.
+    A question is the service's own (`Verdict.question`), and so is what an answer can do: the person says which of the
+    incidents named are the same problem; several become one, unless the first is finished. A report without a label is
+    answered "none of them". With `explained`, misses are noted with the evidence of the incident that they belong to.
     """
     correlator = Correlator(judge)
     life = Life()
@@ -69,16 +66,16 @@ def live(
             if explained and chosen is None and item.problem in homes:
                 known = correlator.likeliest(item.facts, screening, homes[item.problem])
                 life.right[len(life.clusters)] = known
-            shown = shown_incidents(verdict, asked_candidates)
+            shown = verdict.question()
             if answered and item.problem is not None:
-                same = [one for one in shown if problem_of[one] == item.problem]
-                chosen = same[0] if same else chosen
-                for other in same[1:]:
-                    correlator.remove(other)
-                    for number in held.pop(other):
-                        correlator.join(same[0], labelled[number].facts, life.screenings[number])
-                        life.clusters[number] = same[0]
-                        held[same[0]].append(number)
+                same = [one for one in shown if problem_of[one.incident_id] == item.problem]
+                chosen = same[0].incident_id if same else chosen
+                for other in same[1:] if same and same[0].open else ():
+                    correlator.remove(other.incident_id)
+                    for number in held.pop(other.incident_id):
+                        correlator.join(same[0].incident_id, labelled[number].facts, life.screenings[number])
+                        life.clusters[number] = same[0].incident_id
+                        held[same[0].incident_id].append(number)
             if chosen is None:
                 chosen = item.facts.report_id
                 view = IncidentView(chosen, (item.facts,), item.facts.received_at)
@@ -96,12 +93,3 @@ def live(
             tick(1)
     life.seconds = perf_counter() - begun
     return life
-
-
-def shown_incidents(verdict: Verdict, count: int) -> list[str]:
-    """The incidents a question shows: the one asked about, then the next likely ones that are open."""
-    first = verdict.incident_id if verdict.band == "ask" else verdict.ask_meanwhile
-    if first is None:
-        return []
-    rest = [c.incident_id for c in verdict.candidates if c.open and c.incident_id != first and c.score >= SHOWN_FROM]
-    return [first, *rest][:count]

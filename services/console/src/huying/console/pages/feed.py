@@ -28,9 +28,10 @@ BODY = """
   <span class="line2 hy-quiet hy-small">{{ props.row.until }}
    <span v-if="props.row.extended" class="t-held"> {{ props.row.extended }}</span></span></q-td>
  <q-td><a class="matter" :href="'/incidents/' + props.row.id" @click.stop :title="props.row.title">
-   <span v-if="props.row.urgent" class="hy-tag urgent">紧急</span>{{ props.row.title }}</a>
+   <span v-if="props.row.danger" class="hy-tag urgent">{{ props.row.danger }}</span>{{ props.row.title }}</a>
   <span class="line2 hy-quiet hy-small">{{ props.row.number }} · {{ props.row.matter
-   }}<span v-if="props.row.confirm" class="t-soon">（待确认）</span> ·
+   }}<span v-if="props.row.confirm" class="t-soon">（待确认）</span><span
+   v-if="props.row.asked" class="t-held">（待研判）</span> ·
    <span :title="props.row.opened_exact">{{ props.row.opened }}</span></span></q-td>
  <q-td><span :title="props.row.place">{{ props.row.place }}</span></q-td>
  <q-td><span class="line1">{{ props.row.unit }}</span>

@@ -72,7 +72,7 @@ class Desk:
     @property
     def own_unit(self) -> str | None:
         """A unit's people see their unit's incidents; the dispatch centre sees all."""
-        return self.who.unit if self.who.role == "unit" else None
+        return self.who.unit if self.who.actor.standing == "unit" else None
 
     def now(self) -> datetime:
         """Business time."""

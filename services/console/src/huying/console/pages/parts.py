@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from html import escape
 from typing import Any
 
-from ..words import CLASSES, CLOCKS, LEVELS, STATES, Names, deadline, exact, place, span, when
+from ..words import CLASSES, CLOCKS, LEVELS, STATES, Names, danger, deadline, exact, place, span, when
 
 STEPS = ("事件上报", "分类受理", "响应指定", "部门处置", "结果反馈")
 CLOCK_ORDER = tuple(CLOCKS)
@@ -17,7 +17,8 @@ def title_line(document: dict[str, Any], now: datetime) -> str:
     """Number, matter, place, state and the leading clock."""
     view = document["view"]
     word, tone = STATES[document["state"]]
-    urgent = '<span class="hy-tag urgent">紧急</span>' if document.get("urgent") else ""
+    warned = danger(view)
+    urgent = f'<span class="hy-tag urgent">{warned}</span>' if warned else ""
     lead = document.get("lead")
     limit = ""
     if lead:
@@ -29,6 +30,7 @@ def title_line(document: dict[str, Any], now: datetime) -> str:
     course = view.get("course") or {}
     more += '<span class="hy-tag t-overdue">挂牌督办</span>' if course.get("supervision") else ""
     more += '<span class="hy-tag t-held">延期待批</span>' if course.get("request") else ""
+    more += '<span class="hy-tag t-held">待研判</span>' if document.get("ask") and document["state"] != "asked" else ""
     more += '<span class="hy-tag t-soon">汛期模式</span>' if course.get("flood") else ""
     return (
         f'<div class="hy-quiet">{escape(document["number"])} · {escape(view["classification"]["matter_name"])} · '
@@ -163,14 +165,15 @@ def result(document: dict[str, Any]) -> str:
     return f'<div class="hy-card" style="margin-top:16px"><h2>办理结果</h2>{escape(document["result"])}{links}</div>'
 
 
-def reasons(found: Sequence[dict[str, Any]], score: float) -> str:
-    """Why the engine asks: short sentences with their weights, for and against."""
+def reasons(found: Sequence[dict[str, Any]], likeliest: dict[str, Any]) -> str:
+    """Why the engine asks: short sentences about the likeliest with their weights, for and against."""
     rows = "".join(
         f'<li><b class="{"t-on_time" if one.get("weight", 0) >= 0 else "t-overdue"}">{one.get("weight", 0):+.2f}</b>'
         f"<span>{escape(one['text'])}</span></li>"
         for one in found
     )
-    return f'<h2>系统依据（相似度 {score:.0%}）</h2><ul class="hy-reasons">{rows}</ul>'
+    head = f"系统依据：{escape(likeliest['number'])}（相似度 {likeliest['score']:.0%}）"
+    return f'<h2>{head}</h2><ul class="hy-reasons">{rows}</ul>'
 
 
 def beside(document: dict[str, Any], now: datetime, names: Names, children: Sequence[Line]) -> str:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from ..words import CHANNEL_ICONS, STATES, Names, deadline, exact, place, question, when
+from ..words import CHANNEL_ICONS, STATES, Names, danger, deadline, exact, place, question, when
 
 
 def row_of(document: dict[str, Any], now: datetime, names: Names) -> dict[str, Any]:
@@ -13,7 +13,8 @@ def row_of(document: dict[str, Any], now: datetime, names: Names) -> dict[str, A
     dispatch = view.get("dispatch") or {}
     lead = document.get("lead")
     ask = document.get("ask")
-    limit = deadline(lead, now) if lead else (question(ask["until"], now) if ask else None)
+    holds = document["state"] == "asked"
+    limit = deadline(lead, now) if lead else (question(ask["until"], now) if ask and holds else None)
     extended = document.get("extended") or 0
     counts: dict[str, int] = {}
     for channel in view["channels"]:
@@ -22,7 +23,7 @@ def row_of(document: dict[str, Any], now: datetime, names: Names) -> dict[str, A
     return {
         "id": document["_id"],
         "number": document["number"],
-        "urgent": bool(document.get("urgent")),
+        "danger": danger(view),
         "pinned": bool(document.get("pinned")),
         "limit": limit.text if limit else "—",
         "limit_tone": limit.tone if limit else "done",
@@ -31,6 +32,7 @@ def row_of(document: dict[str, Any], now: datetime, names: Names) -> dict[str, A
         "extended": f"已延期 {extended} 次" if extended else "",
         "title": view["title"],
         "matter": view["classification"]["matter_name"],
+        "asked": bool(ask) and not holds,
         "confirm": bool(view["classification"].get("needs_confirmation")),
         "opened": when(document["opened_at"], now),
         "opened_exact": exact(document["opened_at"]),

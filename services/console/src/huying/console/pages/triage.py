@@ -1,4 +1,4 @@
-"""研判: one question at a time. Are these the same problem? Both sides, what they share, and why the engine asks."""
+"""研判: one question at a time. Which of these is it, if any? All sides, what they share, and why the engine asks."""
 
 from html import escape
 from typing import Any
@@ -23,6 +23,10 @@ class TriagePage:
         self.desk, self.chosen = desk, chosen
         self.asks: list[dict[str, Any]] = []
         self.shown: tuple[Any, ...] | None = None
+        self.candidates: list[dict[str, Any]] = []
+        """What the question in front names, the likeliest first."""
+        self.picked: tuple[str, set[str]] = ("", set())
+        """The question in front, and the candidates that this person has ticked."""
         self.merged = ""
         """The incident that this person merged last, until it is undone."""
         self.seen, self.glances = -1, 0
@@ -30,7 +34,7 @@ class TriagePage:
     @property
     def may(self) -> bool:
         """Whether this person answers questions."""
-        return self.desk.who.role in {"dispatcher", "leader"}
+        return self.desk.who.actor.standing in {"dispatcher", "leader"}
 
     def draw(self) -> None:
         """The page's parts, still empty."""
@@ -44,8 +48,8 @@ class TriagePage:
         self.undo = ui.button("撤销上一次合并", on_click=self.take_back).props("outline color=negative data-key=u")
         self.undo.style("margin-top:12px").set_visibility(False)
         ui.html(
-            '<p class="hy-quiet hy-small" style="margin-top:12px"><kbd>y</kbd> 合并　<kbd>n</kbd> 不是同一件　'
-            "<kbd>s</kbd> 先放一放　<kbd>u</kbd> 撤销上一次合并</p>",
+            '<p class="hy-quiet hy-small" style="margin-top:12px"><kbd>1</kbd> <kbd>2</kbd> <kbd>3</kbd> 选是哪一件　'
+            "<kbd>y</kbd> 合并　<kbd>n</kbd> 都不是　<kbd>s</kbd> 先放一放　<kbd>u</kbd> 撤销上一次合并</p>",
             sanitize=False,
         )
 
@@ -70,15 +74,18 @@ class TriagePage:
             self.summary.text = "暂时读不到数据，正在重连；看到的是刚才的样子"
             return
         self.seen = before
-        self.summary.text = f"待研判 {len(self.asks)} 件；到时无人研判会自动单独派单" if self.asks else ""
+        waiting = sum(_holds(one) for one in self.asks)
+        said = f"待研判 {len(self.asks)} 件，其中 {waiting} 件等研判后派单；到时无人研判会自动单独派单"
+        self.summary.text = said if self.asks else ""
         self.queue.set_visibility(bool(self.asks))
         self.queue.content = "".join(self._line(one, now) for one in self.asks)
         show_time(self.desk)
 
     def _line(self, one: dict[str, Any], now: Any) -> str:
         here = "here" if one["_id"] == self.chosen else ""
-        left = one["ask"]["until"] - now
-        said = f"还有 {span(left)}" if left.total_seconds() > 0 else "即将自动派单"
+        left, holds = one["ask"]["until"] - now, _holds(one)
+        said = f"还有 {span(left)}" if left.total_seconds() > 0 else "即将自动派单" if holds else "即将关闭"
+        said = said if holds else f"已派单 · {said}"
         return (
             f'<a class="{here}" href="/triage?incident={escape(one["_id"])}"><b>{escape(one["number"])}</b> '
             f'<span class="hy-quiet hy-small">{said}</span><br>{escape(one["view"]["title"])}</a>'
@@ -91,23 +98,44 @@ class TriagePage:
             return
         self.shown = shown
         board = self.desk.board
-        other = await board.incident(ask["ask"]["candidate"]) if ask else None
+        self.candidates = _candidates(ask["ask"]) if ask else []
+        others = [await board.incident(one["incident_id"]) for one in self.candidates]
         mine = await board.reports(ask["_id"]) if ask else []
-        theirs = await board.reports(other["_id"]) if other else []
+        theirs = [await board.reports(other["_id"]) if other else [] for other in others]
         self.question.clear()
         with self.question:
             if ask is None:
                 empty("没有待研判的事件", "系统拿不准的并案会出现在这里，处理完就清空。")
                 return
-            left, right = marked(mine[0]["text"] if mine else "", theirs[0]["text"] if theirs else "")
+            if self.picked[0] != ask["_id"]:
+                self.picked = ask["_id"], {self.candidates[0]["incident_id"]}
+            said = mine[0]["text"] if mine else ""
+            marks = [marked(said, reports[0]["text"] if reports else "") for reports in theirs]
             with ui.element("div").classes("hy-pair"):
-                self._side("这一件", ask, mine, left, now)
-                if other is None:
-                    empty("对方事件还没有传到", "稍等片刻会自动出现。")
-                else:
-                    self._side("疑似同一件", other, theirs, right, now)
-            ui.html(parts.reasons(ask["ask"]["reasons"], ask["ask"]["score"]), sanitize=False).classes("hy-card")
-            self._buttons(ask)
+                with ui.element("div").classes("hy-stack"):
+                    self._side("这一件", ask, mine, marks[0][0], now)
+                    why = parts.reasons(ask["ask"]["reasons"], self.candidates[0])
+                    ui.html(why, sanitize=False).classes("hy-card")
+                    self._buttons(ask)
+                with ui.element("div").classes("hy-stack"):
+                    for n, (other, reports) in enumerate(zip(others, theirs, strict=True)):
+                        if self.may and len(others) > 1:
+                            self._choice(n)
+                        if other is None:
+                            empty("对方事件还没有传到", "稍等片刻会自动出现。")
+                        else:
+                            self._side("疑似同一件", other, reports, marks[n][1], now)
+
+    def _choice(self, n: int) -> None:
+        """Whether it is the n-th candidate."""
+        one = self.candidates[n]
+
+        def tick(event: Any) -> None:
+            (self.picked[1].add if event.value else self.picked[1].discard)(one["incident_id"])
+            self._say()
+
+        word = f"{n + 1}　是 {one['number']}（相似度 {one['score']:.0%}）"
+        ui.checkbox(word, value=one["incident_id"] in self.picked[1], on_change=tick).props(f"data-key={n + 1}")
 
     def _side(self, word: str, one: dict[str, Any], reports: list[dict[str, Any]], first: str, now: Any) -> None:
         view = one["view"]
@@ -123,18 +151,33 @@ class TriagePage:
         ).classes("hy-card")
 
     def _buttons(self, ask: dict[str, Any]) -> None:
-        number = ask["ask"]["candidate_number"]
+        no, then = "不是同一件" if len(self.candidates) == 1 else "都不是", "单独派单" if _holds(ask) else "各办各的"
         with ui.element("div").classes("hy-actions").style("margin:0"):
             if not self.may:
                 ui.label("只有调度员可以研判。").classes("hy-quiet")
                 return
-            ui.button(f"合并到 {number}", on_click=lambda: self.answer(ask, True)).props("unelevated data-key=y")
-            ui.button("不是同一件，单独派单", on_click=lambda: self.answer(ask, False)).props("outline data-key=n")
+            self.why = ui.input("理由（可不填）").props("outlined dense maxlength=1000").style("flex:1")
+            self.yes = ui.button(on_click=lambda: self.answer(ask, True)).props("unelevated data-key=y")
+            self._say()
+            ui.button(f"{no}，{then}", on_click=lambda: self.answer(ask, False)).props("outline data-key=n")
             ui.button("先放一放", on_click=self.skip).props("flat data-key=s")
+            if not _holds(ask):
+                ui.label("已先行派单，研判不影响处置；合并会撤回这张派单。").classes("hy-quiet")
+
+    def _say(self) -> None:
+        """What a yes would do, by what is ticked."""
+        numbers = [one["number"] for one in self.candidates if one["incident_id"] in self.picked[1]]
+        several = "都是同一件，" if len(numbers) > 1 else ""
+        self.yes.text = f"{several}合并到 {numbers[0]}" if numbers else "请先选是哪一件"
+        self.yes.set_enabled(bool(numbers))
 
     async def answer(self, ask: dict[str, Any], same: bool) -> None:
         """Say it to routing, and go on with the next question."""
-        done, said = await self.desk.command(ask["_id"], ask["version"], {"kind": "answer_ask", "same": same})
+        why = (self.why.value or "").strip()
+        named = [one["incident_id"] for one in self.candidates if one["incident_id"] in self.picked[1]]
+        wish = {"kind": "answer_ask", "same": same, "candidates": named if same else []}
+        wish |= {"reason": why} if why else {}
+        done, said = await self.desk.command(ask["_id"], ask["version"], wish)
         ui.notify(said, type="positive" if done else "negative", position="top", timeout=6000)
         if done:
             if same:
@@ -165,6 +208,17 @@ class TriagePage:
         names = [one["_id"] for one in self.asks]
         at = names.index(self.chosen) if self.chosen in names else -1
         self.chosen = names[(at + 1) % len(names)] if names else ""
+
+
+def _holds(ask: dict[str, Any]) -> bool:
+    """Whether dispatch waits for the answer; a danger's does not."""
+    return bool(ask["state"] == "asked")
+
+
+def _candidates(ask: dict[str, Any]) -> list[dict[str, Any]]:
+    """What the question names; one alone in a row that was written before there were several."""
+    alone = {"incident_id": ask.get("candidate"), "number": ask.get("candidate_number"), "score": ask.get("score")}
+    return ask.get("candidates") or [alone]
 
 
 @ui.page("/triage")

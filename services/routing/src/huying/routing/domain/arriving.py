@@ -1,4 +1,4 @@
-"""A report arrives: it joins an incident, opens one, or opens one that waits for a person's answer."""
+"""A report arrives: it joins an incident, opens one, or opens one about which a person is asked."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any, cast
 
 from huying.contracts.identity import incident_id
-from huying.contracts.incidents import Classification, ClockClass, Reason, ReportRef
+from huying.contracts.incidents import Candidate, Classification, ClockClass, Reason, ReportRef
 from huying.contracts.places import Place
 from huying.contracts.reports import ReportAcceptedV1
 from huying.county import Pack
@@ -15,11 +15,13 @@ from .. import steps
 from ..incident import Ask, Cause, Incident
 from ..judgement import ReportFacts, Screening, Verdict
 from .afterwards import host, successor
+from .danger import heed
 from .families import settle
 from .turn import Decision, Scene, Turn
 
 SECONDARY = 3
 """How many reasons travel with an event: what a dispatcher reads at a glance."""
+TOLD = "新并入的诉求反映有险情"
 
 
 def facts_of(report: ReportAcceptedV1) -> ReportFacts:
@@ -67,15 +69,20 @@ def reasons_of(verdict: Verdict) -> tuple[Reason, ...]:
 
 
 def classify(screening: Screening, pack: Pack) -> Classification:
-    """The matter that it is, the clock that it runs on, and whether a person should look at it."""
+    """The matter that it is, the clock that it runs on, and whether a person should look at it.
+
+    An alarm that is too unsure for the emergency's clock goes out at once all the same, and a person confirms it.
+    """
     top = screening.matters[0]
+    unsure = screening.emergency and screening.clock != "emergency"
     return Classification.model_construct(
         matter=top.code,
         matter_name=pack.matter(top.code).name_zh,
-        clock_class=cast("ClockClass", "emergency" if screening.emergency else screening.clock),
+        clock_class=cast("ClockClass", screening.clock),
         confidence=min(1.0, max(0.0, float(top.confidence))),
         circumstances=screening.circumstances,
-        needs_confirmation=screening.needs_person,
+        needs_confirmation=screening.needs_person or unsure,
+        alarm=unsure,
     )
 
 
@@ -102,19 +109,22 @@ class Arrival:
     ref: ReportRef
     screening: Screening
     verdict: Verdict
+    own: Screening | None = None
+    """What its words alone say; `screening` where absent. An incident's danger is no news to that incident."""
 
 
 def receive(arrival: Arrival, scene: Scene, cause: Cause) -> Decision:
     """A report joins an incident, opens one, or opens one that waits for an answer.
 
-    On a finished incident it is heard first (`afterwards`).
+    On a finished incident it is heard first (`afterwards`). A danger never waits: it is dispatched, and asked about
+    beside that.
     """
     turn, verdict, pack = Turn(scene, cause), arrival.verdict, scene.catalogue.pack
     decision, report = turn.decision, arrival.report
     ref, reasons = arrival.ref, reasons_of(verdict)
     target, screening, back_of = turn.surviving(verdict.incident_id), arrival.screening, verdict.recurrence_of
+    cleared = report.device is not None and report.device.state == "cleared"
     if verdict.band == "merge" and target is not None and target.state == "completed":
-        cleared = report.device is not None and report.device.state == "cleared"
         finished = target
         target = host(turn, finished, ref, cleared=cleared, emergency=screening.emergency)
         if target is None:
@@ -126,6 +136,8 @@ def receive(arrival: Arrival, scene: Scene, cause: Cause) -> Decision:
         joined = turn.take(steps.joined(target, cause, ref, how, verdict.score, reasons))
         decision.joins.append((ref.report_id, joined.id))
         decision.merges += 1
+        if not cleared:
+            heed(turn, joined, classify(arrival.own or screening, pack), TOLD)
         return decision
     fresh = Incident(
         id=incident_id(ref.report_id),
@@ -146,12 +158,18 @@ def receive(arrival: Arrival, scene: Scene, cause: Cause) -> Decision:
     current = turn.take(steps.opened(fresh, cause, ref, reasons))
     decision.opened.append(current.id)
     decision.joins.append((ref.report_id, current.id))
-    if verdict.band == "ask" and target is not None and not screening.emergency:
-        hold = pack.correlation_rule(current.classification.matter).ask_hold_minutes
-        ask = Ask(target.id, target.number, verdict.score, cause.at + timedelta(minutes=hold), reasons)
-        turn.take(steps.asked(current, cause, ask))
-    else:
-        settle(turn, current)
+    candidates = tuple(
+        Candidate.model_construct(incident_id=found.id, number=found.number, score=one.score)
+        for one in verdict.question()
+        if (found := turn.surviving(one.incident_id)) is not None
+    )
+    holds = bool(candidates) and not current.classification.danger
+    if not holds:
+        current = settle(turn, current)
+    if candidates:
+        minutes = pack.correlation_rule(current.classification.matter).ask_hold_minutes
+        ask = Ask(candidates, cause.at + timedelta(minutes=minutes), reasons)
+        turn.take(steps.asked(current, cause, ask, holds=holds))
     return decision
 
 

@@ -35,7 +35,7 @@ def check_in(turn: Turn, incident: Incident, action: CheckIn) -> Refusal | None:
     unit = action.unit or own
     if called is None or unit is None or unit not in called.units:
         return impossible("没有对该单位吹哨，无须报到")
-    if actor is not None and actor.role == "unit" and unit != own:
+    if actor is not None and actor.standing == "unit" and unit != own:
         return Refusal("not_allowed", "只能为本单位报到")
     if unit in called.arrived:
         return impossible(f"{turn.catalogue.name(unit)}已报到")

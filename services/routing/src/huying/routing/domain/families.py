@@ -6,7 +6,7 @@ history, clocks and result.
 
 from collections.abc import Iterator
 
-from huying.contracts.commands import Group, OpenFlood
+from huying.contracts.commands import CloseFlood, Group, OpenFlood, Release
 from huying.contracts.moves import ACTIVE, OPEN
 from huying.county import Duty
 
@@ -54,9 +54,9 @@ def follow(turn: Turn, incident: Incident) -> None:
         turn.take(asides.covered(one, turn.cause, holder))
 
 
-def adopt(turn: Turn, parent: Incident, child: Incident) -> Incident:
+def adopt(turn: Turn, parent: Incident, child: Incident, reason: str | None = None) -> Incident:
     """The child belongs to the family; its dispatch is not looked at here."""
-    child = turn.take(asides.grouped(child, turn.cause, parent))
+    child = turn.take(asides.grouped(child, turn.cause, parent, reason))
     turn.take(asides.family_changed(parent, turn.cause, added=(child.id,)))
     return child
 
@@ -94,6 +94,11 @@ def settle(turn: Turn, incident: Incident) -> Incident:
     return place(turn, incident, turn.catalogue.duty(incident.classification, incident.place))
 
 
+def go_on(turn: Turn, incident: Incident) -> Incident:
+    """What waited for an answer is dispatched; what did not goes on as it was."""
+    return settle(turn, incident) if incident.state == "asked" else incident
+
+
 def group(turn: Turn, parent: Incident, action: Group) -> Refusal | None:
     """并入群体事件: incidents come under this one; a unit that has a dispatch in the family keeps one."""
     if parent.course.parent is not None:
@@ -110,7 +115,7 @@ def group(turn: Turn, parent: Incident, action: Group) -> Refusal | None:
             return impossible(f"{child.number} 开着汛期模式：请先结束汛期模式")
         current = turn.get(parent.id)
         assert current is not None
-        child = adopt(turn, current, child)
+        child = adopt(turn, current, child, action.reason)
         holder = holder_of(turn, child, child.unit)
         if child.state in ACTIVE and holder is not None:
             child = turn.take(steps.withdrawn(child, turn.cause, f"随 {holder.number} 一并办理"))
@@ -118,14 +123,14 @@ def group(turn: Turn, parent: Incident, action: Group) -> Refusal | None:
     return None
 
 
-def release(turn: Turn, child: Incident) -> Refusal | None:
+def release(turn: Turn, child: Incident, action: Release) -> Refusal | None:
     """移出群体事件: it stands for itself again, with a dispatch of its own."""
     if child.course.parent is None:
         return impossible(f"{child.number} 不在群体事件中")
     if (refusal := tied(turn, child)) is not None:
         return refusal
     leave(turn, child)
-    after = turn.take(asides.released(child, turn.cause))
+    after = turn.take(asides.released(child, turn.cause, action.reason))
     if after.state == "covered":
         place(turn, after, turn.catalogue.duty(after.classification, after.place))
     return None
@@ -146,9 +151,9 @@ def open_flood(turn: Turn, incident: Incident, action: OpenFlood) -> Refusal | N
     return None
 
 
-def close_flood(turn: Turn, incident: Incident) -> Refusal | None:
+def close_flood(turn: Turn, incident: Incident, action: CloseFlood) -> Refusal | None:
     """结束汛期模式."""
     if incident.course.flood is None:
         return impossible("汛期模式没有开启")
-    turn.take(asides.flood_closed(incident, turn.cause, "person"))
+    turn.take(asides.flood_closed(incident, turn.cause, "person", action.reason))
     return None

@@ -17,7 +17,7 @@ from .turn import Decision, Refusal, Scene, Turn, impossible
 def obey(command: CommandIssuedV1, scene: Scene, at: datetime) -> Decision:
     """Do what is wished, or say why not."""
     incident = scene.known.get(command.incident_id)
-    refusal = _forbidden(command, incident)
+    refusal = _forbidden(command, incident, scene)
     if refusal is None and incident is not None:
         cause = Cause(at, scene.catalogue.pack.hash, command.command_id, command.actor)
         turn = Turn(scene, cause)
@@ -41,8 +41,8 @@ def _act(turn: Turn, incident: Incident, wish: commands.Action) -> Refusal | Non
             return working.hand_back(turn, incident, wish)
         case commands.Complete():
             return working.complete(turn, incident, wish)
-        case commands.AnswerAsk(same=same):
-            regrouping.answer(turn, incident, same)
+        case commands.AnswerAsk():
+            return regrouping.answer(turn, incident, wish)
         case commands.Confirm():
             return working.confirm(turn, incident, wish)
         case commands.Assign():
@@ -62,11 +62,11 @@ def _act(turn: Turn, incident: Incident, wish: commands.Action) -> Refusal | Non
         case commands.Group():
             return families.group(turn, incident, wish)
         case commands.Release():
-            return families.release(turn, incident)
+            return families.release(turn, incident, wish)
         case commands.OpenFlood():
             return families.open_flood(turn, incident, wish)
         case commands.CloseFlood():
-            return families.close_flood(turn, incident)
+            return families.close_flood(turn, incident, wish)
         case _:
             return _beside(turn, incident, wish)
     return None
@@ -87,17 +87,17 @@ def _beside(turn: Turn, incident: Incident, wish: commands.Action) -> Refusal | 
         case commands.Suspend():
             return asking.suspend(turn, incident, wish)
         case commands.Resume():
-            turn.take(asides.resumed(incident, turn.cause, expired=False))
+            turn.take(asides.resumed(incident, turn.cause, reason=wish.reason))
         case commands.RequestExtension():
             return asking.request_extension(turn, incident, wish)
-        case commands.ApproveExtension():
-            return asking.decide_extension(turn, incident, True, None)
+        case commands.ApproveExtension(reason=reason):
+            return asking.decide_extension(turn, incident, True, reason)
         case commands.RefuseExtension(reason=reason):
             return asking.decide_extension(turn, incident, False, reason)
     return None
 
 
-def _forbidden(command: CommandIssuedV1, incident: Incident | None) -> Refusal | None:
+def _forbidden(command: CommandIssuedV1, incident: Incident | None, scene: Scene) -> Refusal | None:
     """What state, version, role and unit forbid, before the incident's circumstances are looked at."""
     if incident is None:
         return Refusal("unknown_incident", f"没有事件 {command.incident_id!r}")
@@ -109,10 +109,16 @@ def _forbidden(command: CommandIssuedV1, incident: Incident | None) -> Refusal |
     if incident.state not in move.states:
         now = "、".join(f"{MOVES[each].word}（{each}）" for each in legal(incident.state)) or "无"
         return Refusal("illegal_move", f"事件处于 {incident.state}，不能{move.word}（{kind}）；现在可以：{now}")
-    if not permitted(kind, actor, incident.unit, incident.taking_part):
-        if actor.role in move.roles:
-            return Refusal("not_allowed", f"事件由 {incident.unit} 主责，{actor.unit} 不能{move.word}")
-        return Refusal("not_allowed", f"角色 {actor.role} 不能{move.word}（{kind}）")
+    town = scene.catalogue.pack.town_unit(incident.place.town_code or "")
+    if not permitted(kind, actor, incident.unit, incident.taking_part, town.code if town else None):
+        if actor.standing not in move.roles:
+            who = actor.role if actor.standing == actor.role else f"{actor.role}（单位负责人）"
+            return Refusal("not_allowed", f"角色 {who} 不能{move.word}（{kind}）")
+        if actor.unit is None:
+            return Refusal("not_allowed", f"账号没有登记单位（网格员登记所在乡镇），不能{move.word}（{kind}）")
+        if actor.standing == "grid_worker":
+            return Refusal("not_allowed", f"事件不在 {actor.unit} 的网格，不能{move.word}")
+        return Refusal("not_allowed", f"事件由 {incident.unit} 主责，{actor.unit} 不能{move.word}")
     return None
 
 

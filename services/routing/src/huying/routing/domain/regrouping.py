@@ -7,37 +7,58 @@ its own reports was received.
 from collections.abc import Sequence
 from datetime import datetime
 
-from huying.contracts.commands import Merge, Split, UndoMerge
+from huying.contracts.commands import AnswerAsk, Merge, Split, UndoMerge
 from huying.contracts.course import Label
 from huying.contracts.identity import split_incident_id
 from huying.contracts.incidents import ReportRef
 from huying.contracts.moves import ACTIVE, OPEN
 
 from .. import steps
-from ..incident import PLAIN, Incident
+from ..incident import PLAIN, Incident, emergency_since, since_of
 from .afterwards import answered_host
 from .arriving import classify, locate, place_of
-from .families import leave, place, settle, tied
+from .danger import heed, stricter
+from .families import go_on, leave, place, tied
 from .turn import Refusal, Turn, impossible
 
+JOINED = "并入的事件反映有险情"
 
-def answer(turn: Turn, incident: Incident, same: bool) -> None:
-    """研判: the question is closed by a person."""
-    assert incident.ask is not None
-    ask = incident.ask
-    target = turn.surviving(ask.candidate)
-    if not same or target is None or target.id == incident.id:
-        settle(turn, turn.take(steps.answered(incident, turn.cause, "different")))
-        return
-    current = turn.take(steps.answered(incident, turn.cause, "same"))
+
+def answer(turn: Turn, incident: Incident, action: AnswerAsk) -> Refusal | None:
+    """研判: the question is closed by a person. Several that are named are one problem and become one incident."""
+    if incident.ask is None:
+        return Refusal("no_ask", f"{incident.number} 没有待研判的问题")
+    asked = {one.incident_id: one for one in incident.ask.candidates}
+    if strangers := [name for name in action.candidates if name not in asked]:
+        choice = "、".join(f"{one.incident_id}（{one.number}）" for one in asked.values())
+        return impossible(f"candidates：{'、'.join(strangers)} 不在研判之列；可选 {choice}")
+    if not action.same:
+        go_on(turn, turn.take(steps.answered(incident, turn.cause, "different", reason=action.reason)))
+        return None
+    chosen = [name for name in asked if name in action.candidates] or [*asked][:1]
+    hosts = {host.id: host for name in chosen if (host := turn.surviving(name)) is not None and host.id != incident.id}
+    current = turn.take(steps.answered(incident, turn.cause, "same", chosen, action.reason))
+    if not hosts:  # what it is the same as has come to it meanwhile
+        go_on(turn, current)
+        return None
+    target, *others = hosts.values()
+    finished = [one.number for one in hosts.values() if one.state not in OPEN]
+    if others and finished:
+        return impossible(f"{'、'.join(finished)} 已办结，不能与其他事件合为一件：请只选一件")
     leaving = _reports(turn, current)
     if target.state == "completed":
         target = answered_host(turn, target, leaving)
-    turn.take(steps.merged(current, turn.cause, target.id, None, ()))
-    since = min(since_of(current), since_of(target))
-    _bring(turn, target, leaving, "answered", since if since != since_of(target) else None, ask.score)
-    turn.decision.merges += len(leaving)
-    turn.decision.regrouped |= {current.id, target.id}
+    if (refusal := tied(turn, current)) is not None:
+        return refusal
+    since = min(since_of(current), since_of(target), *(report.received_at for report in leaving))
+    _hand_over(turn, current, target, "answered", since, action.reason, score=asked[chosen[0]].score)
+    for other in others:
+        again = turn.get(other.id)
+        assert again is not None
+        same = Merge(into=target.id, reason=action.reason or f"研判：与 {target.number} 是同一件事")
+        if (refusal := merge(turn, again, same)) is not None:
+            return refusal
+    return None
 
 
 def merge(turn: Turn, incident: Incident, action: Merge) -> Refusal | None:
@@ -57,16 +78,44 @@ def merge(turn: Turn, incident: Incident, action: Merge) -> Refusal | None:
     earliest = min(report.received_at for report in (*leaving, *staying))
     since = min(since_of(incident), since_of(target), earliest)
     labels = [Label(one=report.report_id, other=staying[0].report_id, same=True) for report in leaving]
+    _hand_over(turn, incident, target, "person", since, action.reason, labels)
+    return None
+
+
+def _hand_over(
+    turn: Turn,
+    incident: Incident,
+    target: Incident,
+    how: steps.How,
+    since: datetime,
+    reason: str | None = None,
+    labels: Sequence[Label] = (),
+    score: float = 1.0,
+) -> None:
+    """The end of the incident's own life: its dispatch is withdrawn and its reports go to the target.
+
+    A target that waits for an answer waits no longer for what is dangerous, was given to a unit already, or is what it
+    asked about.
+    """
+    leaving, waited = _reports(turn, incident), incident.state == "asked"
     leave(turn, incident)
     if incident.state in ACTIVE:
-        incident = turn.take(steps.withdrawn(incident, turn.cause, f"并入 {target.number}：{action.reason}"))
-    turn.take(steps.merged(incident, turn.cause, target.id, action.reason, labels))
-    target = turn.get(target.id)
-    assert target is not None
-    _bring(turn, target, leaving, "person", since if since != since_of(target) else None)
+        why = f"并入 {target.number}：{reason or '研判为同一件事'}"
+        incident = turn.take(steps.withdrawn(incident, turn.cause, why))
+    incident = turn.take(steps.merged(incident, turn.cause, target.id, reason, labels))
+    current = turn.get(target.id)
+    assert current is not None
+    start = since if since != since_of(current) else None
+    urgent = _emergency_since(incident, current) if current.state in OPEN else None
+    current = _bring(turn, current, leaving, how, start, score, urgent)
     turn.decision.merges += len(leaving)
-    turn.decision.regrouped |= {incident.id, target.id}
-    return None
+    turn.decision.regrouped |= {incident.id, current.id}
+    asked = [turn.surviving(one.incident_id) for one in current.ask.candidates] if current.ask else []
+    if asked and all(one is not None and one.id == current.id for one in asked):
+        current, waited = turn.take(steps.answered(current, turn.cause, "same")), False
+    current = heed(turn, current, incident.classification, JOINED, urgent)
+    if not waited:
+        go_on(turn, current)
 
 
 def split(turn: Turn, incident: Incident, action: Split) -> Refusal | None:
@@ -86,6 +135,8 @@ def split(turn: Turn, incident: Incident, action: Split) -> Refusal | None:
         facts, screening = turn.scene.evidence[first.report_id]
         pack = turn.catalogue.pack
         what, where = classify(screening, pack), locate(place_of(facts, pack), screening, pack)
+        for name in (report.report_id for report in leaving[1:] if report.report_id in turn.scene.evidence):
+            what = stricter(what, classify(turn.scene.evidence[name][1], pack))
     fresh = Incident(
         id=split_incident_id(turn.cause.command_id),
         version=0,
@@ -137,9 +188,10 @@ def undo(turn: Turn, incident: Incident, action: UndoMerge) -> Refusal | None:
     return None
 
 
-def since_of(incident: Incident) -> datetime:
-    """Where its citizen's clocks start."""
-    return incident.course.citizen_since or incident.opened_at
+def _emergency_since(*incidents: Incident) -> datetime | None:
+    """Where the clocks of an emergency start when these are one: at the first of those that are emergencies."""
+    starts = [emergency_since(one) for one in incidents if one.classification.clock_class == "emergency"]
+    return min(starts, default=None)
 
 
 def _reports(turn: Turn, incident: Incident) -> list[ReportRef]:
@@ -171,10 +223,11 @@ def _bring(
     how: steps.How,
     since: datetime | None = None,
     score: float = 1.0,
+    urgent: datetime | None = None,
 ) -> Incident:
     for report in coming:
         moved = steps.numbered(report)
-        target = turn.take(steps.joined(target, turn.cause, moved, how, score, (), since))
+        target = turn.take(steps.joined(target, turn.cause, moved, how, score, (), since, urgent))
         turn.decision.moved[report.report_id] = moved
         turn.decision.joins.append((report.report_id, target.id))
     return target

@@ -11,6 +11,7 @@ from huying.county import Duty
 
 from .. import asides, steps
 from ..incident import Incident
+from .danger import waiting_ends
 from .families import follow, followers, place
 from .turn import Refusal, Turn, impossible
 
@@ -22,6 +23,8 @@ def hand_back(turn: Turn, incident: Incident, action: Return) -> Refusal | None:
     limit = turn.catalogue.pack.county.orders.return_limit
     if incident.returns >= limit:
         return Refusal("return_limit", f"已退回 {incident.returns} 次，调度中心已裁决，不能再退")
+    if not (action.basis or "").strip():
+        return impossible("退回须写明依据：请填 basis（职责清单、文件或条款）")
     ruling = incident.returns + 1 >= limit
     current = turn.take(steps.returned(incident, turn.cause, action, ruling))
     if ruling:
@@ -124,15 +127,18 @@ def confirm(turn: Turn, incident: Incident, action: Confirm) -> Refusal | None:
     clock = action.clock_class or before.clock_class
     if action.matter not in (None, before.matter) and action.clock_class is None and clock != "emergency":
         clock = matter.clock
+    unsure = before.alarm and action.clock_class is None  # a class that a person names answers the alarm
     what = Classification(
         matter=matter.code,
         matter_name=matter.name_zh,
         clock_class=clock,
         confidence=1.0,
         circumstances=before.circumstances if action.circumstances is None else action.circumstances,
+        needs_confirmation=unsure,
+        alarm=unsure,
     )
-    current = turn.take(steps.confirmed(incident, turn.cause, what, where, action.reason))
-    if current.state not in ACTIVE | {"covered"}:
+    current = waiting_ends(turn, turn.take(steps.confirmed(incident, turn.cause, what, where, action.reason)))
+    if incident.state == "asked" or current.state not in ACTIVE | {"covered"}:
         return None
     was, duty = turn.catalogue.duty(before, spot), turn.catalogue.duty(what, where)
     if duty.main in (was.main, current.unit) or current.unit != was.main:

@@ -109,6 +109,12 @@ class Candidate(NamedTuple):
     open: bool
 
 
+ASKED_AT_MOST = 3
+"""Incidents that a question names: what a person compares at one look."""
+ASKED_FROM = 0.02
+"""Further incidents less likely than this are not put before a person."""
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """The engine's answer for one report.
@@ -126,6 +132,19 @@ class Verdict:
     candidates: tuple[Candidate, ...] = ()
     ask_meanwhile: str | None = None
     """For an emergency that is opened at once: the incident a person should compare it with while units move."""
+
+    def question(self) -> tuple[Candidate, ...]:
+        """The incidents that a person is asked about: the winner, then the next likely open ones; none without a question.
+
+        What the service asks and what the evaluation counts as asked.
+        """
+        first = self.incident_id if self.band == "ask" else self.ask_meanwhile
+        if first is None:
+            return ()
+        known = {one.incident_id: one for one in self.candidates}
+        winner = Candidate(first, self.score, known[first].open if first in known else True)
+        rest = (one for one in self.candidates if one.open and one.incident_id != first and one.score >= ASKED_FROM)
+        return (winner, *rest)[:ASKED_AT_MOST]
 
 
 @dataclass(frozen=True, slots=True)

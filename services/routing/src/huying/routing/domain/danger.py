@@ -1,0 +1,47 @@
+"""Danger on an incident that exists: the stricter of what is known counts, and what is dangerous waits for nobody.
+
+The system raises a danger and never takes one back: that is a person's word (`working.confirm`).
+"""
+
+from datetime import datetime
+
+from huying.contracts.incidents import Classification
+from huying.contracts.moves import OPEN
+
+from .. import asides, steps
+from ..incident import Incident
+from .families import go_on
+from .turn import Turn
+
+AT_ONCE = "有险情，不再等待"
+
+
+def stricter(known: Classification, told: Classification) -> Classification:
+    """What is known of an incident, with a danger that another report or incident tells of."""
+    if told.clock_class == "emergency" != known.clock_class:
+        return known.model_copy(update={"clock_class": "emergency", "alarm": False})
+    if told.alarm and not known.danger:
+        return known.model_copy(update={"alarm": True, "needs_confirmation": True})
+    return known
+
+
+def heed(turn: Turn, incident: Incident, told: Classification, why: str, since: datetime | None = None) -> Incident:
+    """What came to the incident may tell of a danger; what is finished stays as its result left it.
+
+    `since` is where an emergency's clocks start, now when absent.
+    """
+    if incident.state not in OPEN:
+        return incident
+    what = stricter(incident.classification, told)
+    if what is not incident.classification:
+        incident = turn.take(steps.alarmed(incident, turn.cause, what, why, since or turn.at))
+    return waiting_ends(turn, incident)
+
+
+def waiting_ends(turn: Turn, incident: Incident) -> Incident:
+    """No question holds a danger: it is dispatched, and the question stays open beside that. No pause holds an emergency."""
+    if incident.classification.danger:
+        incident = go_on(turn, incident)
+    if incident.course.suspension is not None and incident.classification.clock_class == "emergency":
+        return turn.take(asides.resumed(incident, turn.cause, reason=AT_ONCE))
+    return incident
