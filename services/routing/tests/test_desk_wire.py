@@ -93,7 +93,7 @@ async def test_another_wish_under_the_same_key_is_refused_and_names_the_field(do
     one, other, third = door.incidents[:3]
     assert (await door.post(one, "k", action={"kind": "accept"}, expected_version=2)).status_code == 200
     for body, field in (
-        ({"action": {"kind": "return", "reason": "不归我们管"}, "expected_version": 2}, "action"),
+        ({"action": {"kind": "return", "reason": "不归我们管", "basis": "职责清单"}, "expected_version": 2}, "action"),
         ({"action": {"kind": "accept"}, "expected_version": 3}, "expected_version"),
         ({"action": {"kind": "accept"}}, "expected_version"),
     ):
@@ -104,7 +104,7 @@ async def test_another_wish_under_the_same_key_is_refused_and_names_the_field(do
     assert (await door.post(other, "k", action={"kind": "accept"})).status_code == 200, "a key is an incident's"
     assert (await door.post(one, "k", action={"kind": "accept"}, expected_version=2)).status_code == 200
     assert await door.issued() == 2
-    wishes: list[dict[str, Any]] = [{"kind": "accept"}, {"kind": "return", "reason": "不归我们管"}]
+    wishes: list[dict[str, Any]] = [{"kind": "accept"}, {"kind": "return", "reason": "不归我们管", "basis": "职责清单"}]
     answers = await asyncio.gather(*(door.post(third, "k", action=wish) for wish in wishes))
     assert sorted(answer.status_code for answer in answers) == [200, 409]
     assert [answer.json()["reason"] for answer in answers if answer.status_code == 409] == ["identity_reused"]
