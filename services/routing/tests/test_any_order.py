@@ -4,14 +4,16 @@ from datetime import datetime, timedelta
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from orders_bench import PACK, County
 
 from huying.contracts import commands as c
+from huying.contracts.course import Course
 from huying.contracts.incidents import IncidentOpenedV1, IncidentReportJoinedV1
 from huying.contracts.moves import ACTIVE, MOVES, OPEN, legal
-from huying.contracts.orders import IncidentRuledV1
+from huying.contracts.orders import IncidentRuledV1, IncidentSupervisedV1
 from huying.routing.domain.regrouping import since_of
+from huying.routing.incident import PLAIN
 
 UNITS = st.sampled_from(["U02", "U04", "U05", "T01"])
 HOURS = st.integers(-2, 60)
@@ -26,7 +28,8 @@ class OrdersLife(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         self.county = County()
-        self.checked = 0
+        self.checked = self.looked_at = 0
+        self.courses: dict[str, Course] = {}
         self.active: dict[str, set[str]] = {}
         self.versions: dict[str, int] = {}
         self.anchors: dict[str, datetime] = {}
@@ -94,6 +97,17 @@ class OrdersLife(RuleBasedStateMachine):
             self.county.wishes(name, c.Return(reason="错", suggested_unit=data.draw(UNITS)))
             self.county.wishes(name, c.Return(reason="错"))
             self.county.wishes(name, self.wish("rule", name, data))
+
+    @precondition(lambda self: len(self.county.incidents) > 1)
+    @rule(what=st.sampled_from(["supervise", "request_extension"]), data=st.data())
+    def a_merge_is_undone(self, what: str, data: st.DataObject) -> None:
+        name, into = self.some(data), self.some(data)
+        self.county.wishes(name, self.wish(what, name, data), "leader")
+        if what == "request_extension":
+            self.county.wishes(name, c.ApproveExtension())
+        if self.county.wishes(name, c.Merge(into=into, reason="同")).declined is None:
+            self.county.passes(timedelta(minutes=data.draw(st.integers(0, 90))))
+            self.county.wishes(name, c.UndoMerge(reason="不同"))
 
     def legal(self, name: str) -> list[str]:
         """Moves that its state allows and that something is there for; the ones that end it are left to chance."""
@@ -181,6 +195,18 @@ class OrdersLife(RuleBasedStateMachine):
             assert incident.version == self.versions[incident.id]
             assert bool(self.active[incident.id]) == (incident.state in ACTIVE)
             assert (incident.dispatch is None) <= (incident.state in {"asked", "adjudicating", "covered", "merged"})
+
+    @invariant()
+    def what_an_order_has_used_up_and_who_watches_it_outlasts_a_merge_that_is_undone(self) -> None:
+        for event in self.county.log[self.looked_at :]:
+            course, before = event.incident.course or PLAIN, self.courses.get(event.incident_id, PLAIN)
+            if event.incident.state == "merged":
+                continue
+            assert (course.extensions, course.redone) >= (before.extensions, before.redone)
+            lifted = isinstance(event, IncidentSupervisedV1) and not event.listed
+            assert bool(course.supervision) >= bool(before.supervision) or lifted
+            self.courses[event.incident_id] = course
+        self.looked_at = len(self.county.log)
 
     @invariant()
     def a_unit_has_one_dispatch_in_a_family_and_what_is_covered_has_somebody_who_does_it(self) -> None:

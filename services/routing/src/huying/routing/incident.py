@@ -26,6 +26,14 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
+class Before:
+    """What a merge ended: where the order stood beside its main line, and who had it. An undoing brings both back."""
+
+    course: Course
+    dispatch: Dispatch | None
+
+
+@dataclass(frozen=True, slots=True)
 class Incident:
     """One real problem, as routing knows it."""
 
@@ -51,6 +59,8 @@ class Incident:
     course: Course = PLAIN
     gave: tuple[str, ...] = ()
     """Reports that a merge took from it: what an undoing brings back."""
+    before: Before | None = None
+    """What it was when they were taken; None while it is not merged."""
     children: tuple[str, ...] = ()
 
     def view(self) -> IncidentView:

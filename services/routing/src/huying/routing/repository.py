@@ -33,7 +33,7 @@ from huying.contracts.places import Place
 from huying.contracts.topics import INCIDENTS
 
 from .domain import Arrival, Decision
-from .incident import PLAIN, Ask, Incident
+from .incident import PLAIN, Ask, Before, Incident
 from .judgement import ReportFacts
 
 INDEXES = {
@@ -83,8 +83,15 @@ def document(incident: Incident) -> dict[str, Any]:
         "origin_due_at": incident.origin_due_at,
         "course": None if incident.course is PLAIN else incident.course.model_dump(exclude_none=True),
         "gave": list(incident.gave),
+        "before": None,
         "children": list(incident.children),
     }
+    if incident.before:
+        course, dispatch = incident.before.course, incident.before.dispatch
+        row["before"] = {
+            "course": course.model_dump(exclude_none=True),
+            "dispatch": dispatch.model_dump() if dispatch else None,
+        }
     if incident.ask:
         ask = incident.ask
         row["ask"] = {
@@ -130,8 +137,16 @@ def restore(row: dict[str, Any]) -> Incident:
         origin_due_at=row["origin_due_at"],
         course=Course.model_validate(row["course"]) if row.get("course") else PLAIN,
         gave=tuple(row.get("gave", ())),
+        before=_before(row.get("before")),
         children=tuple(row.get("children", ())),
     )
+
+
+def _before(row: dict[str, Any] | None) -> Before | None:
+    if row is None:
+        return None
+    dispatch = row["dispatch"]
+    return Before(Course.model_validate(row["course"]), Dispatch.model_validate(dispatch) if dispatch else None)
 
 
 ENDS = frozenset({IncidentReturnedV1.TYPE, IncidentCompletedV1.TYPE, IncidentWithdrawnV1.TYPE})

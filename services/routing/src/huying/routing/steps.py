@@ -16,7 +16,7 @@ from huying.contracts.incidents import Classification, Dispatch, IncidentEvent, 
 from huying.contracts.places import Place
 from huying.county import Duty, Pack
 
-from .incident import PLAIN, Ask, Cause, Incident, step
+from .incident import PLAIN, Ask, Before, Cause, Incident, step
 
 TITLE_CHARS = 40
 """A list's line shows about this much."""
@@ -78,13 +78,16 @@ def joined(
     return step(incident, cause, feed.IncidentReportJoinedV1, changes, **facts)
 
 
-def merged(incident: Incident, cause: Cause, into: str, reason: str | None, labels: Sequence[Label]) -> Step:
-    """It was another incident all along."""
+def merged(
+    incident: Incident, cause: Cause, into: str, reason: str | None, labels: Sequence[Label], before: Incident
+) -> Step:
+    """It was another incident all along. `before` is this one before its dispatch was withdrawn."""
     changes = {
         "state": "merged",
         "merged_into": into,
         "reports": (),
         "gave": incident.reports,
+        "before": Before(before.course, before.dispatch),
         "dispatch": None,
         "ask": None,
         "course": PLAIN.model_copy(update={"citizen_since": incident.course.citizen_since}),
@@ -121,12 +124,18 @@ def parted(
 
 
 def restored(incident: Incident, cause: Cause, since: datetime, reason: str) -> Step:
-    """A merge is undone; its reports and a dispatch follow as the next steps."""
+    """A merge is undone: its course is what it was, its reports and a dispatch follow as the next steps.
+
+    A pause, a wish for more time and a place in a family ended with the dispatch. Who waits for a ruling waits on.
+    """
+    course = incident.before.course if incident.before else PLAIN
+    ended = {"suspension": None, "request": None, "parent": None, "covered_by": None}
     changes = {
-        "state": "dispatched",
+        "state": "dispatched" if course.waiting_since is None else "adjudicating",
         "merged_into": None,
         "gave": (),
-        "course": incident.changed(citizen_since=since),
+        "before": None,
+        "course": course.model_copy(update={**ended, "citizen_since": since}),
     }
     facts = {"merged_into": incident.merged_into, "reason": reason}
     return step(incident, cause, orders.IncidentRestoredV1, changes, **facts)

@@ -12,12 +12,13 @@ from huying.contracts.course import Label
 from huying.contracts.identity import split_incident_id
 from huying.contracts.incidents import ReportRef
 from huying.contracts.moves import ACTIVE, OPEN
+from huying.county import Duty
 
-from .. import steps
-from ..incident import PLAIN, Incident
+from .. import asides, steps
+from ..incident import PLAIN, Before, Incident
 from .afterwards import answered_host
 from .arriving import classify, locate, place_of
-from .families import leave, place, settle, tied
+from .families import adopt, leave, place, settle, tied
 from .turn import Refusal, Turn, impossible
 
 
@@ -33,7 +34,7 @@ def answer(turn: Turn, incident: Incident, same: bool) -> None:
     leaving = _reports(turn, current)
     if target.state == "completed":
         target = answered_host(turn, target, leaving)
-    turn.take(steps.merged(current, turn.cause, target.id, None, ()))
+    turn.take(steps.merged(current, turn.cause, target.id, None, (), current))
     since = min(since_of(current), since_of(target))
     _bring(turn, target, leaving, "answered", since if since != since_of(target) else None, ask.score)
     turn.decision.merges += len(leaving)
@@ -57,12 +58,16 @@ def merge(turn: Turn, incident: Incident, action: Merge) -> Refusal | None:
     earliest = min(report.received_at for report in (*leaving, *staying))
     since = min(since_of(incident), since_of(target), earliest)
     labels = [Label(one=report.report_id, other=staying[0].report_id, same=True) for report in leaving]
+    before = incident
     leave(turn, incident)
     if incident.state in ACTIVE:
         incident = turn.take(steps.withdrawn(incident, turn.cause, f"并入 {target.number}：{action.reason}"))
-    turn.take(steps.merged(incident, turn.cause, target.id, action.reason, labels))
+    turn.take(steps.merged(incident, turn.cause, target.id, action.reason, labels, before))
     target = turn.get(target.id)
     assert target is not None
+    listed = before.course.supervision
+    if listed is not None and target.course.supervision is None:
+        target = turn.take(asides.supervised(target, turn.cause, True, listed.reason))
     _bring(turn, target, leaving, "person", since if since != since_of(target) else None)
     turn.decision.merges += len(leaving)
     turn.decision.regrouped |= {incident.id, target.id}
@@ -132,9 +137,30 @@ def undo(turn: Turn, incident: Incident, action: UndoMerge) -> Refusal | None:
     restored = turn.take(steps.restored(incident, turn.cause, since, action.reason))
     _part(turn, holder, coming, staying, restored, action.reason, undone=True)
     restored = _bring(turn, restored, coming, "restored")
-    place(turn, restored, turn.catalogue.duty(restored.classification, restored.place))
+    if incident.before is not None:
+        restored = _home(turn, restored, incident.before)
+    if restored.state != "adjudicating":
+        place(turn, restored, _had(turn, restored, incident.before))
     turn.decision.regrouped |= {restored.id, holder.id}
     return None
+
+
+def _home(turn: Turn, incident: Incident, before: Before) -> Incident:
+    """Back into its family, where that still goes on."""
+    parent = turn.get(before.course.parent)
+    if parent is None or parent.state not in OPEN or parent.course.parent is not None:
+        return incident
+    return adopt(turn, parent, incident)
+
+
+def _had(turn: Turn, incident: Incident, before: Before | None) -> Duty:
+    """The duty as the unit had it that had it last; the catalogue's where nobody had."""
+    listed = turn.catalogue.duty(incident.classification, incident.place)
+    last = before.dispatch if before else None
+    if last is None or not turn.catalogue.knows(last.unit, *last.assisting):
+        return listed
+    known = {"main": last.unit, "assisting": last.assisting, "basis": last.basis or "", "version": last.catalogue}
+    return listed.model_copy(update={**known, "level": last.level})
 
 
 def since_of(incident: Incident) -> datetime:
