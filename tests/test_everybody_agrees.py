@@ -32,8 +32,6 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "services/routing/tests"))
 from orders_bench import PACK, County
 from test_any_order import OrdersLife  # type: ignore[import-not-found]
 
-from huying.routing.domain.regrouping import since_of
-
 DAY = timedelta(days=1)
 POLICIES = {(policy.kind, policy.clock_class): policy for policy in PACK.clocks.policies}
 RULES = Rulebook(PACK.hash, dict(POLICIES), PACK.calendar, PACK.county.dispatch_centre)
@@ -79,7 +77,7 @@ def clocks_agree(county: County, feed: Sequence[IncidentEvent]) -> None:
             last = county.told(incident.id)[-1]
             wanted = {order.kind: order for order in clocks.orders(last.incident, RULES)}
             for clock in running:
-                if clock.kind not in FINAL or clock.breached_at or clock.started_at == to_ms(since_of(incident)):
+                if clock.kind not in FINAL or clock.breached_at or clock.started_at == to_ms(incident.since):
                     continue  # a start before office hours moves nothing: a clock with the same deadline runs on
                 fresh = RULES.clock(wanted[clock.kind], incident.id, "130529", last.at, 1, clock.pauses)
                 assert clock.extended or clock.due_at == fresh.due_at, "it runs from the first report"

@@ -19,7 +19,9 @@ START = datetime(2026, 3, 2, tzinfo=UTC)
 TOWN = PACK.towns[0].code
 
 
-def report(number: int, at: datetime | None = None, text: str = "路灯不亮", **more: Any) -> ReportAcceptedV1:
+def report(
+    number: int, at: datetime | None = None, text: str = "路灯不亮", accepted: datetime | None = None, **more: Any
+) -> ReportAcceptedV1:
     at = at or START + timedelta(minutes=number)
     return ReportAcceptedV1(
         report_id=f"r{number}",
@@ -31,7 +33,7 @@ def report(number: int, at: datetime | None = None, text: str = "路灯不亮", 
         text=text,
         place=Place(town_code=TOWN),
         received_at=at,
-        accepted_at=at,
+        accepted_at=accepted or at,
         reporter=ReporterRef(ref=f"person{number}"),
         **more,
     )
@@ -92,7 +94,7 @@ class County:
         at: datetime | None = None,
         **more: Any,
     ) -> str:
-        """A report, received `at` or now; the id of its incident."""
+        """A report, received `at` or now and accepted at once or when `accepted` says; the id of its incident."""
         number = len(self.reports)
         coming = report(number, at or self.now, **more)
         verdict = Verdict(f"r{number}", band, target, 0.7, ())  # type: ignore[arg-type]

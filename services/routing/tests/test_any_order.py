@@ -12,7 +12,6 @@ from huying.contracts.course import Course
 from huying.contracts.incidents import IncidentOpenedV1, IncidentReportJoinedV1
 from huying.contracts.moves import ACTIVE, MOVES, OPEN, legal
 from huying.contracts.orders import IncidentRuledV1, IncidentSupervisedV1
-from huying.routing.domain.regrouping import since_of
 from huying.routing.incident import PLAIN
 
 UNITS = st.sampled_from(["U02", "U04", "U05", "T01"])
@@ -42,12 +41,22 @@ class OrdersLife(RuleBasedStateMachine):
         emergency=st.booleans(),
         matter=st.sampled_from(["M02", "M04", "M20", "M23"]),
         text=st.sampled_from(["路灯不亮", "路灯还是不亮", "感谢，修好了"]),
+        hours=st.sampled_from([0, 0, 6, 20]),
+        late=st.sampled_from([0, 0, 1, 90]),
         data=st.data(),
     )
-    def a_report_arrives(self, band: str, emergency: bool, matter: str, text: str, data: st.DataObject) -> None:
+    def a_report_arrives(
+        self, band: str, emergency: bool, matter: str, text: str, hours: int, late: int, data: st.DataObject
+    ) -> None:
+        """Its channel had it for hours before it was accepted, and routing reads it minutes late."""
         target = self.some(data) if self.county.incidents else None
-        joined = self.county[self.county.arrives(band if target else "new", target, emergency, matter, text=text)]
-        assert joined.state in OPEN or "感谢" in text or joined.completed_at == self.county.now
+        accepted = self.county.now - timedelta(minutes=late)
+        at = accepted - timedelta(hours=hours)
+        name = self.county.arrives(
+            band if target else "new", target, emergency, matter, at, text=text, accepted=accepted
+        )
+        joined = self.county[name]
+        assert joined.state in OPEN or "感谢" in text or (joined.completed_at or at) >= at
 
     @rule(contact=st.booleans(), emergency=st.booleans(), data=st.data())
     def a_result_is_doubted(self, contact: bool, emergency: bool, data: st.DataObject) -> None:
@@ -226,10 +235,12 @@ class OrdersLife(RuleBasedStateMachine):
                 assert holder.unit == one.unit
 
     @invariant()
-    def the_citizens_clock_never_starts_after_the_report_and_the_opening_is_never_rewritten(self) -> None:
+    def the_citizens_clock_starts_when_the_earliest_report_was_accepted_and_the_opening_is_never_rewritten(
+        self,
+    ) -> None:
         for incident in self.county.incidents.values():
-            earliest = min((self.county.reports[name].received_at for name in incident.reports), default=None)
-            assert earliest is None or since_of(incident) <= earliest
+            earliest = min((self.county.reports[name].accepted_at for name in incident.reports), default=None)
+            assert incident.since == earliest or earliest is None
             opened = self.anchors.setdefault(incident.id, incident.opened_at)
             assert incident.opened_at == opened
 

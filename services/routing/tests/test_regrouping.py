@@ -9,7 +9,6 @@ from huying.contracts import commands as c
 from huying.contracts.course import Label
 from huying.contracts.incidents import IncidentMergedV1
 from huying.contracts.orders import IncidentSplitV1
-from huying.routing.domain.regrouping import since_of
 from huying.routing.incident import PLAIN
 from huying.routing.repository import document, restore
 
@@ -30,7 +29,7 @@ def test_a_merge_withdraws_the_dispatch_and_the_earlier_clock_counts(county: Cou
     assert county.steps(older) == ["opened", "dispatched", "withdrawn", "merged"]
     assert (county[older].state, county[older].merged_into, county[older].reports) == ("merged", younger, ())
     assert (county[younger].state, county[younger].reports) == ("accepted", ("r1", "r0"))
-    assert since_of(county[younger]) == START
+    assert county[younger].since == START
     [told] = [event for event in county.told(older) if isinstance(event, IncidentMergedV1)]
     assert told.labels == (Label(one="r0", other="r1", same=True),)
     assert county.reports["r0"].moves == 1
@@ -46,8 +45,8 @@ def test_a_split_gives_the_reports_an_incident_of_their_own_and_clocks_from_thei
     [told] = [event for event in county.told(incident) if isinstance(event, IncidentSplitV1)]
     fresh = county[told.into]
     assert (fresh.state, fresh.reports, fresh.number) == ("dispatched", ("r1", "r2"), told.into_number)
-    assert since_of(fresh) == START + HOUR
-    assert (county[incident].reports, since_of(county[incident])) == (("r0",), START)
+    assert fresh.since == START + HOUR
+    assert (county[incident].reports, county[incident].since) == (("r0",), START)
     assert [label.same for label in told.labels] == [False, False]
     assert county.where == {"r0": incident, "r1": fresh.id, "r2": fresh.id}
 
@@ -57,8 +56,31 @@ def test_splitting_off_the_earliest_report_leaves_the_others_with_their_own_cloc
     county.passes(2 * HOUR)
     county.arrives("merge", incident)
     county.done(incident, c.Split(reports=("r0",), reason="另一件"))
-    assert since_of(county[incident]) == START + 2 * HOUR
-    assert since_of(county[county.where["r0"]]) == START
+    assert county[incident].since == START + 2 * HOUR
+    assert county[county.where["r0"]].since == START
+
+
+def test_the_clock_starts_when_the_earliest_report_was_accepted_on_every_path(county: County) -> None:
+    """Not when its channel had received it, and not when routing came to read it."""
+    early, late = START - 20 * HOUR, START - HOUR / 4
+    one = county.arrives(at=START - 6 * HOUR, accepted=START)
+    other = county.arrives(at=early, accepted=late)
+    assert (county[one].since, county[other].since) == (START, late)
+    assert county[one].view().course is None
+    county.passes(HOUR)
+    county.arrives("merge", one, at=early, accepted=county.now)
+    assert county[one].since == START
+    county.done(other, c.Merge(into=one, reason="同"))
+    assert county[one].since == late
+    county.done(other, c.UndoMerge(reason="不同"))
+    assert (county[one].since, county[other].since) == (START, late)
+    asked = county.arrives("ask", one, at=early, accepted=late)
+    county.done(asked, c.AnswerAsk(same=True))
+    assert county[one].since == late
+    county.done(one, c.Split(reports=("r3",), reason="另一件"))
+    assert (county[one].since, county[county.where["r3"]].since) == (START, late)
+    county.arrives("merge", one, at=early, accepted=START - 2 * HOUR)
+    assert county[one].since == START - 2 * HOUR
 
 
 @pytest.mark.parametrize(("reports", "says"), [(("r0", "r1"), "至少留下一件"), (("r9",), "没有诉求")])
@@ -78,7 +100,7 @@ def test_an_undone_merge_lives_again_under_its_number_with_its_reports_and_a_dis
     county.done(gone, c.Merge(into=kept, reason="同一件"))
     back = county.done(gone, c.UndoMerge(reason="不是同一件"))
     assert (back.state, set(back.reports), back.merged_into) == ("dispatched", {"r0", "r2"}, None)
-    assert (since_of(back), since_of(county[kept])) == (START, START + HOUR)
+    assert (back.since, county[kept].since) == (START, START + HOUR)
     assert county.steps(gone)[-4:] == ["restored", "report-joined", "report-joined", "dispatched"]
     assert {county.reports[name].moves for name in ("r0", "r2")} == {2}
     assert county.refused(gone, c.UndoMerge(reason="再撤")) == "illegal_move"

@@ -90,6 +90,15 @@ class Incident:
         return self.course.model_copy(update=course)
 
     @property
+    def since(self) -> datetime:
+        """Where its citizen's clocks start: when the earliest of its reports was accepted."""
+        return self.course.citizen_since or self.opened_at
+
+    def anchored(self, since: datetime) -> Course:
+        """Its course with the citizen's clocks starting there; it says so where that is not the opening."""
+        return self.course if since == self.since else self.changed(citizen_since=since)
+
+    @property
     def unit(self) -> str | None:
         """The main unit that has it."""
         return self.dispatch.unit if self.dispatch else None

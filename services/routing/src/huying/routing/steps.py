@@ -28,9 +28,10 @@ Step = tuple[Incident, IncidentEvent]
 def opened(
     incident: Incident, cause: Cause, report: ReportRef, reasons: Sequence[Reason], split_from: str | None = None
 ) -> Step:
-    """The first step; `incident` comes with version 0."""
+    """The first step; `incident` comes with version 0. The citizen's clocks start when its report was accepted."""
+    changes = {"course": incident.anchored(report.accepted_at)}
     facts = {"report": report, "reasons": tuple(reasons), "split_from": split_from}
-    return step(incident, cause, feed.IncidentOpenedV1, {}, **facts)
+    return step(incident, cause, feed.IncidentOpenedV1, changes, **facts)
 
 
 def asked(incident: Incident, cause: Cause, ask: Ask) -> Step:
@@ -56,24 +57,17 @@ def answered(incident: Incident, cause: Cause, answer: Literal["same", "differen
 
 
 def joined(
-    incident: Incident,
-    cause: Cause,
-    report: ReportRef,
-    how: How,
-    score: float,
-    reasons: Sequence[Reason],
-    since: datetime | None = None,
+    incident: Incident, cause: Cause, report: ReportRef, how: How, score: float, reasons: Sequence[Reason]
 ) -> Step:
-    """A further report. `since` is where the citizen's clocks start from now on, when that changes."""
+    """A further report. Where it was accepted before all others, the citizen's clocks start there."""
     channels = incident.channels if report.channel in incident.channels else (*incident.channels, report.channel)
     theirs, ours = report.origin_due_at, incident.origin_due_at
     changes: dict[str, Any] = {
         "reports": (*incident.reports, report.report_id),
         "channels": channels,
         "origin_due_at": min(theirs, ours) if theirs and ours else ours or theirs,
+        "course": incident.anchored(min(incident.since, report.accepted_at)),
     }
-    if since is not None:
-        changes["course"] = incident.changed(citizen_since=since)
     facts = {"report": report, "how": how, "score": score, "reasons": tuple(reasons)}
     return step(incident, cause, feed.IncidentReportJoinedV1, changes, **facts)
 
@@ -106,7 +100,7 @@ def parted(
     labels: Sequence[Label],
     undone: bool,
 ) -> Step:
-    """Reports leave for `into`; the citizen's clocks start at the earliest of those that stay."""
+    """Reports leave for `into`; the citizen's clocks start where the earliest of those that stay was accepted."""
     gone = {report.report_id for report in leaving}
     changes = {
         "reports": tuple(report for report in incident.reports if report not in gone),

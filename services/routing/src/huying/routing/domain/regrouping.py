@@ -1,7 +1,6 @@
 """People put incidents together and take them apart again; nothing is lost, and the citizen's clock never starts anew.
 
-After a merge the clocks start where the earlier of both did; after a split each incident's start when the earliest of
-its own reports was received.
+One rule on every path: an incident's clocks start when the earliest of the reports that it has was accepted.
 """
 
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ from huying.contracts.moves import ACTIVE, OPEN
 from huying.county import Duty
 
 from .. import asides, steps
-from ..incident import PLAIN, Before, Incident
+from ..incident import Before, Incident
 from .afterwards import answered_host
 from .arriving import classify, locate, place_of
 from .families import adopt, leave, place, settle, tied
@@ -35,8 +34,7 @@ def answer(turn: Turn, incident: Incident, same: bool) -> None:
     if target.state == "completed":
         target = answered_host(turn, target, leaving)
     turn.take(steps.merged(current, turn.cause, target.id, None, (), current))
-    since = min(since_of(current), since_of(target))
-    _bring(turn, target, leaving, "answered", since if since != since_of(target) else None, ask.score)
+    _bring(turn, target, leaving, "answered", ask.score)
     turn.decision.merges += len(leaving)
     turn.decision.regrouped |= {current.id, target.id}
 
@@ -55,8 +53,6 @@ def merge(turn: Turn, incident: Incident, action: Merge) -> Refusal | None:
     if (refusal := tied(turn, incident)) is not None:
         return refusal
     leaving, staying = _reports(turn, incident), _reports(turn, target)
-    earliest = min(report.received_at for report in (*leaving, *staying))
-    since = min(since_of(incident), since_of(target), earliest)
     labels = [Label(one=report.report_id, other=staying[0].report_id, same=True) for report in leaving]
     before = incident
     leave(turn, incident)
@@ -68,7 +64,7 @@ def merge(turn: Turn, incident: Incident, action: Merge) -> Refusal | None:
     listed = before.course.supervision
     if listed is not None and target.course.supervision is None:
         target = turn.take(asides.supervised(target, turn.cause, True, listed.reason))
-    _bring(turn, target, leaving, "person", since if since != since_of(target) else None)
+    _bring(turn, target, leaving, "person")
     turn.decision.merges += len(leaving)
     turn.decision.regrouped |= {incident.id, target.id}
     return None
@@ -85,7 +81,7 @@ def split(turn: Turn, incident: Incident, action: Split) -> Refusal | None:
     if not staying:
         return impossible("至少留下一件诉求：整件都不对，请用核定或改派")
     assert turn.cause.command_id is not None
-    first, since = leaving[0], min(report.received_at for report in leaving)
+    first = leaving[0]
     what, where = incident.classification, incident.place
     if first.report_id in turn.scene.evidence:
         facts, screening = turn.scene.evidence[first.report_id]
@@ -105,7 +101,6 @@ def split(turn: Turn, incident: Incident, action: Split) -> Refusal | None:
         reports=(first.report_id,),
         channels=(first.channel,),
         origin_due_at=first.origin_due_at,
-        course=PLAIN.model_copy(update={"citizen_since": since}),
     )
     _part(turn, incident, leaving, staying, fresh, action.reason)
     moved = steps.numbered(first)
@@ -133,8 +128,7 @@ def undo(turn: Turn, incident: Incident, action: UndoMerge) -> Refusal | None:
         return impossible(f"当初并入的诉求已不在 {holder.number}：它们已另行拆分")
     if not staying:
         return impossible(f"{holder.number} 只剩当初并入的诉求：不能撤销合并")
-    since = min(report.received_at for report in coming)
-    restored = turn.take(steps.restored(incident, turn.cause, since, action.reason))
+    restored = turn.take(steps.restored(incident, turn.cause, _since(coming), action.reason))
     _part(turn, holder, coming, staying, restored, action.reason, undone=True)
     restored = _bring(turn, restored, coming, "restored")
     if incident.before is not None:
@@ -163,9 +157,9 @@ def _had(turn: Turn, incident: Incident, before: Before | None) -> Duty:
     return listed.model_copy(update={**known, "level": last.level})
 
 
-def since_of(incident: Incident) -> datetime:
-    """Where its citizen's clocks start."""
-    return incident.course.citizen_since or incident.opened_at
+def _since(reports: Sequence[ReportRef]) -> datetime:
+    """Where the citizen's clocks of an incident with these reports start."""
+    return min(report.accepted_at for report in reports)
 
 
 def _reports(turn: Turn, incident: Incident) -> list[ReportRef]:
@@ -184,9 +178,8 @@ def _part(
     *,
     undone: bool = False,
 ) -> None:
-    since = min(report.received_at for report in staying)
     labels = [Label(one=report.report_id, other=staying[0].report_id, same=False) for report in leaving]
-    turn.take(steps.parted(incident, turn.cause, leaving, into, since, reason, labels, undone))
+    turn.take(steps.parted(incident, turn.cause, leaving, into, _since(staying), reason, labels, undone))
     turn.decision.reversals += len(leaving)
 
 
@@ -195,12 +188,11 @@ def _bring(
     target: Incident,
     coming: Sequence[ReportRef],
     how: steps.How,
-    since: datetime | None = None,
     score: float = 1.0,
 ) -> Incident:
     for report in coming:
         moved = steps.numbered(report)
-        target = turn.take(steps.joined(target, turn.cause, moved, how, score, (), since))
+        target = turn.take(steps.joined(target, turn.cause, moved, how, score, ()))
         turn.decision.moved[report.report_id] = moved
         turn.decision.joins.append((report.report_id, target.id))
     return target
