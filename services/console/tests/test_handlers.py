@@ -147,7 +147,7 @@ def offered(state: str, unit: str | None, role: Any, own: str | None, **course: 
 
 
 def test_buttons_are_those_of_the_common_table_for_the_role_the_unit_and_what_there_is() -> None:
-    assert offered("asked", None, "dispatcher", None) == ("answer_ask", "confirm", "merge")
+    assert offered("asked", None, "dispatcher", None) == ("answer_ask", "confirm", "merge", "part_report")
     assert offered("asked", None, "unit", "U01") == ()
     assert offered("dispatched", "U01", "unit", "U01") == ("accept", "return", "escalate", "whistle")
     assert offered("dispatched", "U01", "unit", "U02") == ()

@@ -80,6 +80,7 @@ class County:
         self.log += decision.events
         self.where |= dict(decision.joins)
         self.reports |= decision.moved
+        self.reports |= {ref.report_id: ref for pair in decision.parts for ref in pair}
         self.opened += len(decision.opened)
         if decision.rule is not None:
             self.catalogue = self.catalogue.ruled(decision.rule)

@@ -17,6 +17,8 @@ from huying.routing.incident import PLAIN
 UNITS = st.sampled_from(["U02", "U04", "U05", "T01"])
 HOURS = st.integers(-2, 60)
 ROLES = st.sampled_from(["dispatcher", "dispatcher", "leader", "supervisor", "unit", "system"])
+TWO = "村口路灯不亮三天了，另外学校门口垃圾没人拉"
+PIECES = ["学校门口垃圾没人拉", "村口路灯不亮三天了", "垃圾没人拉"]
 STARTS = "cn.huying.incident.dispatched.v1"
 ENDS = {f"cn.huying.incident.{what}.v1" for what in ("returned", "completed", "withdrawn")}
 
@@ -40,7 +42,7 @@ class OrdersLife(RuleBasedStateMachine):
         band=st.sampled_from(["merge", "ask", "new"]),
         emergency=st.booleans(),
         matter=st.sampled_from(["M02", "M04", "M20", "M23"]),
-        text=st.sampled_from(["路灯不亮", "路灯还是不亮", "感谢，修好了"]),
+        text=st.sampled_from(["路灯不亮", "路灯还是不亮", "感谢，修好了", TWO]),
         hours=st.sampled_from([0, 0, 6, 20]),
         late=st.sampled_from([0, 0, 1, 90]),
         data=st.data(),
@@ -107,6 +109,23 @@ class OrdersLife(RuleBasedStateMachine):
             self.county.wishes(name, c.Return(reason="错"))
             self.county.wishes(name, self.wish("rule", name, data))
 
+    @rule(piece=st.sampled_from(PIECES), merge=st.booleans(), undo=st.booleans(), data=st.data())
+    def a_report_of_two_problems_is_parted(self, piece: str, merge: bool, undo: bool, data: st.DataObject) -> None:
+        """And perhaps a person puts it back, and takes that back, too."""
+        double = sorted(name for name, one in self.county.reports.items() if one.text == TWO)
+        if double:
+            name = data.draw(st.sampled_from(double))
+            where = self.county.where[name]
+            wish = c.PartReport(
+                report=name, text=piece, reason="两件", matter=data.draw(st.sampled_from(["M09", None]))
+            )
+            made = self.county.wishes(where, wish).opened
+            assert self.county.refused(where, wish) in {"not_possible", "illegal_move"}
+            if made and merge:
+                self.county.wishes(made[0], c.Merge(into=where, reason="是一件"))
+                if undo:
+                    self.county.wishes(made[0], c.UndoMerge(reason="是两件"))
+
     @precondition(lambda self: len(self.county.incidents) > 1)
     @rule(what=st.sampled_from(["supervise", "request_extension"]), data=st.data())
     def a_merge_is_undone(self, what: str, data: st.DataObject) -> None:
@@ -165,6 +184,7 @@ class OrdersLife(RuleBasedStateMachine):
             "close_flood": c.CloseFlood(),
             "merge": c.Merge(into=self.some(data), reason="同"),
             "split": c.Split(reports=(data.draw(st.sampled_from(reports)),), reason="两件"),
+            "part_report": c.PartReport(report=reports[0], text=data.draw(st.sampled_from(PIECES)), reason="两件"),
             "undo_merge": c.UndoMerge(reason="不同"),
         }
         return made[kind]
@@ -180,6 +200,10 @@ class OrdersLife(RuleBasedStateMachine):
         assert sorted(inside) == sorted(county.reports)
         assert all(name in county[county.where[name]].reports for name in county.reports)
         assert all(county[county.where[name]].state != "merged" for name in county.reports)
+        for report in county.reports.values():
+            whole = county.reports[report.part_of or report.report_id]
+            assert (report.tracking_number, report.accepted_at) == (whole.tracking_number, whole.accepted_at)
+            assert report is whole or report.text in (whole.parted or ())
         told: dict[str, tuple[int, str]] = {}
         for event in county.log:
             if isinstance(event, IncidentOpenedV1 | IncidentReportJoinedV1):

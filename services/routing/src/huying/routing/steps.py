@@ -117,6 +117,12 @@ def parted(
     return step(incident, cause, orders.IncidentSplitV1, changes, **facts)
 
 
+def shared(incident: Incident, cause: Cause, part: ReportRef, into: Incident, reason: str) -> Step:
+    """A part of one of its reports opens `into`; the report stays."""
+    facts = {"into": into.id, "into_number": into.number, "part": part, "reason": reason}
+    return step(incident, cause, orders.IncidentPartedV1, {}, **facts)
+
+
 def restored(incident: Incident, cause: Cause, since: datetime, reason: str) -> Step:
     """A merge is undone: its course is what it was, its reports and a dispatch follow as the next steps.
 

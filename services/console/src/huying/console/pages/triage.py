@@ -11,7 +11,7 @@ from huying.chassis.errors import Transient
 
 from ..evidence import marked
 from ..words import place, span, when
-from . import parts
+from . import dialogs, parts
 from .frame import LOOK_S, RELOOK, Desk, desk_of, empty, frame, show_time
 
 
@@ -107,7 +107,7 @@ class TriagePage:
                 else:
                     self._side("疑似同一件", other, theirs, right, now)
             ui.html(parts.reasons(ask["ask"]["reasons"], ask["ask"]["score"]), sanitize=False).classes("hy-card")
-            self._buttons(ask)
+            self._buttons(ask, mine)
 
     def _side(self, word: str, one: dict[str, Any], reports: list[dict[str, Any]], first: str, now: Any) -> None:
         view = one["view"]
@@ -122,7 +122,7 @@ class TriagePage:
             sanitize=False,
         ).classes("hy-card")
 
-    def _buttons(self, ask: dict[str, Any]) -> None:
+    def _buttons(self, ask: dict[str, Any], reports: list[dict[str, Any]]) -> None:
         number = ask["ask"]["candidate_number"]
         with ui.element("div").classes("hy-actions").style("margin:0"):
             if not self.may:
@@ -131,6 +131,20 @@ class TriagePage:
             ui.button(f"合并到 {number}", on_click=lambda: self.answer(ask, True)).props("unelevated data-key=y")
             ui.button("不是同一件，单独派单", on_click=lambda: self.answer(ask, False)).props("outline data-key=n")
             ui.button("先放一放", on_click=self.skip).props("flat data-key=s")
+            for piece in parts.proposals(reports):
+                word = f"分件：{piece['matter_name']}另立一件"
+                ui.button(word, on_click=lambda piece=piece: self.part(ask, reports, piece)).props("outline")
+
+    def part(self, ask: dict[str, Any], reports: list[dict[str, Any]], piece: dict[str, str]) -> None:
+        """It tells of two problems: the second one gets an incident of its own, and the question stays for the first."""
+
+        async def do(action: dict[str, Any]) -> None:
+            done, said = await self.desk.command(ask["_id"], ask["version"], action)
+            ui.notify(said, type="positive" if done else "negative", position="top", timeout=6000)
+            await self.look()
+
+        begun = piece | {"reason": "一件诉求说了两件事"}
+        dialogs.ask("part_report", self.desk.names, self.desk.board, reports, do, begun)
 
     async def answer(self, ask: dict[str, Any], same: bool) -> None:
         """Say it to routing, and go on with the next question."""

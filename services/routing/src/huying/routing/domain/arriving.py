@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any, cast
 
 from huying.contracts.identity import incident_id
-from huying.contracts.incidents import Classification, ClockClass, Reason, ReportRef
+from huying.contracts.incidents import Classification, ClockClass, Reason, ReportPart, ReportRef
 from huying.contracts.places import Place
 from huying.contracts.reports import ReportAcceptedV1
 from huying.county import Pack
@@ -44,8 +44,8 @@ def facts_of(report: ReportAcceptedV1) -> ReportFacts:
     )
 
 
-def ref_of(report: ReportAcceptedV1) -> ReportRef:
-    """A report as the feed names it."""
+def ref_of(report: ReportAcceptedV1, parts: tuple[ReportPart, ...] | None = None) -> ReportRef:
+    """A report as the feed names it, with how it could be parted."""
     return ReportRef.model_construct(
         report_id=report.report_id,
         tracking_number=report.tracking_number,
@@ -57,6 +57,7 @@ def ref_of(report: ReportAcceptedV1) -> ReportRef:
         reporter=report.reporter,
         origin_number=report.origin_number,
         origin_due_at=report.origin_due_at,
+        parts=parts,
     )
 
 

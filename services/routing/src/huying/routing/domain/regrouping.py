@@ -82,26 +82,7 @@ def split(turn: Turn, incident: Incident, action: Split) -> Refusal | None:
         return impossible("至少留下一件诉求：整件都不对，请用核定或改派")
     assert turn.cause.command_id is not None
     first = leaving[0]
-    what, where = incident.classification, incident.place
-    if first.report_id in turn.scene.evidence:
-        facts, screening = turn.scene.evidence[first.report_id]
-        pack = turn.catalogue.pack
-        what, where = classify(screening, pack), locate(place_of(facts, pack), screening, pack)
-    fresh = Incident(
-        id=split_incident_id(turn.cause.command_id),
-        version=0,
-        number=turn.scene.number,
-        jurisdiction=incident.jurisdiction,
-        state="dispatched",
-        classification=what,
-        place=where,
-        title=steps.title_of(first.text),
-        opened_at=turn.at,
-        last_at=turn.at,
-        reports=(first.report_id,),
-        channels=(first.channel,),
-        origin_due_at=first.origin_due_at,
-    )
+    fresh = apart(turn, incident, first, split_incident_id(turn.cause.command_id))
     _part(turn, incident, leaving, staying, fresh, action.reason)
     moved = steps.numbered(first)
     opened = turn.take(steps.opened(fresh, turn.cause, moved, (), split_from=incident.id))
@@ -155,6 +136,30 @@ def _had(turn: Turn, incident: Incident, before: Before | None) -> Duty:
         return listed
     known = {"main": last.unit, "assisting": last.assisting, "basis": last.basis or "", "version": last.catalogue}
     return listed.model_copy(update={**known, "level": last.level})
+
+
+def apart(turn: Turn, incident: Incident, first: ReportRef, name: str) -> Incident:
+    """The incident that leaves another one with this report: what the report says by itself, where that is known."""
+    what, where = incident.classification, incident.place
+    if first.report_id in turn.scene.evidence:
+        facts, screening = turn.scene.evidence[first.report_id]
+        pack = turn.catalogue.pack
+        what, where = classify(screening, pack), locate(place_of(facts, pack), screening, pack)
+    return Incident(
+        id=name,
+        version=0,
+        number=turn.scene.number,
+        jurisdiction=incident.jurisdiction,
+        state="dispatched",
+        classification=what,
+        place=where,
+        title=steps.title_of(first.text),
+        opened_at=turn.at,
+        last_at=turn.at,
+        reports=(first.report_id,),
+        channels=(first.channel,),
+        origin_due_at=first.origin_due_at,
+    )
 
 
 def _since(reports: Sequence[ReportRef]) -> datetime:

@@ -4,10 +4,10 @@ from typing import get_args
 
 from huying.contracts.commands import Assign, Complete, Confirm, Escalate, Redo, Return, Rule
 from huying.contracts.course import CatalogueRule, Level
-from huying.contracts.incidents import Classification
+from huying.contracts.incidents import Classification, ClockClass
 from huying.contracts.moves import ACTIVE
 from huying.contracts.places import Place
-from huying.county import Duty
+from huying.county import Duty, Matter
 
 from .. import asides, steps
 from ..incident import Incident
@@ -117,20 +117,10 @@ def confirm(turn: Turn, incident: Incident, action: Confirm) -> Refusal | None:
     before, spot = incident.classification, incident.place
     if action.matter is not None and action.matter not in matters:
         return impossible(f"没有事项 {action.matter!r}")
-    where = _known_place(turn, action.place) if action.place is not None else spot
+    where = known_place(turn, action.place) if action.place is not None else spot
     if where is None:
         return impossible("没有这个村或乡镇：请从清单中选")
-    matter = matters[action.matter or before.matter]
-    clock = action.clock_class or before.clock_class
-    if action.matter not in (None, before.matter) and action.clock_class is None and clock != "emergency":
-        clock = matter.clock
-    what = Classification(
-        matter=matter.code,
-        matter_name=matter.name_zh,
-        clock_class=clock,
-        confidence=1.0,
-        circumstances=before.circumstances if action.circumstances is None else action.circumstances,
-    )
+    what = said(before, matters[action.matter or before.matter], action.clock_class, action.circumstances)
     current = turn.take(steps.confirmed(incident, turn.cause, what, where, action.reason))
     if current.state not in ACTIVE | {"covered"}:
         return None
@@ -139,13 +129,30 @@ def confirm(turn: Turn, incident: Incident, action: Confirm) -> Refusal | None:
         return None  # the catalogue says the same, or a person has said otherwise
     if current.state in ACTIVE:
         current = turn.take(
-            steps.withdrawn(current, turn.cause, f"核定为{matter.name_zh}，改由{turn.catalogue.name(duty.main)}主责")
+            steps.withdrawn(current, turn.cause, f"核定为{what.matter_name}，改由{turn.catalogue.name(duty.main)}主责")
         )
     place(turn, current, duty)
     return None
 
 
-def _known_place(turn: Turn, wished: Place) -> Place | None:
+def said(
+    before: Classification,
+    matter: Matter,
+    clock: ClockClass | None = None,
+    circumstances: tuple[str, ...] | None = None,
+) -> Classification:
+    """What a person says that it is. Another matter has its own clock, but an emergency stays one."""
+    other = matter.code != before.matter and before.clock_class != "emergency"
+    return Classification(
+        matter=matter.code,
+        matter_name=matter.name_zh,
+        clock_class=clock or (matter.clock if other else before.clock_class),
+        confidence=1.0,
+        circumstances=before.circumstances if circumstances is None else circumstances,
+    )
+
+
+def known_place(turn: Turn, wished: Place) -> Place | None:
     """A place that the pack knows, with its names; None when a code is unknown."""
     pack = turn.catalogue.pack
     villages = {village.code: village for village in pack.villages}
