@@ -32,8 +32,6 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "services/routing/tests"))
 from orders_bench import PACK, County
 from test_any_order import OrdersLife  # type: ignore[import-not-found]
 
-from huying.routing.incident import emergency_since, since_of
-
 DAY = timedelta(days=1)
 POLICIES = {(policy.kind, policy.clock_class): policy for policy in PACK.clocks.policies}
 RULES = Rulebook(PACK.hash, dict(POLICIES), PACK.calendar, PACK.county.dispatch_centre)
@@ -80,7 +78,7 @@ def clocks_agree(county: County, feed: Sequence[IncidentEvent]) -> None:
             wanted = {order.kind: order for order in clocks.orders(last.incident, RULES)}
             for clock in running:
                 urgent = incident.classification.clock_class == "emergency"
-                since = emergency_since(incident) if urgent else since_of(incident)
+                since = incident.emergency_since if urgent else incident.since
                 if clock.kind not in FINAL or clock.breached_at or clock.started_at == to_ms(since):
                     continue  # a start before office hours moves nothing: a clock with the same deadline runs on
                 fresh = RULES.clock(wanted[clock.kind], incident.id, "130529", last.at, 1, clock.pauses)

@@ -154,7 +154,7 @@ def offered(
 
 def test_buttons_are_those_of_the_common_table_for_the_role_the_unit_and_what_there_is() -> None:
     ask = {"until": NOW}
-    assert offered("asked", None, "dispatcher", None, ask) == ("answer_ask", "confirm", "merge")
+    assert offered("asked", None, "dispatcher", None, ask) == ("answer_ask", "confirm", "merge", "part_report")
     assert offered("asked", None, "unit", "U01", ask) == ()
     assert "answer_ask" in offered("accepted", "U01", "dispatcher", None, ask)
     assert "answer_ask" not in offered("accepted", "U01", "dispatcher", None)

@@ -52,6 +52,7 @@ TOLD: list[tuple[Any, dict[str, Any], str]] = [
     (orders.IncidentExtensionDecidedV1, {"request": REQUEST, "granted": False, "count": 0, "reason": "不够"}, "不够"),
     (orders.IncidentRedoneV1, {"reason": "不满意", "count": 1}, "第 1 次重办"),
     (orders.IncidentSplitV1, {"into": "in-2", "into_number": "N2", "reports": (REPORT,), "reason": "两件"}, "转到 N2"),
+    (orders.IncidentPartedV1, {"into": "in-2", "into_number": "N2", "part": REPORT, "reason": "两件"}, "立为 N2"),
     (orders.IncidentRestoredV1, {"merged_into": "in-2", "reason": "不同"}, "不同"),
     (orders.IncidentGroupedV1, {"parent": "in-9", "parent_number": "N9"}, "N9"),
     (orders.IncidentCoveredV1, {"by": "in-9", "by_number": "N9", "dispatch": DISPATCH}, "随 N9 由"),

@@ -92,6 +92,22 @@ def test_a_question_beside_a_dispatch_stands_until_it_is_answered_or_the_inciden
     assert [one["number"] for one in card(old)["ask"]["candidates"]] == ["PA-0312"]
 
 
+def test_a_report_that_tells_of_two_problems_says_how_it_could_be_parted_until_it_was() -> None:
+    pieces = [
+        {"text": "路灯不亮", "matter": "M02", "matter_name": "路灯照明"},
+        {"text": "水<黄>", "matter": "M04", "matter_name": "供水"},
+    ]
+    told = {"report_id": "r1", "channel": "citizen_app", "text": "路灯不亮，另外水<黄>", "tracking_number": "T1"}
+    told |= {"received_at": NOW, "parts": pieces}
+    html = parts.report(told, NOW, Names("巨鹿县", {}, {}, {}))
+    assert "可以分件" in html
+    assert "供水：水&lt;黄&gt;" in html
+    assert parts.proposals([told]) == [pieces[1] | {"report": "r1"}]
+    parted = told | {"parted": ["水<黄>"]}
+    assert "可以分件" not in parts.report(parted, NOW, Names("巨鹿县", {}, {}, {}))
+    assert parts.proposals([parted]) == []
+
+
 def test_emergencies_are_pinned_until_they_are_done_and_extensions_stand_apart() -> None:
     assert row_of(document(STORIES["gas"]), NOW, NAMES)["pinned"]
     assert not row_of(document(STORIES["lamp"]), NOW, NAMES)["pinned"]

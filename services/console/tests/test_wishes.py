@@ -22,6 +22,7 @@ FILLED: dict[str, Any] = {
     "village": "130529100001",
     "when": "2026-03-05T18:00",
     "flag": True,
+    "report": "r1",
     "reports": ["r1"],
     "incident": "in-1",
     "incidents": ["in-1"],

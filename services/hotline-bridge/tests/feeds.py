@@ -18,6 +18,7 @@ class Incident:
         self.name, self.at, self.state = name, MONDAY, "dispatched"
         self.dispatch: Dispatch | None = None
         self.into: str | None = None
+        self.result = "已清理并立牌"
         self.steps: list[IncidentEvent] = []
 
     def _step(self, kind: type[IncidentEvent], **told: Any) -> "Incident":
@@ -59,6 +60,10 @@ class Incident:
         )
         return self._step(incidents.IncidentDispatchedV1, dispatch=self.dispatch)
 
+    def opened_by_part(self, report_id: str, of: str) -> "Incident":
+        told = report(report_id).model_copy(update={"part_of": of})
+        return self._step(incidents.IncidentOpenedV1, report=told)
+
     def joined(self, report_id: str, moves: int = 0) -> "Incident":
         told = report(report_id).model_copy(update={"moves": moves})
         return self._step(incidents.IncidentReportJoinedV1, report=told, how="merged", score=0.9)
@@ -73,7 +78,7 @@ class Incident:
 
     def completed(self) -> "Incident":
         self.state = "completed"
-        return self._step(incidents.IncidentCompletedV1, dispatch=self.dispatch, text="已清理并立牌")
+        return self._step(incidents.IncidentCompletedV1, dispatch=self.dispatch, text=self.result)
 
     def merged(self, into: str, *reports: str) -> "Incident":
         self.state, self.into = "merged", into

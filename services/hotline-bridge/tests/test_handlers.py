@@ -107,6 +107,35 @@ def test_an_order_follows_its_incident_in_the_origins_own_words(make: Make, arri
     assert violations(bridge) == 0
 
 
+@pytest.mark.parametrize("second_first", [False, True])
+def test_an_order_of_two_problems_is_done_when_both_are(
+    make: Make, arrivals: list[Arrival], second_first: bool
+) -> None:
+    bridge, state = make(), State({}, {})
+    come(bridge, state, arrivals[0])
+    name = arrivals[0].report_id
+    first = Incident("in-1").opened(name).accepted().completed().steps
+    second = Incident("in-2").opened_by_part("rp-part", name)
+    second.dispatch = first[-1].incident.dispatch
+    second.result = "水管已冲洗"
+    second.accepted().completed()
+    *lane, last = (*second.steps[:-1], *first) if second_first else (*first, *second.steps[:-1])
+    for event in (*lane, last):
+        come(bridge, state, event, INCIDENTS.name)
+    standing = state.orders[name]["standing"]
+    assert (standing["state"], standing["incident_number"], standing["result"]) == ("accepted", "JL-in-2", None)
+    come(bridge, state, second.steps[-1], INCIDENTS.name)
+    standing = state.orders[name]["standing"]
+    assert (standing["state"], standing["incident_number"]) == ("completed", "JL-in-1")
+    assert standing["result"] == "已清理并立牌\n水管已冲洗"
+    assert state.orders[name]["incidents"] == ["in-1", "in-2"]
+    back = Incident("in-1")
+    back.steps, back.state, back.at = list(first), "completed", second.at
+    second.merged("in-1", "rp-part")
+    come(bridge, state, second.steps[-1], INCIDENTS.name)
+    assert state.orders[name]["standing"]["result"] == "已清理并立牌"
+
+
 def test_a_gap_in_an_incidents_versions_is_counted(make: Make) -> None:
     bridge, state = make(), State({}, {})
     steps = Incident("in-1").opened("rp-x").accepted().steps

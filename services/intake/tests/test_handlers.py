@@ -321,8 +321,7 @@ def shuffled(seed: int) -> list[Message]:
 def shown(door: Any) -> dict[str, Any]:
     found = {}
     for row in door.documents.rows("reports").values():
-        incident = progress.incident_of(row["incidents"], door.documents.rows("progress"))
-        found[row["tracking_number"]] = progress.page(row, incident).model_dump()
+        found[row["tracking_number"]] = progress.page(row, door.documents.rows("progress"), {}).model_dump()
     return found
 
 
@@ -400,9 +399,33 @@ async def test_the_page_says_who_has_it_and_until_when(door: Any) -> None:
     assert (page["until"], page["overdue"], page["extensions"]) == (NOW + timedelta(minutes=200), False, 1)
 
 
+@pytest.mark.parametrize("seed", range(6))
+async def test_the_tracking_number_of_a_parted_report_shows_both_problems_until_they_are_one_again(
+    make_door: Any, seed: int
+) -> None:
+    part = ref("one").model_copy(update={"report_id": "rp-part", "part_of": "rp-one"})
+    lanes = [
+        [step(IncidentOpenedV1, "in-x", 1, 0, report=ref("one"))],
+        [step(IncidentOpenedV1, "in-y", 1, 5, report=part)],
+    ]
+    door, chance = make_door(), random.Random(seed)
+    while any(lanes):
+        await door.batch(Message("bus", "x", chance.choice([lane for lane in lanes if lane]).pop(0)))
+    page = shown(door)["Tone"]
+    assert (page["incident_number"], [one["incident_number"] for one in page["others"]]) == ("JL-in-x", ["JL-in-y"])
+    back = part.model_copy(update={"moves": 1})
+    lanes = [
+        [step(IncidentReportJoinedV1, "in-x", 2, 9, report=back, how="person", score=1)],
+        [step(IncidentMergedV1, "in-y", 2, 9, into="in-x", reports=("rp-part",))],
+    ]
+    while any(lanes):
+        await door.batch(Message("bus", "x", chance.choice([lane for lane in lanes if lane]).pop(0)))
+    assert shown(door)["Tone"]["others"] == ()
+
+
 async def test_a_report_that_no_incident_has_yet_shows_its_first_step(door: Any, report: Make) -> None:
     (answer,) = await door.batch(asked(report()))
     row = door.documents.rows("reports")[answer.event.report_id]
-    page = progress.page(row, None)
+    page = progress.page(row, {}, {})
     assert [each.state for each in page.steps] == ["done", "current", "todo", "todo", "todo", "todo"]
     assert page.unit is None

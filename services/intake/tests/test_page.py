@@ -36,7 +36,7 @@ def test_deadlines_say_what_is_left(minutes: int, words: str) -> None:
 
 def shown(**changes: object) -> str:
     report = {"tracking_number": "ABCDEFGHJKMN", "received_at": NOW, "accepted_at": NOW}
-    plain = progress.page(report, None)
+    plain = progress.page(report, {}, {})
     return page.render(plain.model_copy(update=changes), NOW, "Asia/Shanghai")
 
 
@@ -62,6 +62,15 @@ def test_a_passed_deadline_and_an_extension_stand_apart() -> None:
     assert "超期 2 小时" in html
     assert "已延期 1 次" in html
     assert "时限已暂停" in shown(paused=True, until=NOW)
+
+
+def test_a_report_of_two_problems_shows_both_ways() -> None:
+    other = progress.Progress(
+        tracking_number="ABCDEFGHJKMN", received_at=NOW, steps=(), matter="供水", state="accepted"
+    )
+    html = shown(matter="路灯照明", others=(other,))
+    assert html.index("路灯照明") < html.index("您反映的第 2 件事") < html.index("供水")
+    assert "您反映的第" not in shown()
 
 
 def test_a_ring_of_merges_does_not_hang_the_page() -> None:

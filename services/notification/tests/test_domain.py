@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from notify_lives import HOUR, START, Life, breached, invited, stopped, warned
 
-from huying.contracts import orders
+from huying.contracts import incidents, orders
 from huying.contracts.course import ExtensionRequest
 from huying.contracts.places import Place
 from huying.county import Pack
@@ -79,6 +79,20 @@ def test_who_was_split_off_is_told_where_the_report_went_and_no_more_of_the_old_
     assert "N-C" in told[-2][0].text
     assert "reporter:li" not in {who for who, _ in pairs(told[-1])}
     assert [who for who, _ in pairs(told[-1])].count("reporter:wang") == 1
+
+
+def test_who_told_of_two_problems_is_told_of_both_and_has_one_voice_when_they_are_one_again(desk: Desk) -> None:
+    life = Life("A").opened("li").dispatched()
+    whole = life.steps[0].report  # type: ignore[attr-defined]
+    part = whole.model_copy(update={"report_id": "rp-part", "part_of": whole.report_id})
+    life.beside(orders.IncidentPartedV1, into="C", into_number="N-C", part=part, reason="两件事")
+    _, told = tell(desk, life)
+    assert pairs(told[-1]) == [("reporter:li", "reporter_parted")]
+    assert "N-C" in told[-1][0].text
+    life.beside(incidents.IncidentReportJoinedV1, report=part, how="person", score=1)
+    life.parted(part).completed()
+    _, told = tell(desk, life)
+    assert [who for who, _ in pairs(told[-1])].count("reporter:li") == 1, "the report itself is still here"
 
 
 def test_a_report_that_a_split_or_an_undoing_brings_is_not_told_twice_and_a_persons_merge_is(desk: Desk) -> None:

@@ -1,6 +1,7 @@
 """A county's incidents in memory, for the tests of the order's life: reports arrive, people command, time passes."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,9 @@ START = datetime(2026, 3, 2, tzinfo=UTC)
 TOWN = PACK.towns[0].code
 
 
-def report(number: int, at: datetime | None = None, text: str = "路灯不亮", **more: Any) -> ReportAcceptedV1:
+def report(
+    number: int, at: datetime | None = None, text: str = "路灯不亮", accepted: datetime | None = None, **more: Any
+) -> ReportAcceptedV1:
     at = at or START + timedelta(minutes=number)
     return ReportAcceptedV1(
         report_id=f"r{number}",
@@ -32,7 +35,7 @@ def report(number: int, at: datetime | None = None, text: str = "路灯不亮", 
         text=text,
         place=Place(town_code=TOWN),
         received_at=at,
-        accepted_at=at,
+        accepted_at=accepted or at,
         reporter=ReporterRef(ref=f"person{number}"),
         **more,
     )
@@ -69,11 +72,11 @@ class County:
         self.opened = 0
         self.commands = 0
         self.evidence: dict[str, Screening] = {}
-        """What judgement says of reports that a split moves."""
+        """What judgement says of reports that a split moves, and of a piece that is parted."""
 
     def scene(self) -> Scene:
         floods = [name for name, one in self.incidents.items() if one.course.flood is not None]
-        evidence = {name: (facts_of(report(int(name[1:]))), said) for name, said in self.evidence.items()}
+        evidence = {name: (replace(facts_of(report(0)), report_id=name), said) for name, said in self.evidence.items()}
         return Scene(
             self.incidents,
             self.catalogue,
@@ -88,6 +91,7 @@ class County:
         self.log += decision.events
         self.where |= dict(decision.joins)
         self.reports |= decision.moved
+        self.reports |= {ref.report_id: ref for pair in decision.parts for ref in pair}
         self.opened += len(decision.opened)
         if decision.rule is not None:
             self.catalogue = self.catalogue.ruled(decision.rule)
@@ -105,9 +109,9 @@ class County:
         own: Screening | None = None,
         **more: Any,
     ) -> str:
-        """A report, received `at` or now; the id of its incident. `band` "meanwhile": asked about beside its dispatch.
+        """A report, received `at` or now and accepted at once or when `accepted` says; the id of its incident.
 
-        `own` is what its words alone say.
+        `band` "meanwhile": asked about beside its dispatch. `own` is what its words alone say.
         """
         number = len(self.reports)
         coming = report(number, at or self.now, **more)

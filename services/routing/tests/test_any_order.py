@@ -4,10 +4,11 @@ from datetime import datetime, timedelta
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from orders_bench import PACK, County
 
 from huying.contracts import commands as c
+from huying.contracts.course import Course
 from huying.contracts.incidents import (
     IncidentAskAnsweredV1,
     IncidentAskedV1,
@@ -15,12 +16,14 @@ from huying.contracts.incidents import (
     IncidentReportJoinedV1,
 )
 from huying.contracts.moves import ACTIVE, CLOSED, MOVES, OPEN, legal
-from huying.contracts.orders import IncidentConfirmedV1, IncidentRuledV1
-from huying.routing.incident import since_of
+from huying.contracts.orders import IncidentConfirmedV1, IncidentRuledV1, IncidentSupervisedV1
+from huying.routing.incident import PLAIN
 
 UNITS = st.sampled_from(["U02", "U04", "U05", "T01"])
 HOURS = st.integers(-2, 60)
 ROLES = st.sampled_from(["dispatcher", "dispatcher", "leader", "supervisor", "unit", "system"])
+TWO = "村口路灯不亮三天了，另外学校门口垃圾没人拉"
+PIECES = ["学校门口垃圾没人拉", "村口路灯不亮三天了", "垃圾没人拉"]
 STARTS = "cn.huying.incident.dispatched.v1"
 ENDS = {f"cn.huying.incident.{what}.v1" for what in ("returned", "completed", "withdrawn")}
 
@@ -31,7 +34,8 @@ class OrdersLife(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         self.county = County()
-        self.checked = self.looked = 0
+        self.checked = self.looked = self.looked_at = 0
+        self.courses: dict[str, Course] = {}
         self.active: dict[str, set[str]] = {}
         self.versions: dict[str, int] = {}
         self.anchors: dict[str, datetime] = {}
@@ -44,20 +48,29 @@ class OrdersLife(RuleBasedStateMachine):
         band=st.sampled_from(["merge", "ask", "meanwhile", "new"]),
         danger=st.sampled_from(["none", "alarm", "emergency"]),
         matter=st.sampled_from(["M02", "M04", "M20", "M23"]),
-        text=st.sampled_from(["路灯不亮", "路灯还是不亮", "感谢，修好了"]),
+        text=st.sampled_from(["路灯不亮", "路灯还是不亮", "感谢，修好了", TWO]),
+        hours=st.sampled_from([0, 0, 6, 20]),
+        late=st.sampled_from([0, 0, 1, 90]),
         data=st.data(),
     )
-    def a_report_arrives(self, band: str, danger: str, matter: str, text: str, data: st.DataObject) -> None:
+    def a_report_arrives(
+        self, band: str, danger: str, matter: str, text: str, hours: int, late: int, data: st.DataObject
+    ) -> None:
+        """Its channel had it for hours before it was accepted, and routing reads it minutes late."""
         target = self.some(data) if self.county.incidents else None
         rivals = [self.some(data) for _ in range(data.draw(st.integers(0, 2)))] if target else []
         band = band if target else "new"
         if band == "meanwhile" and danger == "none":
             danger = "emergency"
         told = {"emergency": danger == "emergency", "alarm": danger == "alarm"}
-        name = self.county.arrives(band, target, matter=matter, rivals=rivals, text=text, **told)
+        accepted = self.county.now - timedelta(minutes=late)
+        at = accepted - timedelta(hours=hours)
+        name = self.county.arrives(
+            band, target, matter=matter, at=at, rivals=rivals, text=text, accepted=accepted, **told
+        )
         joined = self.county[name]
         assert joined.classification.danger or danger == "none" or joined.state not in OPEN
-        assert joined.state in OPEN or "感谢" in text or joined.completed_at == self.county.now
+        assert joined.state in OPEN or "感谢" in text or (joined.completed_at or at) >= at
 
     @rule(contact=st.booleans(), emergency=st.booleans(), data=st.data())
     def a_result_is_doubted(self, contact: bool, emergency: bool, data: st.DataObject) -> None:
@@ -107,6 +120,34 @@ class OrdersLife(RuleBasedStateMachine):
             self.county.wishes(name, c.Return(reason="错", basis="职责清单", suggested_unit=data.draw(UNITS)))
             self.county.wishes(name, c.Return(reason="错", basis="职责清单"))
             self.county.wishes(name, self.wish("rule", name, data))
+
+    @rule(piece=st.sampled_from(PIECES), merge=st.booleans(), undo=st.booleans(), data=st.data())
+    def a_report_of_two_problems_is_parted(self, piece: str, merge: bool, undo: bool, data: st.DataObject) -> None:
+        """And perhaps a person puts it back, and takes that back, too."""
+        double = sorted(name for name, one in self.county.reports.items() if one.text == TWO)
+        if double:
+            name = data.draw(st.sampled_from(double))
+            where = self.county.where[name]
+            wish = c.PartReport(
+                report=name, text=piece, reason="两件", matter=data.draw(st.sampled_from(["M09", None]))
+            )
+            made = self.county.wishes(where, wish).opened
+            assert self.county.refused(where, wish) in {"not_possible", "illegal_move"}
+            if made and merge:
+                self.county.wishes(made[0], c.Merge(into=where, reason="是一件"))
+                if undo:
+                    self.county.wishes(made[0], c.UndoMerge(reason="是两件"))
+
+    @precondition(lambda self: len(self.county.incidents) > 1)
+    @rule(what=st.sampled_from(["supervise", "request_extension"]), data=st.data())
+    def a_merge_is_undone(self, what: str, data: st.DataObject) -> None:
+        name, into = self.some(data), self.some(data)
+        self.county.wishes(name, self.wish(what, name, data), "leader")
+        if what == "request_extension":
+            self.county.wishes(name, c.ApproveExtension())
+        if self.county.wishes(name, c.Merge(into=into, reason="同")).declined is None:
+            self.county.passes(timedelta(minutes=data.draw(st.integers(0, 90))))
+            self.county.wishes(name, c.UndoMerge(reason="不同"))
 
     def legal(self, name: str) -> list[str]:
         """Moves that its state allows and that something is there for; the ones that end it are left to chance."""
@@ -200,6 +241,7 @@ class OrdersLife(RuleBasedStateMachine):
             "close_flood": c.CloseFlood(),
             "merge": c.Merge(into=self.some(data), reason="同"),
             "split": c.Split(reports=(data.draw(st.sampled_from(reports)),), reason="两件"),
+            "part_report": c.PartReport(report=reports[0], text=data.draw(st.sampled_from(PIECES)), reason="两件"),
             "undo_merge": c.UndoMerge(reason="不同"),
         }
         return made[kind]
@@ -215,6 +257,10 @@ class OrdersLife(RuleBasedStateMachine):
         assert sorted(inside) == sorted(county.reports)
         assert all(name in county[county.where[name]].reports for name in county.reports)
         assert all(county[county.where[name]].state != "merged" for name in county.reports)
+        for report in county.reports.values():
+            whole = county.reports[report.part_of or report.report_id]
+            assert (report.tracking_number, report.accepted_at) == (whole.tracking_number, whole.accepted_at)
+            assert report is whole or report.text in (whole.parted or ())
         told: dict[str, tuple[int, str]] = {}
         for event in county.log:
             if isinstance(event, IncidentOpenedV1 | IncidentReportJoinedV1):
@@ -252,6 +298,18 @@ class OrdersLife(RuleBasedStateMachine):
             assert incident.state != "asked" or incident.ask is not None
 
     @invariant()
+    def what_an_order_has_used_up_and_who_watches_it_outlasts_a_merge_that_is_undone(self) -> None:
+        for event in self.county.log[self.looked_at :]:
+            course, before = event.incident.course or PLAIN, self.courses.get(event.incident_id, PLAIN)
+            if event.incident.state == "merged":
+                continue
+            assert (course.extensions, course.redone) >= (before.extensions, before.redone)
+            lifted = isinstance(event, IncidentSupervisedV1) and not event.listed
+            assert bool(course.supervision) >= bool(before.supervision) or lifted
+            self.courses[event.incident_id] = course
+        self.looked_at = len(self.county.log)
+
+    @invariant()
     def a_unit_has_one_dispatch_in_a_family_and_what_is_covered_has_somebody_who_does_it(self) -> None:
         incidents = self.county.incidents
         for parent in incidents.values():
@@ -269,10 +327,12 @@ class OrdersLife(RuleBasedStateMachine):
                 assert holder.unit == one.unit
 
     @invariant()
-    def the_citizens_clock_never_starts_after_the_report_and_the_opening_is_never_rewritten(self) -> None:
+    def the_citizens_clock_starts_when_the_earliest_report_was_accepted_and_the_opening_is_never_rewritten(
+        self,
+    ) -> None:
         for incident in self.county.incidents.values():
-            earliest = min((self.county.reports[name].received_at for name in incident.reports), default=None)
-            assert earliest is None or since_of(incident) <= earliest
+            earliest = min((self.county.reports[name].accepted_at for name in incident.reports), default=None)
+            assert incident.since == earliest or earliest is None
             opened = self.anchors.setdefault(incident.id, incident.opened_at)
             assert incident.opened_at == opened
 

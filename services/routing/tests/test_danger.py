@@ -10,7 +10,6 @@ from huying.contracts.incidents import Classification, IncidentAskAnsweredV1, In
 from huying.contracts.orders import IncidentAlarmedV1, IncidentResumedV1
 from huying.contracts.reports import Device
 from huying.routing.domain.danger import stricter
-from huying.routing.incident import emergency_since, since_of
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 PLAIN = Classification(matter="M02", matter_name="路灯照明", clock_class="public_service", confidence=0.9)
@@ -62,7 +61,7 @@ def test_an_emergency_that_joins_makes_an_emergency_whose_clocks_start_then(coun
     told = county.told(name)[-1]
     assert isinstance(told, IncidentAlarmedV1)
     assert (told.before.clock_class, told.incident.classification.clock_class) == ("public_service", "emergency")
-    assert (emergency_since(county[name]), since_of(county[name])) == (START + DAY, START)
+    assert (county[name].emergency_since, county[name].since) == (START + DAY, START)
     county.arrives("merge", name, emergency=True)
     assert county.steps(name).count("alarmed") == 1
 
@@ -77,7 +76,7 @@ def test_an_alarm_that_joins_is_visible_and_leaves_the_clocks_to_a_person(county
     county.passes(HOUR)
     county.done(name, c.Confirm(clock_class="emergency"))
     assert danger(county, name) == ("emergency", False)
-    assert emergency_since(county[name]) == START + HOUR
+    assert county[name].emergency_since == START + HOUR
 
 
 @pytest.mark.parametrize("told", [{"emergency": True}, {"alarm": True}])
@@ -121,10 +120,10 @@ def test_an_emergency_merged_into_a_normal_incident_leaves_an_emergency_on_its_o
     county.passes(HOUR)
     county.done(urgent, c.Merge(into=normal, reason="同"))
     assert danger(county, normal) == ("emergency", False)
-    assert (since_of(county[normal]), emergency_since(county[normal])) == (START, START + DAY)
+    assert (county[normal].since, county[normal].emergency_since) == (START, START + DAY)
     county.done(urgent, c.UndoMerge(reason="不同"))
     assert danger(county, urgent) == danger(county, normal) == ("emergency", False)
-    assert emergency_since(county[urgent]) == START + DAY
+    assert county[urgent].emergency_since == START + DAY
     county.done(normal, c.Confirm(clock_class="public_service"))
     assert danger(county, normal) == ("public_service", False)
 
@@ -134,7 +133,7 @@ def test_an_old_normal_incident_merged_into_an_emergency_does_not_make_it_late(c
     county.passes(DAY)
     urgent = county.arrives(emergency=True)
     county.done(normal, c.Merge(into=urgent, reason="同"))
-    assert (since_of(county[urgent]), emergency_since(county[urgent])) == (START, START + DAY)
+    assert (county[urgent].since, county[urgent].emergency_since) == (START, START + DAY)
 
 
 def test_an_alarm_merged_into_a_held_incident_ends_its_waiting(county: County) -> None:
@@ -155,7 +154,7 @@ def test_an_answer_that_names_several_lifts_the_one_that_they_become_to_the_stri
         ("emergency", False),
         {"r0", "r1", "r2", "r3"},
     )
-    assert (since_of(county[likeliest]), emergency_since(county[likeliest])) == (START, START + DAY)
+    assert (county[likeliest].since, county[likeliest].emergency_since) == (START, START + DAY)
     merged = [
         event for one in (name, urgent, alarm) for event in county.told(one) if isinstance(event, IncidentMergedV1)
     ]
@@ -199,7 +198,7 @@ def test_an_answer_that_joins_an_emergency_leaves_its_clocks_alone(county: Count
     county.done(old, c.Merge(into=urgent, reason="同"))
     county.done(name, c.AnswerAsk(same=True))
     assert danger(county, urgent) == ("emergency", False)
-    assert emergency_since(county[urgent]) == START + HOUR
+    assert county[urgent].emergency_since == START + HOUR
 
 
 def test_a_split_out_incident_has_the_danger_of_any_of_its_reports(county: County) -> None:
@@ -251,4 +250,35 @@ def test_lowered_by_mistake_and_confirmed_again_it_goes_on_from_when_it_became_o
     county.done(name, c.Confirm(clock_class="other"))
     county.passes(HOUR)
     county.done(name, c.Confirm(clock_class="emergency"))
-    assert emergency_since(county[name]) == START
+    assert county[name].emergency_since == START
+
+
+def test_an_emergency_starts_when_the_first_report_that_tells_of_it_was_accepted(county: County) -> None:
+    """However late routing reads it; what tells of no danger moves the citizen's clocks alone."""
+    name = county.arrives()
+    county.passes(DAY)
+    county.arrives("merge", name, emergency=True, accepted=county.now - HOUR)
+    assert (county[name].since, county[name].emergency_since) == (START, START + DAY - HOUR)
+    county.arrives("merge", name, emergency=True, accepted=county.now - 2 * HOUR)
+    assert (county[name].since, county[name].emergency_since) == (START, START + DAY - 2 * HOUR)
+    urgent = county.arrives(emergency=True)
+    county.arrives("merge", urgent, accepted=START)
+    assert (county[urgent].since, county[urgent].emergency_since) == (START, START + DAY)
+    cleared = Device(device_id="d", alarm="gas", state="cleared")
+    county.arrives("merge", urgent, emergency=True, accepted=START, device=cleared)
+    assert county[urgent].emergency_since == START + DAY
+    county.done(urgent, c.Merge(into=name, reason="同"))
+    assert county[name].emergency_since == START + DAY - 2 * HOUR
+    county.done(urgent, c.UndoMerge(reason="不同"))
+    assert (county[urgent].since, county[urgent].emergency_since) == (START, START + DAY)
+
+
+def test_a_split_out_emergency_runs_from_the_report_that_tells_of_it(county: County) -> None:
+    name = county.arrives()
+    county.arrives("merge", name)
+    county.passes(DAY)
+    county.arrives("merge", name, emergency=True)
+    county.evidence = {"r1": screening(1), "r2": screening(2, emergency=True)}
+    county.done(name, c.Split(reports=("r1", "r2"), reason="两件"))
+    fresh = county[county.where["r2"]]
+    assert (fresh.since, fresh.emergency_since) == (START, START + DAY)

@@ -90,6 +90,7 @@ WISHES: tuple[c.Action, ...] = (
     c.CloseFlood(),
     c.Merge(into="nothing", reason="同一件"),
     c.Split(reports=("nothing",), reason="两件事"),
+    c.PartReport(report="r0", text="路灯不亮", reason="x"),
     c.UndoMerge(reason="并错了"),
 )
 

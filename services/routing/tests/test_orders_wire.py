@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -147,3 +148,64 @@ async def test_people_merge_split_and_rule_and_the_log_proves_that_nothing_was_l
     assert answer.looked_at == len(opened)
     assert {(one.old_unit, one.new_unit) for one in answer.changed} == {("U02", "U07")}
     assert len(answer.changed) == opened.count("M09") > 0
+
+
+async def test_a_report_of_two_problems_is_proposed_in_parts_and_parted_by_a_person(bus: Bus) -> None:
+    stack = bus.stack
+    first, *rest = month(6)
+    words, lamp = "村口垃圾桶满了三天没人拉，臭得很。另外学校门口的路灯也不亮了", "学校门口的路灯也不亮了"
+    double = first.model_copy(update={"text": words, "place": first.place.model_copy(update={"address": None})})
+    settings = Settings(
+        kafka=stack.bootstrap,
+        mongo=stack.mongo_url,
+        database_prefix="parts",
+        group_prefix="parts",
+        pack=ROOT / "deploy/county/julu",
+        secret=SECRET,
+    )
+    app = create_app(settings)
+    async with running(app):
+        ground = app.state.ground
+        for report in (double, *rest):
+            await bus.report(report)
+        known = ground.mongo.collection("reports")
+
+        async def all_in() -> bool:
+            return bool(await known.count_documents({}) == 1 + len(rest))
+
+        await until(all_in, "all reports decided")
+        row = await known.find_one({"_id": double.report_id})
+        assert [piece["matter"] for piece in row["ref"]["parts"]] == ["M09", "M02"]
+        assert row["ref"]["parts"][1]["text"] == lamp
+        wish = c.PartReport(report=double.report_id, text=lamp, reason="两件事")
+        assert (await bus.wish(ground, row["incident_id"], wish, double.accepted_at))["status"] == "done"
+        assert (await bus.wish(ground, row["incident_id"], wish, double.accepted_at))["reason"] == "not_possible"
+        part = await known.find_one({"part_of": double.report_id})
+        made = await ground.mongo.collection("incidents").find_one({"_id": part["incident_id"]})
+        assert (made["classification"]["matter"], made["state"]) == ("M02", "dispatched")
+        assert (part["facts"]["text"], part["tracking_number"]) == (lamp, double.tracking_number)
+    again = create_app(settings)
+    async with running(again):
+        ground = again.state.ground
+        index = ground.handler.memory.correlator.index
+        assert made["_id"] in index.slot_of
+        merged = await bus.wish(
+            ground, made["_id"], c.Merge(into=row["incident_id"], reason="一件"), double.accepted_at
+        )
+        assert merged["status"] == "done"
+        undone = await bus.wish(ground, made["_id"], c.UndoMerge(reason="两件"), double.accepted_at)
+        assert (undone["status"], undone["state"]) == ("done", "dispatched")
+
+        async def quiet() -> bool:
+            read = {"_id": {"$regex": f"/{topics.COMMANDS.name}/"}, "at": 2 * bus.number - 1}
+            unpublished = await ground.mongo.collection("outbox").count_documents({"published": None})
+            return await ground.mongo.collection("positions").find_one(read) is not None and unpublished == 0
+
+        await until(quiet, "the second copy of the last command read, and everything published")
+    log = await logbook.read(stack.bootstrap, topics.SOURCES)
+    books = await books_of(stack.mongo_url, "parts")
+    cluster_id = await cluster.cluster_id(stack.bootstrap) or ""
+    proof = prove(log, books, cluster_id)
+    assert proof.violations == 0, proof.examples
+    lost = {name: where for name, where in books.reports.items() if name != part["_id"]}
+    assert prove(log, replace(books, reports=lost), cluster_id).found["lost"] == 1, "a part is counted as a report is"

@@ -9,7 +9,6 @@ from pydantic import ValidationError
 from huying.contracts import commands as c
 from huying.contracts.incidents import IncidentAskAnsweredV1, IncidentAskedV1, IncidentMergedV1
 from huying.contracts.moves import CLOSED
-from huying.routing.incident import since_of
 from huying.routing.judgement import Candidate, Verdict
 from huying.routing.judgement.facts import ASKED_AT_MOST
 from huying.routing.repository import document, restore
@@ -147,7 +146,7 @@ def test_several_that_are_named_become_one_incident_by_merges_that_can_each_be_u
     assert [(one.one, one.other, one.same) for one in event.labels] == [("r2", "r0", True)]
     assert county.done(named[2], c.UndoMerge(reason="不是")).reports == ("r2",)
     assert county.done(incident, c.UndoMerge(reason="不是")).reports == ("r3",)
-    assert since_of(county[named[0]]) == START
+    assert county[named[0]].since == START
 
 
 def test_several_are_refused_where_one_cannot_be_merged_and_nothing_has_happened(county: County) -> None:
@@ -261,3 +260,15 @@ def test_a_family_whose_one_dispatch_would_be_merged_into_a_finished_child_is_le
     county.done(incident, c.Release())
     county.done(incident, c.AnswerAsk(same=True))
     assert (county[incident].merged_into, county[finished].state) == (finished, "dispatched")
+
+
+def test_an_answer_takes_supervision_along_and_its_undoing_gives_everything_back(county: County) -> None:
+    incident, named = question(county, "meanwhile", emergency=True)
+    county.done(incident, c.Assign(unit="U05", reason="更合适"))
+    county.done(incident, c.Supervise(reason="拖"), "supervisor")
+    county.done(incident, c.AnswerAsk(same=True, candidates=tuple(named[:2])))
+    assert county[named[0]].course.supervision is not None
+    back = county.done(incident, c.UndoMerge(reason="不是"))
+    assert (back.unit, back.course.supervision is not None, back.ask) == ("U05", True, None)
+    assert (back.classification.clock_class, back.since) == ("emergency", START + MINUTE)
+    assert county.done(named[1], c.UndoMerge(reason="不是")).reports == ("r1",)

@@ -3,13 +3,14 @@
 from datetime import timedelta
 
 import pytest
-from orders_bench import START, County
+from orders_bench import PACK, START, County
 
 from huying.contracts import commands as c
 from huying.contracts.course import Label
 from huying.contracts.incidents import IncidentMergedV1
 from huying.contracts.orders import IncidentSplitV1
-from huying.routing.incident import since_of
+from huying.routing.incident import PLAIN
+from huying.routing.repository import document, restore
 
 HOUR = timedelta(hours=1)
 
@@ -28,7 +29,7 @@ def test_a_merge_withdraws_the_dispatch_and_the_earlier_clock_counts(county: Cou
     assert county.steps(older) == ["opened", "dispatched", "withdrawn", "merged"]
     assert (county[older].state, county[older].merged_into, county[older].reports) == ("merged", younger, ())
     assert (county[younger].state, county[younger].reports) == ("accepted", ("r1", "r0"))
-    assert since_of(county[younger]) == START
+    assert county[younger].since == START
     [told] = [event for event in county.told(older) if isinstance(event, IncidentMergedV1)]
     assert told.labels == (Label(one="r0", other="r1", same=True),)
     assert county.reports["r0"].moves == 1
@@ -44,8 +45,8 @@ def test_a_split_gives_the_reports_an_incident_of_their_own_and_clocks_from_thei
     [told] = [event for event in county.told(incident) if isinstance(event, IncidentSplitV1)]
     fresh = county[told.into]
     assert (fresh.state, fresh.reports, fresh.number) == ("dispatched", ("r1", "r2"), told.into_number)
-    assert since_of(fresh) == START + HOUR
-    assert (county[incident].reports, since_of(county[incident])) == (("r0",), START)
+    assert fresh.since == START + HOUR
+    assert (county[incident].reports, county[incident].since) == (("r0",), START)
     assert [label.same for label in told.labels] == [False, False]
     assert county.where == {"r0": incident, "r1": fresh.id, "r2": fresh.id}
 
@@ -55,8 +56,31 @@ def test_splitting_off_the_earliest_report_leaves_the_others_with_their_own_cloc
     county.passes(2 * HOUR)
     county.arrives("merge", incident)
     county.done(incident, c.Split(reports=("r0",), reason="另一件"))
-    assert since_of(county[incident]) == START + 2 * HOUR
-    assert since_of(county[county.where["r0"]]) == START
+    assert county[incident].since == START + 2 * HOUR
+    assert county[county.where["r0"]].since == START
+
+
+def test_the_clock_starts_when_the_earliest_report_was_accepted_on_every_path(county: County) -> None:
+    """Not when its channel had received it, and not when routing came to read it."""
+    early, late = START - 20 * HOUR, START - HOUR / 4
+    one = county.arrives(at=START - 6 * HOUR, accepted=START)
+    other = county.arrives(at=early, accepted=late)
+    assert (county[one].since, county[other].since) == (START, late)
+    assert county[one].view().course is None
+    county.passes(HOUR)
+    county.arrives("merge", one, at=early, accepted=county.now)
+    assert county[one].since == START
+    county.done(other, c.Merge(into=one, reason="同"))
+    assert county[one].since == late
+    county.done(other, c.UndoMerge(reason="不同"))
+    assert (county[one].since, county[other].since) == (START, late)
+    asked = county.arrives("ask", one, at=early, accepted=late)
+    county.done(asked, c.AnswerAsk(same=True))
+    assert county[one].since == late
+    county.done(one, c.Split(reports=("r3",), reason="另一件"))
+    assert (county[one].since, county[county.where["r3"]].since) == (START, late)
+    county.arrives("merge", one, at=early, accepted=START - 2 * HOUR)
+    assert county[one].since == START - 2 * HOUR
 
 
 @pytest.mark.parametrize(("reports", "says"), [(("r0", "r1"), "至少留下一件"), (("r9",), "没有诉求")])
@@ -76,10 +100,91 @@ def test_an_undone_merge_lives_again_under_its_number_with_its_reports_and_a_dis
     county.done(gone, c.Merge(into=kept, reason="同一件"))
     back = county.done(gone, c.UndoMerge(reason="不是同一件"))
     assert (back.state, set(back.reports), back.merged_into) == ("dispatched", {"r0", "r2"}, None)
-    assert (since_of(back), since_of(county[kept])) == (START, START + HOUR)
+    assert (back.since, county[kept].since) == (START, START + HOUR)
     assert county.steps(gone)[-4:] == ["restored", "report-joined", "report-joined", "dispatched"]
     assert {county.reports[name].moves for name in ("r0", "r2")} == {2}
     assert county.refused(gone, c.UndoMerge(reason="再撤")) == "illegal_move"
+
+
+def worked_on(county: County) -> str:
+    """An order that is listed, was given more time once, and that a person sent to U05."""
+    incident = county.arrives()
+    county.done(incident, c.Assign(unit="U05", assisting=("U09",), reason="更合适"))
+    county.done(incident, c.Accept())
+    county.done(incident, c.Supervise(reason="拖"), "supervisor")
+    county.done(incident, c.RequestExtension(until=county.now + 90 * HOUR, reason="等料"))
+    county.done(incident, c.ApproveExtension())
+    return incident
+
+
+def test_an_undone_merge_is_where_it_was_with_its_extensions_and_its_supervision(county: County) -> None:
+    incident, other = worked_on(county), county.arrives()
+    was = county[incident]
+    county.done(incident, c.Merge(into=other, reason="同"))
+    assert county[incident].course == PLAIN.model_copy(update={"citizen_since": was.course.citizen_since})
+    county.passes(HOUR)
+    back = restore(document(county[incident]))
+    county.incidents[incident] = back
+    back = county.done(incident, c.UndoMerge(reason="不同"))
+    assert was.dispatch is not None
+    assert back.dispatch is not None
+    assert (back.unit, back.dispatch.assisting) == ("U05", was.dispatch.assisting)
+    assert (back.dispatch.basis, back.dispatch.catalogue) == (was.dispatch.basis, was.dispatch.catalogue)
+    assert back.dispatch.dispatch_id != was.dispatch.dispatch_id
+    assert (back.dispatch.accepted_at, back.state, back.before) == (None, "dispatched", None)
+    kept = {"supervision", "extensions", "extended_until"}
+    assert back.course.model_dump(include=kept) == was.course.model_dump(include=kept)
+    assert (back.course.request, back.course.suspension) == (None, None)
+
+
+def test_an_order_that_waits_for_a_ruling_waits_for_it_after_an_undone_merge(county: County) -> None:
+    incident, other = county.arrives(), county.arrives()
+    for _ in range(PACK.county.orders.return_limit):
+        county.done(incident, c.Return(reason="错", basis="职责清单"))
+    since = county[incident].course.waiting_since
+    county.done(incident, c.Merge(into=other, reason="同"))
+    back = county.done(incident, c.UndoMerge(reason="不同"))
+    assert (back.state, back.dispatch, back.course.waiting_since) == ("adjudicating", None, since)
+    assert county.done(incident, c.Rule(unit="U04", basis="纪要", scope="once")).unit == "U04"
+    county.done(incident, c.Merge(into=other, reason="同"))
+    assert county.done(incident, c.UndoMerge(reason="不同")).unit == "U04"
+    assert county.refused(incident, c.Return(reason="错", basis="职责清单")) == "return_limit"
+
+
+def test_an_undone_merge_goes_back_to_its_family_and_has_no_second_dispatch_there(county: County) -> None:
+    parent, child, other = county.arrives(), county.arrives(), county.arrives()
+    county.done(parent, c.Group(children=(child,)))
+    county.done(child, c.Merge(into=other, reason="同"))
+    assert county[parent].children == ()
+    back = county.done(child, c.UndoMerge(reason="不同"))
+    assert (back.state, back.course.parent, back.course.covered_by) == ("covered", parent, parent)
+    assert county[parent].children == (child,)
+    county.done(child, c.Merge(into=other, reason="同"))
+    county.done(parent, c.Accept())
+    county.done(parent, c.Complete(text="好"))
+    back = county.done(child, c.UndoMerge(reason="不同"))
+    assert (back.state, back.course.parent, back.course.covered_by) == ("dispatched", None, None)
+
+
+def test_a_question_that_was_answered_wrongly_is_dispatched_when_the_answer_is_undone(county: County) -> None:
+    target = county.arrives()
+    asked = county.arrives("ask", target)
+    county.done(asked, c.AnswerAsk(same=True))
+    back = county.done(asked, c.UndoMerge(reason="不同"))
+    assert (back.state, back.unit) == ("dispatched", county[target].unit)
+
+
+def test_what_is_merged_into_another_takes_its_supervision_along(county: County) -> None:
+    listed, other = worked_on(county), county.arrives()
+    county.done(listed, c.Merge(into=other, reason="同"))
+    assert county.steps(other)[-2:] == ["supervised", "report-joined"]
+    supervision = county[other].course.supervision
+    assert supervision is not None
+    assert supervision.reason == "拖"
+    third = worked_on(county)
+    county.done(third, c.Merge(into=other, reason="同"))
+    assert county.steps(other).count("supervised") == 1
+    assert county[other].course.supervision == supervision
 
 
 def test_an_undone_merge_finds_its_reports_where_a_further_merge_took_them(county: County) -> None:

@@ -257,6 +257,20 @@ class Split(Value):
     reason: Words
 
 
+class PartReport(Value):
+    """One report tells of two problems (分件): this piece of its words gets an incident of its own, the report stays.
+
+    It is what first screening says of the piece, where the incident is, unless a person says otherwise.
+    """
+
+    kind: Literal["part_report"] = "part_report"
+    report: Identifier
+    text: Annotated[str, Field(min_length=1, max_length=5000)]
+    matter: Code | None = None
+    place: Place | None = None
+    reason: Words
+
+
 class UndoMerge(Value):
     """This merged incident was another problem after all (撤销合并)."""
 
@@ -291,6 +305,7 @@ Action = Annotated[
     | CloseFlood
     | Merge
     | Split
+    | PartReport
     | UndoMerge,
     Field(discriminator="kind"),
 ]

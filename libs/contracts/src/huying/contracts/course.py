@@ -66,9 +66,9 @@ class Course(Value):
     """Where an order stands beside its main line. Everything is absent until it happens."""
 
     citizen_since: Instant | None = None
-    """Where the citizen's clocks start after a merge or a split; the opening when absent."""
+    """Where the citizen's clocks start: when the earliest of its reports was accepted; the opening when absent."""
     emergency_since: Instant | None = None
-    """Where an emergency's clocks start when it became one after its opening."""
+    """Where an emergency's clocks start when it became one later; where the citizen's do when absent."""
     level: Level | None = None
     waiting_since: Instant | None = None
     """Since when it waits for the dispatch centre's ruling."""

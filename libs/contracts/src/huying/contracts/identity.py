@@ -34,6 +34,11 @@ def split_incident_id(command_id: str) -> str:
     return deterministic_id("in", "split", command_id)
 
 
+def part_id(whole_report_id: str, text: str) -> str:
+    """A part of a report is named by the report and the part's words: the same piece is parted once."""
+    return deterministic_id("rp", "part", whole_report_id, text)
+
+
 def dispatch_id(incident: str, incident_version: int) -> str:
     """A dispatch is named by the step of the incident's life that made it."""
     return deterministic_id("dp", incident, incident_version)

@@ -76,8 +76,16 @@ class Dispatch(Value):
     contacted_at: Instant | None = None
 
 
+class ReportPart(Value):
+    """A piece of a report's words that tells of a problem of its own, and its heading by first screening."""
+
+    text: Text
+    matter: Code
+    matter_name: str
+
+
 class ReportRef(Value):
-    """A report of this incident."""
+    """A report of this incident, or the part of one that tells of this incident's problem."""
 
     report_id: Identifier
     tracking_number: Identifier
@@ -91,6 +99,12 @@ class ReportRef(Value):
     origin_due_at: Instant | None = None
     moves: Annotated[int, Field(ge=0)] = 0
     """How often it came to another incident than its first: the highest number says where it is now."""
+    parts: tuple[ReportPart, ...] | None = None
+    """How it could be parted, where first screening finds two problems in it: a person decides."""
+    part_of: Identifier | None = None
+    """The report that this is a part of: the same person, tracking number and times, and some of its words."""
+    parted: tuple[Text, ...] | None = None
+    """Pieces of its words that a person has given incidents of their own."""
 
 
 class IncidentView(Value):

@@ -66,6 +66,7 @@ MOVES: Mapping[str, Move] = {
     "close_flood": Move("结束汛期模式", OPEN, _CENTRE),
     "merge": Move("合并", OPEN, _CENTRE),
     "split": Move("拆分", OPEN | {"completed"}, _CENTRE),
+    "part_report": Move("分件", OPEN | {"completed"}, _CENTRE),
     "undo_merge": Move("撤销合并", frozenset({"merged"}), _CENTRE),
 }
 """Kind of a command to its row."""

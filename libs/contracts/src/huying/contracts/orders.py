@@ -138,6 +138,16 @@ class IncidentSplitV1(IncidentEvent):
     labels: tuple[Label, ...] = ()
 
 
+class IncidentPartedV1(IncidentEvent):
+    """A report of this incident tells of a second problem: `part` opened `into`, the report itself stays here."""
+
+    TYPE: ClassVar[str] = "cn.huying.incident.parted.v1"
+    into: Identifier
+    into_number: str
+    part: ReportRef
+    reason: str
+
+
 class IncidentRestoredV1(IncidentEvent):
     """A merge was undone: it lives again, and its reports come back."""
 
@@ -212,6 +222,7 @@ EVENTS: tuple[type[IncidentEvent], ...] = (
     IncidentExtensionDecidedV1,
     IncidentRedoneV1,
     IncidentSplitV1,
+    IncidentPartedV1,
     IncidentRestoredV1,
     IncidentGroupedV1,
     IncidentCoveredV1,

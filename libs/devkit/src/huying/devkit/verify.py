@@ -206,6 +206,8 @@ def _reports(
     placed: dict[str, tuple[int, str]] = {}
     for incident, story in steps.items():
         for _, _, data in story:
+            if "part" in data and data["part"]["part_of"] in accepted:  # a report of its own from then on
+                accepted.add(data["part"]["report_id"])
             if "report" in data:  # the highest number of moves says where a report is now
                 name, moves = data["report"]["report_id"], data["report"].get("moves", 0)
                 placed[name] = max(placed.get(name, (-1, "")), (moves, incident))

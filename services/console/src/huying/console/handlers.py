@@ -14,7 +14,7 @@ from huying.chassis.mongo import Mongo
 from huying.contracts.clocks import ClockEvent
 from huying.contracts.commands import CommandIssuedV1
 from huying.contracts.incidents import CommandDeclinedV1, IncidentEvent
-from huying.contracts.orders import IncidentSplitV1
+from huying.contracts.orders import IncidentPartedV1, IncidentSplitV1
 
 from . import repository
 from .domain import Clock, card, clock_after, line_of_clock, line_of_step, report_of
@@ -97,6 +97,8 @@ class Projection(Stateless):
             effects.write(REPORTS, repository.save_report(event.incident_id, report, event.at))
         if isinstance(event, IncidentSplitV1):
             effects.write(REPORTS, *(repository.drop_report(event.incident_id, r.report_id) for r in event.reports))
+        if isinstance(event, IncidentPartedV1) and event.part.part_of is not None:
+            effects.write(REPORTS, repository.mark_parted(event.incident_id, event.part.part_of, event.part.text))
         state.gaps += event.incident_version > known + 1
         state.versions[event.incident_id] = event.incident_version
         state.steps += 1

@@ -67,6 +67,9 @@ def _regrouped(event: IncidentEvent) -> Said | None:
             word = "撤销合并" if event.undone else "拆分"
             numbers = "、".join(report.tracking_number for report in event.reports)
             return word, f"{len(event.reports)} 件诉求转到 {event.into_number}：{event.reason}", numbers
+        case orders.IncidentPartedV1(part=part):
+            text = f"{part.tracking_number} 说了两件事，另一件立为 {event.into_number}：{event.reason}"
+            return "分件", text, part.text
         case orders.IncidentRestoredV1():
             return "撤销合并", event.reason, ""
         case orders.IncidentGroupedV1():

@@ -57,6 +57,11 @@ def drop_report(incident_id: str, report_id: str) -> UpdateOne:
     return UpdateOne({"_id": f"{incident_id}/{report_id}"}, {"$set": {"left": True}})
 
 
+def mark_parted(incident_id: str, report_id: str, text: str) -> UpdateOne:
+    """A piece of a report has an incident of its own."""
+    return UpdateOne({"_id": f"{incident_id}/{report_id}"}, {"$addToSet": {"parted": text}})
+
+
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What a person wants to see, as it stands in the address."""

@@ -13,7 +13,7 @@ from huying.contracts.moves import MOVES
 from .words import CLASSES, ZONE
 
 Kind = Literal[
-    "text", "line", "pictures", "unit", "units", "matter", "village", "when", "choice", "flag", "reports", "incident",
+    "text", "line", "pictures", "unit", "units", "matter", "village", "when", "choice", "flag", "report", "reports", "incident",
     "incidents", "matters", "towns",
 ]  # fmt: skip
 FIRST = (
@@ -99,6 +99,13 @@ FORMS: Mapping[str, tuple[Field, ...]] = {
     "close_flood": (_why("结束理由（必填）"),),
     "merge": (Field("into", "并入哪个事件（编号）", "incident"), _why("合并理由（必填）")),
     "split": (Field("reports", "拆出哪些诉求", "reports"), _why("拆分理由（必填）")),
+    "part_report": (
+        Field("report", "哪件诉求说了两件事", "report"),
+        Field("text", "其中哪段话另立一件（原文里连续的一段）"),
+        Field("matter", "另一件的事项（不选由系统初判）", "matter", needed=False),
+        Field("place", "另一件在哪个村（不选同本件）", "village", needed=False),
+        _why("分件理由（必填）"),
+    ),
     "undo_merge": (_why("撤销合并的理由（必填）"),),
 }
 """Commands that need something filled in; the others are done at once."""

@@ -17,7 +17,7 @@ from huying.county import Pack
 from . import repository
 from .domain.acceptance import Accepted, Arrival, Keys, Known, Refused, decide
 from .domain.mapping import OriginMapping
-from .domain.standing import UNTOLD, Standing, incident_after, reports_of, standing
+from .domain.standing import UNTOLD, Standing, incident_after, reports_of, standing, together, whole_of
 
 LINES = "mqtt"
 """The way by which lines of devices come: in place of a cluster's id and of a topic where they are parked."""
@@ -63,6 +63,7 @@ class Bridge(Stateless):
             elif isinstance(message.body, IncidentEvent):
                 incidents.add(message.body.incident_id)
                 reports.update(reports_of(message.body))
+                reports.update(filter(None, [whole_of(message.body)]))
                 incidents.update(incident for incident, _ in reports_of(message.body).values())
         orders = await repository.find_orders(self._mongo, reports, incidents)
         for order in orders.values():
@@ -112,7 +113,7 @@ class Bridge(Stateless):
         changed = dict(self._moved(state, event, incidents))
         repository.save_incident(effects, event.incident_id, after)
         for report_id, order in changed.items():
-            repository.save_standing(effects, report_id, order["moves"], order["standing"])
+            repository.save_standing(effects, report_id, order)
         state.incidents[event.incident_id] = after
         state.orders.update(changed)
         return effects
@@ -121,14 +122,26 @@ class Bridge(Stateless):
         self, state: State, event: IncidentEvent, incidents: Mapping[str, Mapping[str, Any]]
     ) -> Iterable[tuple[str, dict[str, Any]]]:
         """Orders whose standing the event changes, as they are after it."""
-        joined = reports_of(event)
+        joined, whole = reports_of(event), whole_of(event)
         for report_id, order in state.orders.items():
             before: dict[str, int] = order.get("moves", {})
-            members = dict(before)
-            if report_id in joined:
-                incident, moves = joined[report_id]
-                members[incident] = max(moves, before.get(incident, UNTOLD))
-                members.setdefault(event.incident_id, UNTOLD)
-            if event.incident_id in members or members != before:
-                told = standing(members, incidents).told(self.mappings.get(order["origin"]))
-                yield report_id, {**order, "incidents": sorted(members), "moves": members, "standing": told}
+            known: dict[str, dict[str, int]] = order.get("parts", {})
+            mine = {name for name in joined if name in known or (whole == report_id and name != report_id)}
+            members = _moved_to(before, joined.get(report_id), event)
+            parts = known | {name: _moved_to(known.get(name, {}), joined[name], event) for name in mine}
+            ever = set(members).union(*parts.values())
+            if event.incident_id in ever or (members, parts) != (before, known):
+                each = [standing(places, incidents) for _, places in sorted(parts.items())]
+                told = together(standing(members, incidents), each).told(self.mappings.get(order["origin"]))
+                changed = {"incidents": sorted(ever), "moves": members, "parts": parts, "standing": told}
+                yield report_id, {**order, **changed}
+
+
+def _moved_to(before: Mapping[str, int], coming: tuple[str, int] | None, event: IncidentEvent) -> dict[str, int]:
+    """Where a report ever was, after the event that puts it somewhere."""
+    members = dict(before)
+    if coming is not None:
+        incident, moves = coming
+        members[incident] = max(moves, before.get(incident, UNTOLD))
+        members.setdefault(event.incident_id, UNTOLD)
+    return members

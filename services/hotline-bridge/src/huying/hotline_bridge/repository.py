@@ -3,7 +3,7 @@
 No document holds a name, a number or an order's own words.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pymongo import IndexModel, InsertOne, UpdateOne
@@ -39,6 +39,7 @@ def order_document(event: ReportAcceptedV1, digest: str, standing: dict[str, Any
         "origin_due_at": event.origin_due_at,
         "incidents": [],
         "moves": {},
+        "parts": {},
         "standing": standing,
     }
 
@@ -48,9 +49,9 @@ def save_order(effects: Effects, document: dict[str, Any]) -> None:
     effects.write(ORDERS, InsertOne(dict(document)))
 
 
-def save_standing(effects: Effects, report_id: str, moves: dict[str, int], told: dict[str, Any]) -> None:
-    """Where the order is now, and every incident that it ever came to."""
-    change = {"$set": {"incidents": sorted(moves), "moves": moves, "standing": told}}
+def save_standing(effects: Effects, report_id: str, order: Mapping[str, Any]) -> None:
+    """Where the order is now, and every incident that it and its parts ever came to."""
+    change = {"$set": {name: order[name] for name in ("incidents", "moves", "parts", "standing")}}
     effects.write(ORDERS, UpdateOne({"_id": report_id}, change))
 
 

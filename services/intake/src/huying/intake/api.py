@@ -85,7 +85,9 @@ async def follow(tracking_number: str, request: Request, ground: OnGround) -> Re
         if html:
             return HTMLResponse(page.unknown(NOT_FOUND), 404, page.HEADERS)
         raise Problem(404, "Unknown report", NOT_FOUND)
-    shown = progress.page(report, progress.incident_of(report.get("incidents", {}), incidents))
+    parts = report.get("parts", {})
+    ratings = await repository.find_ratings(ground.mongo, parts) if parts else {}
+    shown = progress.page(report, incidents, ratings)
     if html:
         zone = ground.handler.pack.timezone
         return HTMLResponse(page.render(shown, ground.clock.now(), zone), 200, page.HEADERS)
@@ -98,7 +100,7 @@ async def _incidents(ground: Ground, report: dict[str, Any]) -> dict[str, dict[s
     A number that nobody has costs the same read, so that time tells nothing.
     """
     found: dict[str, dict[str, Any]] = {}
-    wanted = set(report.get("incidents", {}))
+    wanted = {name for links in (report.get("incidents", {}), *report.get("parts", {}).values()) for name in links}
     for _ in range(MERGES_FOLLOWED):
         rows = await repository.find_progress(ground.mongo, wanted)
         found |= rows

@@ -64,6 +64,15 @@ def render(progress: Progress, now: datetime, timezone: str) -> str:
     parts = [
         "<h1>事件办理进度</h1>",
         f'<p class="quiet">查询编号 {escape(_grouped(progress.tracking_number))}</p>',
+        *_way(progress, now, zone),
+    ]
+    for number, other in enumerate(progress.others, 2):
+        parts += [f"<h1>您反映的第 {number} 件事</h1>", *_way(other, now, zone)]
+    return _page("事件办理进度", parts)
+
+
+def _way(progress: Progress, now: datetime, zone: ZoneInfo) -> list[str]:
+    parts = [
         _who(progress, now, zone),
         "<section><h2>办理步骤</h2><ol>",
         *(_step(step, now, zone) for step in progress.steps),
@@ -77,7 +86,7 @@ def render(progress: Progress, now: datetime, timezone: str) -> str:
         parts.append(f"<section><h2>办理结果</h2><p>{escape(progress.result.text)}</p>{''.join(pictures)}</section>")
     if progress.rating is not None:
         parts.append(f"<section><h2>您的评价</h2><p>{escape(GRADES_ZH[progress.rating])}</p></section>")
-    return _page("事件办理进度", parts)
+    return parts
 
 
 def spoken(moment: datetime, now: datetime, zone: ZoneInfo) -> str:

@@ -84,7 +84,10 @@ def save_report(effects: Effects, accepted: Accepted) -> None:
 
 
 def link_report(effects: Effects, report: ReportRef, incident_id: str) -> None:
-    """The feed says which incident a report is in; reports of other doors become known by this."""
+    """The feed says which incident a report is in; reports of other doors become known by this.
+
+    A part of a report stands with the report: one tracking number shows both.
+    """
     told = {
         "tracking_number": report.tracking_number,
         "source": report.source,
@@ -92,8 +95,9 @@ def link_report(effects: Effects, report: ReportRef, incident_id: str) -> None:
         "received_at": report.received_at,
         "accepted_at": report.accepted_at,
     }
-    change = {"$set": told, "$max": {f"incidents.{incident_id}": report.moves}}
-    effects.write(REPORTS, UpdateOne({"_id": report.report_id}, change, upsert=True))
+    place = f"parts.{report.report_id}" if report.part_of else "incidents"
+    change = {"$set": told, "$max": {f"{place}.{incident_id}": report.moves}}
+    effects.write(REPORTS, UpdateOne({"_id": report.part_of or report.report_id}, change, upsert=True))
 
 
 def save_rating(effects: Effects, report_id: str, grade: str, at: datetime) -> None:
@@ -146,6 +150,12 @@ async def find_vault(mongo: Mongo, refs: Iterable[str]) -> dict[str, dict[str, A
     """Vault documents by reference."""
     wanted = {"_id": {"$in": sorted(set(refs))}}
     return {row["_id"]: row async for row in mongo.collection(VAULT).find(wanted)}
+
+
+async def find_ratings(mongo: Mongo, report_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """The citizen's verdicts on these reports, as far as there are any."""
+    wanted = {"_id": {"$in": sorted(report_ids)}}
+    return {row["_id"]: row["rating"] async for row in mongo.collection(REPORTS).find(wanted) if "rating" in row}
 
 
 async def find_tracked(mongo: Mongo, tracking_number: str) -> dict[str, Any] | None:

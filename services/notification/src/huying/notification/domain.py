@@ -201,6 +201,9 @@ class Desk:
                     if report.reporter is not None:
                         told = {"tracking": report.tracking_number, "into": into}
                         yield self._audience.reporter(report.reporter.ref), "reporter_split", told
+            case orders.IncidentPartedV1(part=part, into_number=into) if part.reporter is not None:
+                told = {"tracking": part.tracking_number, "into": into}
+                yield self._audience.reporter(part.reporter.ref), "reporter_parted", told
 
     def _level(self, level: Level, view: IncidentView) -> tuple[Recipient, ...]:
         """Who hears that it came to this level: the unit that has it, then the town of the place, or the county."""
@@ -299,8 +302,12 @@ def _reporters_after(reporters: tuple[Told, ...], event: IncidentEvent) -> tuple
                 return reporters
             return (*reporters, Told(report.reporter.ref, report.tracking_number))
         case orders.IncidentSplitV1(reports=reports):
-            gone = {report.tracking_number for report in reports}
-            return tuple(told for told in reporters if told.tracking not in gone)
+            staying = list(reporters)
+            for report in reports:  # one each: a report and a part of it that was put back have one number
+                told = next((one for one in staying if one.tracking == report.tracking_number), None)
+                if told is not None and report.reporter is not None:
+                    staying.remove(told)
+            return tuple(staying)
         case feed.IncidentMergedV1():
             return ()
         case _:

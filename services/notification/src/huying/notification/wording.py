@@ -41,6 +41,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "reporter_extended": ("tracking", "until", "reason"),
     "reporter_paused": ("tracking", "until", "reason"),
     "reporter_split": ("tracking", "into"),
+    "reporter_parted": ("tracking", "into"),
     "reporter_redone": ("tracking", "reason"),
 }
 """Template to the fields that it may use besides the common ones."""

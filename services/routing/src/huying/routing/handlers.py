@@ -21,7 +21,9 @@ from huying.chassis.desk import CommandDesk
 from huying.chassis.errors import Broken, Transient
 from huying.chassis.message import API, TIMER, Effects, Message
 from huying.chassis.service import Ground
-from huying.contracts.commands import AnswerAsk, CommandIssuedV1, Merge, Redo, Split, UndoMerge
+from huying.contracts.commands import AnswerAsk, CommandIssuedV1, Merge, PartReport, Redo, Split, UndoMerge
+from huying.contracts.identity import part_id
+from huying.contracts.incidents import ReportPart
 from huying.contracts.reports import ReportAcceptedV1
 from huying.contracts.topics import REPORTS
 from huying.county import Pack
@@ -29,7 +31,7 @@ from huying.county import Pack
 from . import repository as store
 from .domain import Arrival, Catalogue, Decision, Scene, facts_of, obey, receive, ref_of, wake, wakes_at
 from .incident import Cause, Incident
-from .judgement import Correlator, IncidentView, Judge, JudgementModel, ReportFacts, Screening, Verdict
+from .judgement import Correlator, IncidentView, Judge, JudgementModel, ReportFacts, Screening, Verdict, parts
 from .memory import Batch, Memory
 from .meters import Meters
 from .models import Models
@@ -37,7 +39,7 @@ from .models import Models
 LOOK_S = 1.0
 """How often a look at the model's file is taken."""
 SHANGHAI = ZoneInfo("Asia/Shanghai")
-REGROUPING = (AnswerAsk, Merge, Split, UndoMerge, Redo)
+REGROUPING = (AnswerAsk, Merge, Split, PartReport, UndoMerge, Redo)
 """Commands that need the reports of their incidents, or change what the index holds of them."""
 
 log = structlog.get_logger()
@@ -154,7 +156,7 @@ class Routing:
             screenings={f.report_id: s for f, s in zip(facts, screened, strict=True)},
             refs=await repository.refs(regrouped) if regrouped else {},
             wishes=await self.desk.load(messages),
-            tracked=await repository.incident_of_tracking(tracked) if tracked else {},
+            tracked=await repository.incidents_of_tracking(tracked) if tracked else {},
         )
         if regrouped:
             for known in (await repository.facts(regrouped)).values():
@@ -214,10 +216,11 @@ class Routing:
         facts, own = state.facts[report.report_id], state.screenings[report.report_id]
         verdict = state.index.judge(facts, own)
         screening = state.index.revise(own, verdict)
-        related = state.incidents.get(state.tracked.get(report.relates_to or "", ""))
-        if related is not None:
-            verdict = Verdict(report.report_id, "merge", related.id, 1.0, ())
-        ref = ref_of(report)
+        related = [name for name in state.tracked.get(report.relates_to or "", ()) if name in state.incidents]
+        if related:  # of a report's two problems the one that this is about, else the first
+            meant = verdict.incident_id if verdict.incident_id in related else related[0]
+            verdict = Verdict(report.report_id, "merge", meant, 1.0, ())
+        ref = ref_of(report, self._proposal(facts))
         arrival = Arrival(report, ref, screening, verdict, own)
         decision = receive(arrival, self._scene(state, now), Cause(now, self._pack.hash))
         state.seen.add(report.report_id)
@@ -236,6 +239,11 @@ class Routing:
             "ask" if asked and decision.opened else "new" if decision.opened else "merge"
         ).inc()
 
+    def _proposal(self, facts: ReportFacts) -> tuple[ReportPart, ...] | None:
+        """How a report that tells of two problems could be parted; None for one problem."""
+        named = [(part.text, part.screening.matter) for part in parts(self._judge, facts)]
+        return tuple(ReportPart(text=t, matter=m, matter_name=self._pack.matter(m).name_zh) for t, m in named) or None
+
     def _command(self, state: Batch, command: CommandIssuedV1, now: datetime, effects: Effects) -> None:
         if command.command_id in state.decided:
             return
@@ -243,14 +251,27 @@ class Routing:
         if isinstance(command.action, Split):
             evidence = {name: self._screened(state, name) for name in command.action.reports if name in state.facts}
             scene = replace(scene, evidence=evidence)
+        elif isinstance(command.action, PartReport) and command.action.report in state.facts:
+            scene = replace(scene, evidence=self._piece(state, command.action))
         decision = obey(command, scene, now)
         state.decided.add(command.command_id)
         self._apply(state, decision, effects)
+        for whole, part in decision.parts:
+            facts, screening = self._screened(state, part.report_id)
+            incident = dict(decision.joins)[part.report_id]
+            effects.write("reports", *store.part_rows(whole, part, facts, screening, incident, now))
         for name in decision.closed:
             if name in state.index.index.slot_of:
                 state.index.close(name, state.incidents[name].completed_at or now)
         for name in sorted(decision.regrouped | (decision.incidents.keys() & state.older)):
             self._reindex(state, state.incidents[name])
+
+    def _piece(self, state: Batch, action: PartReport) -> dict[str, tuple[ReportFacts, Screening]]:
+        """What judgement says of the piece by itself."""
+        text = action.text.strip()
+        name = part_id(action.report, text)
+        state.facts[name] = replace(state.facts[action.report], report_id=name, text=text, matter_hint=None)
+        return {name: self._screened(state, name)}
 
     def _reindex(self, state: Batch, incident: Incident) -> None:
         """The index holds what the incident holds; one that it let go long ago is remembered from this step on."""

@@ -28,6 +28,14 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
+class Before:
+    """What a merge ended: where the order stood beside its main line, and who had it. An undoing brings both back."""
+
+    course: Course
+    dispatch: Dispatch | None
+
+
+@dataclass(frozen=True, slots=True)
 class Incident:
     """One real problem, as routing knows it."""
 
@@ -53,6 +61,8 @@ class Incident:
     course: Course = PLAIN
     gave: tuple[str, ...] = ()
     """Reports that a merge took from it: what an undoing brings back."""
+    before: Before | None = None
+    """What it was when they were taken; None while it is not merged."""
     children: tuple[str, ...] = ()
 
     def view(self) -> IncidentView:
@@ -82,6 +92,26 @@ class Incident:
         return self.course.model_copy(update=course)
 
     @property
+    def since(self) -> datetime:
+        """Where its citizen's clocks start: when the earliest of its reports was accepted."""
+        return self.course.citizen_since or self.opened_at
+
+    @property
+    def emergency_since(self) -> datetime:
+        """Where they start while it is an emergency: when it became one."""
+        return self.course.emergency_since or self.since
+
+    def anchored(self, since: datetime, urgent: datetime | None = None) -> Course:
+        """Its course with the citizen's clocks starting there, and an emergency's at `urgent`.
+
+        It says so where they do not start by themselves: at the opening, and with the citizen's.
+        """
+        course = self.course if since == self.since else self.changed(citizen_since=since)
+        if urgent is None or urgent == (course.emergency_since or since):
+            return course
+        return course.model_copy(update={"emergency_since": urgent})
+
+    @property
     def unit(self) -> str | None:
         """The main unit that has it."""
         return self.dispatch.unit if self.dispatch else None
@@ -92,16 +122,6 @@ class Incident:
         helping = self.dispatch.assisting if self.dispatch else ()
         whistle = self.course.whistle
         return frozenset((*helping, *(whistle.units if whistle else ())))
-
-
-def since_of(incident: Incident) -> datetime:
-    """Where its citizen's clocks start."""
-    return incident.course.citizen_since or incident.opened_at
-
-
-def emergency_since(incident: Incident) -> datetime:
-    """Where they start while it is an emergency: when it became one."""
-    return incident.course.emergency_since or since_of(incident)
 
 
 _FIELDS = tuple(each.name for each in fields(Incident))

@@ -96,7 +96,7 @@ class Batch:
     """Of the batch's reports, and of the incidents that its commands regroup."""
     screenings: dict[str, Screening] = field(default_factory=dict)
     refs: dict[str, ReportRef] = field(default_factory=dict)
-    tracked: dict[str, str] = field(default_factory=dict)
+    tracked: dict[str, list[str]] = field(default_factory=dict)
     fence: dict[str, Any] = field(default_factory=dict)
     """The guard's update: it counts on while the batch is folded."""
     decisions: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
@@ -118,6 +118,7 @@ class Batch:
             else:
                 self.floods.pop(incident.id, None)
         self.refs.update(decision.moved)
+        self.refs.update((ref.report_id, ref) for pair in decision.parts for ref in pair)
         if decision.rule is not None:
             self.catalogue = self.catalogue.ruled(decision.rule)
         self.tally = Tally(

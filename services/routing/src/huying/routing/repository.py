@@ -15,7 +15,7 @@ from typing import Any
 from pymongo import IndexModel, InsertOne, UpdateOne
 
 from huying.chassis.desk import COMMANDS_COLLECTION, decision_of
-from huying.chassis.message import Effects, Guard, Outgoing
+from huying.chassis.message import Effects, Guard, Outgoing, WriteOp
 from huying.chassis.mongo import Mongo
 from huying.contracts.course import CatalogueRule, Course
 from huying.contracts.identity import event_id
@@ -35,8 +35,8 @@ from huying.contracts.places import Place
 from huying.contracts.topics import INCIDENTS
 
 from .domain import Arrival, Decision
-from .incident import PLAIN, Ask, Incident
-from .judgement import ReportFacts
+from .incident import PLAIN, Ask, Before, Incident
+from .judgement import ReportFacts, Screening
 
 INDEXES = {
     "incidents": [
@@ -86,8 +86,15 @@ def document(incident: Incident) -> dict[str, Any]:
         "origin_due_at": incident.origin_due_at,
         "course": None if incident.course is PLAIN else incident.course.model_dump(exclude_none=True),
         "gave": list(incident.gave),
+        "before": None,
         "children": list(incident.children),
     }
+    if incident.before:
+        course, dispatch = incident.before.course, incident.before.dispatch
+        row["before"] = {
+            "course": course.model_dump(exclude_none=True),
+            "dispatch": dispatch.model_dump() if dispatch else None,
+        }
     if incident.ask:
         ask, likeliest = incident.ask, incident.ask.candidates[0]
         row["ask"] = {
@@ -137,8 +144,16 @@ def restore(row: dict[str, Any]) -> Incident:
         origin_due_at=row["origin_due_at"],
         course=Course.model_validate(row["course"]) if row.get("course") else PLAIN,
         gave=tuple(row.get("gave", ())),
+        before=_before(row.get("before")),
         children=tuple(row.get("children", ())),
     )
+
+
+def _before(row: dict[str, Any] | None) -> Before | None:
+    if row is None:
+        return None
+    dispatch = row["dispatch"]
+    return Before(Course.model_validate(row["course"]), Dispatch.model_validate(dispatch) if dispatch else None)
 
 
 ENDS = frozenset({IncidentReturnedV1.TYPE, IncidentCompletedV1.TYPE, IncidentWithdrawnV1.TYPE})
@@ -225,6 +240,29 @@ def _moved(report: ReportRef, incident: str) -> UpdateOne:
     return UpdateOne({"_id": report.report_id}, {"$set": {"incident_id": incident, "ref.moves": report.moves}})
 
 
+def part_rows(
+    whole: ReportRef, part: ReportRef, facts: ReportFacts, screening: Screening, incident: str, at: datetime
+) -> list[WriteOp]:
+    """A part as a report of its own, and its report that knows which of its words have gone."""
+    top = screening.matters[0]
+    row = {
+        "_id": part.report_id,
+        "incident_id": incident,
+        "tracking_number": part.tracking_number,
+        "part_of": whole.report_id,
+        "ref": part.model_dump(),
+        "facts": dict(zip(FACTS, _FACTS_OF(facts), strict=True)),
+        "screening": {
+            "matter": top.code,
+            "confidence": round(top.confidence, 3),
+            "emergency": screening.emergency,
+        },
+        "decision": {"band": "new", "score": 1.0, "candidate": None},
+        "decided_at": at,
+    }
+    return [InsertOne(row), UpdateOne({"_id": whole.report_id}, {"$set": {"ref.parted": list(whole.parted or ())}})]
+
+
 @dataclass(frozen=True, slots=True)
 class Tally:
     """How many there were, ever: incidents opened, reports merged into a known one, reports taken out again."""
@@ -297,10 +335,13 @@ class Repository:
         cursor = self._mongo.collection("reports").find({"incident_id": {"$in": list(incidents)}}, {"ref": 1})
         return {row["_id"]: ReportRef.model_validate(row["ref"]) async for row in cursor}
 
-    async def incident_of_tracking(self, tracking: Sequence[str]) -> dict[str, str]:
-        """Tracking number to incident."""
+    async def incidents_of_tracking(self, tracking: Sequence[str]) -> dict[str, list[str]]:
+        """Tracking number to the incidents of its report, before those of the report's parts."""
+        found: dict[str, list[str]] = {}
         cursor = self._mongo.collection("reports").find({"tracking_number": {"$in": list(tracking)}})
-        return {row["tracking_number"]: row["incident_id"] async for row in cursor}
+        async for row in cursor.sort([("part_of", 1), ("_id", 1)]):
+            found.setdefault(row["tracking_number"], []).append(row["incident_id"])
+        return found
 
     async def decided(self, command_ids: Sequence[str]) -> set[str]:
         """Which commands were decided already."""

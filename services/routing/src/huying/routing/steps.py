@@ -16,7 +16,7 @@ from huying.contracts.incidents import Classification, Dispatch, IncidentEvent, 
 from huying.contracts.places import Place
 from huying.county import Duty, Pack
 
-from .incident import PLAIN, Ask, Cause, Incident, emergency_since, step
+from .incident import PLAIN, Ask, Before, Cause, Incident, step
 
 TITLE_CHARS = 40
 """A list's line shows about this much."""
@@ -28,9 +28,10 @@ Step = tuple[Incident, IncidentEvent]
 def opened(
     incident: Incident, cause: Cause, report: ReportRef, reasons: Sequence[Reason], split_from: str | None = None
 ) -> Step:
-    """The first step; `incident` comes with version 0."""
+    """The first step; `incident` comes with version 0. The citizen's clocks start when its report was accepted."""
+    changes = {"course": incident.anchored(report.accepted_at)}
     facts = {"report": report, "reasons": tuple(reasons), "split_from": split_from}
-    return step(incident, cause, feed.IncidentOpenedV1, {}, **facts)
+    return step(incident, cause, feed.IncidentOpenedV1, changes, **facts)
 
 
 def asked(incident: Incident, cause: Cause, ask: Ask, *, holds: bool) -> Step:
@@ -71,36 +72,37 @@ def joined(
     how: How,
     score: float,
     reasons: Sequence[Reason],
-    since: datetime | None = None,
-    emergency_since: datetime | None = None,
+    urgent: datetime | None = None,
 ) -> Step:
-    """A further report. `since` and `emergency_since` are where clocks start from now on, when that changes."""
+    """A further report. Where it was accepted before all others, the citizen's clocks start there.
+
+    `urgent` is where an emergency's clocks start from now on; None where it is none.
+    """
     channels = incident.channels if report.channel in incident.channels else (*incident.channels, report.channel)
     theirs, ours = report.origin_due_at, incident.origin_due_at
     changes: dict[str, Any] = {
         "reports": (*incident.reports, report.report_id),
         "channels": channels,
         "origin_due_at": min(theirs, ours) if theirs and ours else ours or theirs,
+        "course": incident.anchored(min(incident.since, report.accepted_at), urgent),
     }
-    starts = {"citizen_since": since, "emergency_since": emergency_since}
-    if starts := {name: at for name, at in starts.items() if at is not None}:
-        changes["course"] = incident.changed(**starts)
     facts = {"report": report, "how": how, "score": score, "reasons": tuple(reasons)}
     return step(incident, cause, feed.IncidentReportJoinedV1, changes, **facts)
 
 
-def merged(incident: Incident, cause: Cause, into: str, reason: str | None, labels: Sequence[Label]) -> Step:
-    """It was another incident all along."""
+def merged(
+    incident: Incident, cause: Cause, into: str, reason: str | None, labels: Sequence[Label], before: Incident
+) -> Step:
+    """It was another incident all along. `before` is this one before its dispatch was withdrawn."""
     changes = {
         "state": "merged",
         "merged_into": into,
         "reports": (),
         "gave": incident.reports,
+        "before": Before(before.course, before.dispatch),
         "dispatch": None,
         "ask": None,
-        "course": PLAIN.model_copy(
-            update={"citizen_since": incident.course.citizen_since, "emergency_since": incident.course.emergency_since}
-        ),
+        "course": PLAIN.model_copy(update={"citizen_since": incident.course.citizen_since}),
     }
     facts = {"into": into, "reports": incident.reports, "reason": reason, "labels": tuple(labels)}
     return step(incident, cause, feed.IncidentMergedV1, changes, **facts)
@@ -116,7 +118,7 @@ def parted(
     labels: Sequence[Label],
     undone: bool,
 ) -> Step:
-    """Reports leave for `into`; the citizen's clocks start at the earliest of those that stay."""
+    """Reports leave for `into`; the citizen's clocks start where the earliest of those that stay was accepted."""
     gone = {report.report_id for report in leaving}
     changes = {
         "reports": tuple(report for report in incident.reports if report not in gone),
@@ -133,13 +135,25 @@ def parted(
     return step(incident, cause, orders.IncidentSplitV1, changes, **facts)
 
 
+def shared(incident: Incident, cause: Cause, part: ReportRef, into: Incident, reason: str) -> Step:
+    """A part of one of its reports opens `into`; the report stays."""
+    facts = {"into": into.id, "into_number": into.number, "part": part, "reason": reason}
+    return step(incident, cause, orders.IncidentPartedV1, {}, **facts)
+
+
 def restored(incident: Incident, cause: Cause, since: datetime, reason: str) -> Step:
-    """A merge is undone; its reports and a dispatch follow as the next steps."""
+    """A merge is undone: its course is what it was, its reports and a dispatch follow as the next steps.
+
+    A pause, a wish for more time and a place in a family ended with the dispatch. Who waits for a ruling waits on.
+    """
+    course = incident.before.course if incident.before else PLAIN
+    ended = {"suspension": None, "request": None, "parent": None, "covered_by": None}
     changes = {
-        "state": "dispatched",
+        "state": "dispatched" if course.waiting_since is None else "adjudicating",
         "merged_into": None,
         "gave": (),
-        "course": incident.changed(citizen_since=since),
+        "before": None,
+        "course": course.model_copy(update={**ended, "citizen_since": since}),
     }
     facts = {"merged_into": incident.merged_into, "reason": reason}
     return step(incident, cause, orders.IncidentRestoredV1, changes, **facts)
@@ -165,7 +179,7 @@ def _classified(incident: Incident, what: Classification, since: datetime) -> di
     if now and not was:
         changes["course"] = incident.changed(emergency_since=since, extended_until=None)
     elif was and not now:
-        changes["course"] = incident.changed(emergency_since=emergency_since(incident))
+        changes["course"] = incident.changed(emergency_since=incident.emergency_since)
     return changes
 
 

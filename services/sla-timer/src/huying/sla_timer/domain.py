@@ -17,8 +17,7 @@ from huying.county import ClockKind
 from .clocks import BREACHED, Clock, Order, Rulebook, Told, Verdict, to_ms
 
 CITIZEN: tuple[ClockKind, ...] = ("contact", "response", "resolution")
-"""The citizen's clocks: they start when the incident was opened, or after people regrouped reports where its course
-says; no transfer resets them."""
+"""The citizen's clocks: they start when the earliest of its reports was accepted; no transfer resets them."""
 PLAIN = Course()
 
 

@@ -1,6 +1,6 @@
 """A dialog for each command that needs something filled in; drawn from `wishes.FORMS`."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from nicegui import ui
@@ -15,14 +15,23 @@ Do = Callable[[dict[str, Any]], Awaitable[None]]
 MOST_REPORTS = 200
 
 
-def ask(kind: str, names: Names, board: Board, reports: list[dict[str, Any]], do: Do) -> None:
-    """Open the dialog of a command; `do` gives it to routing when it is filled in."""
+def ask(
+    kind: str,
+    names: Names,
+    board: Board,
+    reports: list[dict[str, Any]],
+    do: Do,
+    filled_in: Mapping[str, Any] | None = None,
+) -> None:
+    """Open the dialog of a command, some of it filled in; `do` gives it to routing when it is complete."""
     word = MOVES[kind].word
     parts: dict[str, Any] = {}
     with ui.dialog() as dialog, ui.card().style("width:520px;max-width:95vw"):
         ui.label(word).classes("text-bold")
         for field in FORMS[kind]:
             parts[field.name] = _part(field, names, reports)
+            if filled_in and field.name in filled_in:
+                parts[field.name].value = filled_in[field.name]
 
         async def go() -> None:
             filled = {name: part.value for name, part in parts.items()}
@@ -64,6 +73,7 @@ def _part(field: Field, names: Names, reports: list[dict[str, Any]]) -> Any:
         "village": dict(names.villages),
         "towns": dict(names.towns),
         "choice": dict(field.options or {}),
+        "report": {one["report_id"]: _said(one) for one in reports[:MOST_REPORTS] if "part_of" not in one},
         "reports": {one["report_id"]: _said(one) for one in reports[:MOST_REPORTS]},
     }
     if field.kind in options:

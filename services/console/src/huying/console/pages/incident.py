@@ -126,7 +126,8 @@ class IncidentPage:
         if kind == "answer_ask":
             ui.navigate.to(f"/triage?incident={self.id}")
         elif kind in FORMS:
-            ask(kind, self.desk.names, self.desk.board, self.listed, self.do)
+            begun = next(iter(parts.proposals(self.listed)), None) if kind == "part_report" else None
+            ask(kind, self.desk.names, self.desk.board, self.listed, self.do, begun)
         else:
             await self.do({"kind": kind})
 

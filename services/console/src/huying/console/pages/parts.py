@@ -80,10 +80,35 @@ def report(document: Line, now: datetime, names: Names, text: str | None = None)
     who = (document.get("reporter") or {}).get("masked") or ""
     number = document.get("origin_number") or document["tracking_number"]
     received = document["received_at"]
+    piece = " · 分出的一件" if document.get("part_of") else ""
     return (
         f'<div class="hy-report"><div class="hy-quiet hy-small">{escape(channel)} · {escape(number)} · '
-        f'<span title="{exact(received)}">{when(received, now)}</span> {escape(who)}</div><p>{said}</p></div>'
+        f'<span title="{exact(received)}">{when(received, now)}</span> {escape(who)}{piece}</div><p>{said}</p>'
+        f"{_proposal(document)}</div>"
     )
+
+
+def proposals(reports: Sequence[Line]) -> list[dict[str, str]]:
+    """Pieces that could be parted, as first screening proposes: what a person begins with in 分件."""
+    return [
+        {
+            "report": one["report_id"],
+            "text": piece["text"],
+            "matter": piece["matter"],
+            "matter_name": piece["matter_name"],
+        }
+        for one in reports
+        for piece in (one.get("parts") or ())[1:]
+        if not one.get("parted")
+    ]
+
+
+def _proposal(document: Line) -> str:
+    found = document.get("parts") or ()
+    if not found or document.get("parted"):
+        return ""
+    pieces = "".join(f"<li>{escape(one['matter_name'])}：{escape(one['text'])}</li>" for one in found)
+    return f'<div class="hy-quiet hy-small">好像说了两件事，可以分件：<ul>{pieces}</ul></div>'
 
 
 def unit_card(document: dict[str, Any], now: datetime, names: Names, history: Sequence[Line]) -> str:

@@ -11,7 +11,7 @@ from huying.chassis.errors import Transient
 
 from ..evidence import marked
 from ..words import place, span, when
-from . import parts
+from . import dialogs, parts
 from .frame import LOOK_S, RELOOK, Desk, desk_of, empty, frame, show_time
 
 
@@ -116,7 +116,7 @@ class TriagePage:
                     self._side("这一件", ask, mine, marks[0][0], now)
                     why = parts.reasons(ask["ask"]["reasons"], self.candidates[0])
                     ui.html(why, sanitize=False).classes("hy-card")
-                    self._buttons(ask)
+                    self._buttons(ask, mine)
                 with ui.element("div").classes("hy-stack"):
                     for n, (other, reports) in enumerate(zip(others, theirs, strict=True)):
                         if self.may and len(others) > 1:
@@ -150,7 +150,7 @@ class TriagePage:
             sanitize=False,
         ).classes("hy-card")
 
-    def _buttons(self, ask: dict[str, Any]) -> None:
+    def _buttons(self, ask: dict[str, Any], reports: list[dict[str, Any]]) -> None:
         no, then = "不是同一件" if len(self.candidates) == 1 else "都不是", "单独派单" if _holds(ask) else "各办各的"
         with ui.element("div").classes("hy-actions").style("margin:0"):
             if not self.may:
@@ -161,6 +161,9 @@ class TriagePage:
             self._say()
             ui.button(f"{no}，{then}", on_click=lambda: self.answer(ask, False)).props("outline data-key=n")
             ui.button("先放一放", on_click=self.skip).props("flat data-key=s")
+            for piece in parts.proposals(reports):
+                word = f"分件：{piece['matter_name']}另立一件"
+                ui.button(word, on_click=lambda piece=piece: self.part(ask, reports, piece)).props("outline")
             if not _holds(ask):
                 ui.label("已先行派单，研判不影响处置；合并会撤回这张派单。").classes("hy-quiet")
 
@@ -170,6 +173,17 @@ class TriagePage:
         several = "都是同一件，" if len(numbers) > 1 else ""
         self.yes.text = f"{several}合并到 {numbers[0]}" if numbers else "请先选是哪一件"
         self.yes.set_enabled(bool(numbers))
+
+    def part(self, ask: dict[str, Any], reports: list[dict[str, Any]], piece: dict[str, str]) -> None:
+        """It tells of two problems: the second one gets an incident of its own, and the question stays for the first."""
+
+        async def do(action: dict[str, Any]) -> None:
+            done, said = await self.desk.command(ask["_id"], ask["version"], action)
+            ui.notify(said, type="positive" if done else "negative", position="top", timeout=6000)
+            await self.look()
+
+        begun = piece | {"reason": "一件诉求说了两件事"}
+        dialogs.ask("part_report", self.desk.names, self.desk.board, reports, do, begun)
 
     async def answer(self, ask: dict[str, Any], same: bool) -> None:
         """Say it to routing, and go on with the next question."""

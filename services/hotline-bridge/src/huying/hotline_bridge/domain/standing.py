@@ -3,8 +3,8 @@
 Every order of arrival gives the same standing: an incident counts by its latest version, an order by all its incidents.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, cast
 
@@ -82,6 +82,28 @@ def reports_of(event: IncidentEvent) -> dict[str, tuple[str, int]]:
     if isinstance(event, IncidentMergedV1):
         return dict.fromkeys(event.reports, (event.into, UNTOLD))
     return {}
+
+
+def whole_of(event: IncidentEvent) -> str | None:
+    """The report whose part the event puts into an incident."""
+    return event.report.part_of if isinstance(event, IncidentOpenedV1 | IncidentReportJoinedV1) else None
+
+
+def together(whole: Standing, parts: Sequence[Standing]) -> Standing:
+    """The standing of an order of several problems: it is done when all are, with all results."""
+    own = {one.incident_id: one for one in parts if one.incident_id not in {None, whole.incident_id}}
+    if whole.state != "completed" or not own:
+        return whole
+    for one in own.values():
+        if one.state != "completed":
+            return one
+    all_of = (whole, *own.values())
+    return replace(
+        whole,
+        at=max(one.at for one in all_of if one.at),
+        result="\n".join(one.result for one in all_of if one.result),
+        completed_at=max(one.completed_at for one in all_of if one.completed_at),
+    )
 
 
 def standing(members: Mapping[str, int], incidents: Mapping[str, Mapping[str, Any]]) -> Standing:

@@ -85,6 +85,8 @@ class Progress(Value):
     extensions: int = 0
     result: Result | None = None
     rating: str | None = None
+    others: tuple["Progress", ...] = ()
+    """Further problems that the same report tells of, each on its own way."""
 
 
 def after_step(event: IncidentEvent) -> dict[str, Any]:
@@ -149,8 +151,29 @@ def incident_of(links: Mapping[str, int], incidents: Mapping[str, Mapping[str, A
     return None
 
 
-def page(report: Mapping[str, Any], incident: Mapping[str, Any] | None) -> Progress:
-    """The page of one report; without an incident it was only reported so far."""
+def page(
+    report: Mapping[str, Any], incidents: Mapping[str, Mapping[str, Any]], ratings: Mapping[str, Mapping[str, Any]]
+) -> Progress:
+    """The page of one report: its problem, and those of its parts that have incidents of their own.
+
+    Args:
+        report: as intake keeps it.
+        incidents: progress by incident id, merge targets included.
+        ratings: verdicts on its parts, by the part's id.
+    """
+    here = incident_of(report.get("incidents", {}), incidents)
+    others: list[Progress] = []
+    shown = {here["number"]} if here else set()
+    for name, links in sorted(report.get("parts", {}).items()):
+        found = incident_of(links, incidents)
+        if found is not None and found["number"] not in shown:  # a part that was put back has the report's own way
+            shown.add(found["number"])
+            others.append(_way({**report, "rating": ratings.get(name)}, found))
+    return _way(report, here).model_copy(update={"others": tuple(others)})
+
+
+def _way(report: Mapping[str, Any], incident: Mapping[str, Any] | None) -> Progress:
+    """One problem's way; without an incident it was only reported so far."""
     rating = (report.get("rating") or {}).get("grade")
     dispatch = (incident or {}).get("dispatch")
     result = (incident or {}).get("result")

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any, cast
 
 from huying.contracts.identity import incident_id
-from huying.contracts.incidents import Candidate, Classification, ClockClass, Reason, ReportRef
+from huying.contracts.incidents import Candidate, Classification, ClockClass, Reason, ReportPart, ReportRef
 from huying.contracts.places import Place
 from huying.contracts.reports import ReportAcceptedV1
 from huying.county import Pack
@@ -15,7 +15,7 @@ from .. import steps
 from ..incident import Ask, Cause, Incident
 from ..judgement import ReportFacts, Screening, Verdict
 from .afterwards import host, successor
-from .danger import heed
+from .danger import heed, starts
 from .families import settle
 from .turn import Decision, Scene, Turn
 
@@ -46,8 +46,8 @@ def facts_of(report: ReportAcceptedV1) -> ReportFacts:
     )
 
 
-def ref_of(report: ReportAcceptedV1) -> ReportRef:
-    """A report as the feed names it."""
+def ref_of(report: ReportAcceptedV1, parts: tuple[ReportPart, ...] | None = None) -> ReportRef:
+    """A report as the feed names it, with how it could be parted."""
     return ReportRef.model_construct(
         report_id=report.report_id,
         tracking_number=report.tracking_number,
@@ -59,6 +59,7 @@ def ref_of(report: ReportAcceptedV1) -> ReportRef:
         reporter=report.reporter,
         origin_number=report.origin_number,
         origin_due_at=report.origin_due_at,
+        parts=parts,
     )
 
 
@@ -133,11 +134,14 @@ def receive(arrival: Arrival, scene: Scene, cause: Cause) -> Decision:
         how: steps.How = "device" if report.device else "merged"
         if screening.follow_up:
             how = "follow_up"
-        joined = turn.take(steps.joined(target, cause, ref, how, verdict.score, reasons))
+        told, when = classify(arrival.own or screening, pack), report.accepted_at
+        if cleared:  # it tells of no danger
+            told, when = target.classification, target.emergency_since
+        urgent = starts(target, told, when)
+        joined = turn.take(steps.joined(target, cause, ref, how, verdict.score, reasons, urgent))
         decision.joins.append((ref.report_id, joined.id))
         decision.merges += 1
-        if not cleared:
-            heed(turn, joined, classify(arrival.own or screening, pack), TOLD)
+        heed(turn, joined, told, TOLD, urgent)
         return decision
     fresh = Incident(
         id=incident_id(ref.report_id),

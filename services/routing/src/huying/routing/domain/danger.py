@@ -25,6 +25,13 @@ def stricter(known: Classification, told: Classification) -> Classification:
     return known
 
 
+def starts(incident: Incident, told: Classification, at: datetime) -> datetime | None:
+    """Where an emergency's clocks start with this, told `at`: at the first of what makes it one; None where it is none."""
+    known = [incident.emergency_since] if incident.classification.clock_class == "emergency" else []
+    heard = [at] if told.clock_class == "emergency" and incident.state in OPEN else []
+    return min((*known, *heard), default=None)
+
+
 def heed(turn: Turn, incident: Incident, told: Classification, why: str, since: datetime | None = None) -> Incident:
     """What came to the incident may tell of a danger; what is finished stays as its result left it.
 

@@ -10,7 +10,7 @@ from huying.contracts.wording import masked
 
 from .. import asides, steps
 from ..incident import Cause, Incident
-from . import asking, families, regrouping, working
+from . import asking, families, parting, regrouping, working
 from .turn import Decision, Refusal, Scene, Turn, impossible
 
 
@@ -57,6 +57,8 @@ def _act(turn: Turn, incident: Incident, wish: commands.Action) -> Refusal | Non
             return regrouping.merge(turn, incident, wish)
         case commands.Split():
             return regrouping.split(turn, incident, wish)
+        case commands.PartReport():
+            return parting.part(turn, incident, wish)
         case commands.UndoMerge():
             return regrouping.undo(turn, incident, wish)
         case commands.Group():

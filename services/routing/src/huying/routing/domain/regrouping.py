@@ -1,7 +1,6 @@
 """People put incidents together and take them apart again; nothing is lost, and the citizen's clock never starts anew.
 
-After a merge the clocks start where the earlier of both did; after a split each incident's start when the earliest of
-its own reports was received.
+One rule on every path: an incident's clocks start when the earliest of the reports that it has was accepted.
 """
 
 from collections.abc import Sequence
@@ -12,13 +11,14 @@ from huying.contracts.course import Label
 from huying.contracts.identity import split_incident_id
 from huying.contracts.incidents import ReportRef
 from huying.contracts.moves import ACTIVE, OPEN
+from huying.county import Duty
 
-from .. import steps
-from ..incident import PLAIN, Incident, emergency_since, since_of
+from .. import asides, steps
+from ..incident import PLAIN, Before, Incident
 from .afterwards import answered_host
 from .arriving import classify, locate, place_of
-from .danger import heed, stricter
-from .families import go_on, leave, place, tied
+from .danger import heed, starts, stricter
+from .families import adopt, go_on, leave, place, tied
 from .turn import Refusal, Turn, impossible
 
 JOINED = "并入的事件反映有险情"
@@ -50,8 +50,7 @@ def answer(turn: Turn, incident: Incident, action: AnswerAsk) -> Refusal | None:
         target = answered_host(turn, target, leaving)
     if (refusal := tied(turn, current)) is not None:
         return refusal
-    since = min(since_of(current), since_of(target), *(report.received_at for report in leaving))
-    _hand_over(turn, current, target, "answered", since, action.reason, score=asked[chosen[0]].score)
+    _hand_over(turn, current, target, "answered", action.reason, score=asked[chosen[0]].score)
     for other in others:
         again = turn.get(other.id)
         assert again is not None
@@ -75,10 +74,8 @@ def merge(turn: Turn, incident: Incident, action: Merge) -> Refusal | None:
     if (refusal := tied(turn, incident)) is not None:
         return refusal
     leaving, staying = _reports(turn, incident), _reports(turn, target)
-    earliest = min(report.received_at for report in (*leaving, *staying))
-    since = min(since_of(incident), since_of(target), earliest)
     labels = [Label(one=report.report_id, other=staying[0].report_id, same=True) for report in leaving]
-    _hand_over(turn, incident, target, "person", since, action.reason, labels)
+    _hand_over(turn, incident, target, "person", action.reason, labels)
     return None
 
 
@@ -87,33 +84,34 @@ def _hand_over(
     incident: Incident,
     target: Incident,
     how: steps.How,
-    since: datetime,
     reason: str | None = None,
     labels: Sequence[Label] = (),
     score: float = 1.0,
 ) -> None:
-    """The end of the incident's own life: its dispatch is withdrawn and its reports go to the target.
+    """The end of the incident's own life: its dispatch is withdrawn, its reports and who watches it go to the target.
 
     A target that waits for an answer waits no longer for what is dangerous, was given to a unit already, or is what it
     asked about.
     """
-    leaving, waited = _reports(turn, incident), incident.state == "asked"
+    leaving, before = _reports(turn, incident), incident
     leave(turn, incident)
     if incident.state in ACTIVE:
         why = f"并入 {target.number}：{reason or '研判为同一件事'}"
         incident = turn.take(steps.withdrawn(incident, turn.cause, why))
-    incident = turn.take(steps.merged(incident, turn.cause, target.id, reason, labels))
+    turn.take(steps.merged(incident, turn.cause, target.id, reason, labels, before))
     current = turn.get(target.id)
     assert current is not None
-    start = since if since != since_of(current) else None
-    urgent = _emergency_since(incident, current) if current.state in OPEN else None
-    current = _bring(turn, current, leaving, how, start, score, urgent)
+    listed = before.course.supervision
+    if listed is not None and current.course.supervision is None and current.state in OPEN:
+        current = turn.take(asides.supervised(current, turn.cause, True, listed.reason))
+    urgent = starts(current, before.classification, before.emergency_since)
+    current, waited = _bring(turn, current, leaving, how, score, urgent), before.state == "asked"
     turn.decision.merges += len(leaving)
     turn.decision.regrouped |= {incident.id, current.id}
     asked = [turn.surviving(one.incident_id) for one in current.ask.candidates] if current.ask else []
     if asked and all(one is not None and one.id == current.id for one in asked):
         current, waited = turn.take(steps.answered(current, turn.cause, "same")), False
-    current = heed(turn, current, incident.classification, JOINED, urgent)
+    current = heed(turn, current, before.classification, JOINED, urgent)
     if not waited:
         go_on(turn, current)
 
@@ -129,30 +127,8 @@ def split(turn: Turn, incident: Incident, action: Split) -> Refusal | None:
     if not staying:
         return impossible("至少留下一件诉求：整件都不对，请用核定或改派")
     assert turn.cause.command_id is not None
-    first, since = leaving[0], min(report.received_at for report in leaving)
-    what, where = incident.classification, incident.place
-    if first.report_id in turn.scene.evidence:
-        facts, screening = turn.scene.evidence[first.report_id]
-        pack = turn.catalogue.pack
-        what, where = classify(screening, pack), locate(place_of(facts, pack), screening, pack)
-        for name in (report.report_id for report in leaving[1:] if report.report_id in turn.scene.evidence):
-            what = stricter(what, classify(turn.scene.evidence[name][1], pack))
-    fresh = Incident(
-        id=split_incident_id(turn.cause.command_id),
-        version=0,
-        number=turn.scene.number,
-        jurisdiction=incident.jurisdiction,
-        state="dispatched",
-        classification=what,
-        place=where,
-        title=steps.title_of(first.text),
-        opened_at=turn.at,
-        last_at=turn.at,
-        reports=(first.report_id,),
-        channels=(first.channel,),
-        origin_due_at=first.origin_due_at,
-        course=PLAIN.model_copy(update={"citizen_since": since}),
-    )
+    fresh = apart(turn, incident, leaving, split_incident_id(turn.cause.command_id))
+    first = leaving[0]
     _part(turn, incident, leaving, staying, fresh, action.reason)
     moved = steps.numbered(first)
     opened = turn.take(steps.opened(fresh, turn.cause, moved, (), split_from=incident.id))
@@ -179,19 +155,74 @@ def undo(turn: Turn, incident: Incident, action: UndoMerge) -> Refusal | None:
         return impossible(f"当初并入的诉求已不在 {holder.number}：它们已另行拆分")
     if not staying:
         return impossible(f"{holder.number} 只剩当初并入的诉求：不能撤销合并")
-    since = min(report.received_at for report in coming)
-    restored = turn.take(steps.restored(incident, turn.cause, since, action.reason))
+    restored = turn.take(steps.restored(incident, turn.cause, _since(coming), action.reason))
     _part(turn, holder, coming, staying, restored, action.reason, undone=True)
     restored = _bring(turn, restored, coming, "restored")
-    place(turn, restored, turn.catalogue.duty(restored.classification, restored.place))
+    if incident.before is not None:
+        restored = _home(turn, restored, incident.before)
+    if restored.state != "adjudicating":
+        place(turn, restored, _had(turn, restored, incident.before))
     turn.decision.regrouped |= {restored.id, holder.id}
     return None
 
 
-def _emergency_since(*incidents: Incident) -> datetime | None:
-    """Where the clocks of an emergency start when these are one: at the first of those that are emergencies."""
-    starts = [emergency_since(one) for one in incidents if one.classification.clock_class == "emergency"]
-    return min(starts, default=None)
+def _home(turn: Turn, incident: Incident, before: Before) -> Incident:
+    """Back into its family, where that still goes on."""
+    parent = turn.get(before.course.parent)
+    if parent is None or parent.state not in OPEN or parent.course.parent is not None:
+        return incident
+    return adopt(turn, parent, incident)
+
+
+def _had(turn: Turn, incident: Incident, before: Before | None) -> Duty:
+    """The duty as the unit had it that had it last; the catalogue's where nobody had."""
+    listed = turn.catalogue.duty(incident.classification, incident.place)
+    last = before.dispatch if before else None
+    if last is None or not turn.catalogue.knows(last.unit, *last.assisting):
+        return listed
+    known = {"main": last.unit, "assisting": last.assisting, "basis": last.basis or "", "version": last.catalogue}
+    return listed.model_copy(update={**known, "level": last.level})
+
+
+def apart(turn: Turn, incident: Incident, leaving: Sequence[ReportRef], name: str) -> Incident:
+    """The incident that leaves another one with these reports: what the first says by itself, where that is known.
+
+    It has the danger of any of them, from when that was accepted.
+    """
+    first, pack, evidence = leaving[0], turn.catalogue.pack, turn.scene.evidence
+    what, where, urgent = incident.classification, incident.place, incident.course.emergency_since
+    if first.report_id in evidence:
+        facts, screening = evidence[first.report_id]
+        what, where = classify(screening, pack), locate(place_of(facts, pack), screening, pack)
+        told = [
+            (one.accepted_at, classify(evidence[one.report_id][1], pack))
+            for one in leaving
+            if one.report_id in evidence
+        ]
+        for _, each in told:
+            what = stricter(what, each)
+        urgent = min((at for at, each in told if each.clock_class == "emergency"), default=None)
+    return Incident(
+        id=name,
+        version=0,
+        number=turn.scene.number,
+        jurisdiction=incident.jurisdiction,
+        state="dispatched",
+        classification=what,
+        place=where,
+        title=steps.title_of(first.text),
+        opened_at=turn.at,
+        last_at=turn.at,
+        reports=(first.report_id,),
+        channels=(first.channel,),
+        origin_due_at=first.origin_due_at,
+        course=PLAIN if urgent is None else PLAIN.model_copy(update={"emergency_since": urgent}),
+    )
+
+
+def _since(reports: Sequence[ReportRef]) -> datetime:
+    """Where the citizen's clocks of an incident with these reports start."""
+    return min(report.accepted_at for report in reports)
 
 
 def _reports(turn: Turn, incident: Incident) -> list[ReportRef]:
@@ -210,9 +241,8 @@ def _part(
     *,
     undone: bool = False,
 ) -> None:
-    since = min(report.received_at for report in staying)
     labels = [Label(one=report.report_id, other=staying[0].report_id, same=False) for report in leaving]
-    turn.take(steps.parted(incident, turn.cause, leaving, into, since, reason, labels, undone))
+    turn.take(steps.parted(incident, turn.cause, leaving, into, _since(staying), reason, labels, undone))
     turn.decision.reversals += len(leaving)
 
 
@@ -221,13 +251,12 @@ def _bring(
     target: Incident,
     coming: Sequence[ReportRef],
     how: steps.How,
-    since: datetime | None = None,
     score: float = 1.0,
     urgent: datetime | None = None,
 ) -> Incident:
     for report in coming:
         moved = steps.numbered(report)
-        target = turn.take(steps.joined(target, turn.cause, moved, how, score, (), since, urgent))
+        target = turn.take(steps.joined(target, turn.cause, moved, how, score, (), urgent))
         turn.decision.moved[report.report_id] = moved
         turn.decision.joins.append((report.report_id, target.id))
     return target

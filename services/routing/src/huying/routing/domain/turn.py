@@ -39,6 +39,8 @@ class Decision:
     """(report id, incident id): where reports belong from now on."""
     moved: dict[str, ReportRef] = field(default_factory=dict)
     """Reports that came to another incident, as they are called there."""
+    parts: list[tuple[ReportRef, ReportRef]] = field(default_factory=list)
+    """Reports that tell of two problems, and the part of each that opened an incident."""
     opened: list[str] = field(default_factory=list)
     closed: list[str] = field(default_factory=list)
     regrouped: set[str] = field(default_factory=set)

@@ -4,10 +4,10 @@ from typing import get_args
 
 from huying.contracts.commands import Assign, Complete, Confirm, Escalate, Redo, Return, Rule
 from huying.contracts.course import CatalogueRule, Level
-from huying.contracts.incidents import Classification
+from huying.contracts.incidents import Classification, ClockClass
 from huying.contracts.moves import ACTIVE
 from huying.contracts.places import Place
-from huying.county import Duty
+from huying.county import Duty, Matter
 
 from .. import asides, steps
 from ..incident import Incident
@@ -120,23 +120,10 @@ def confirm(turn: Turn, incident: Incident, action: Confirm) -> Refusal | None:
     before, spot = incident.classification, incident.place
     if action.matter is not None and action.matter not in matters:
         return impossible(f"没有事项 {action.matter!r}")
-    where = _known_place(turn, action.place) if action.place is not None else spot
+    where = known_place(turn, action.place) if action.place is not None else spot
     if where is None:
         return impossible("没有这个村或乡镇：请从清单中选")
-    matter = matters[action.matter or before.matter]
-    clock = action.clock_class or before.clock_class
-    if action.matter not in (None, before.matter) and action.clock_class is None and clock != "emergency":
-        clock = matter.clock
-    unsure = before.alarm and action.clock_class is None  # a class that a person names answers the alarm
-    what = Classification(
-        matter=matter.code,
-        matter_name=matter.name_zh,
-        clock_class=clock,
-        confidence=1.0,
-        circumstances=before.circumstances if action.circumstances is None else action.circumstances,
-        needs_confirmation=unsure,
-        alarm=unsure,
-    )
+    what = said(before, matters[action.matter or before.matter], action.clock_class, action.circumstances)
     current = waiting_ends(turn, turn.take(steps.confirmed(incident, turn.cause, what, where, action.reason)))
     if incident.state == "asked" or current.state not in ACTIVE | {"covered"}:
         return None
@@ -145,13 +132,37 @@ def confirm(turn: Turn, incident: Incident, action: Confirm) -> Refusal | None:
         return None  # the catalogue says the same, or a person has said otherwise
     if current.state in ACTIVE:
         current = turn.take(
-            steps.withdrawn(current, turn.cause, f"核定为{matter.name_zh}，改由{turn.catalogue.name(duty.main)}主责")
+            steps.withdrawn(current, turn.cause, f"核定为{what.matter_name}，改由{turn.catalogue.name(duty.main)}主责")
         )
     place(turn, current, duty)
     return None
 
 
-def _known_place(turn: Turn, wished: Place) -> Place | None:
+def said(
+    before: Classification,
+    matter: Matter,
+    clock: ClockClass | None = None,
+    circumstances: tuple[str, ...] | None = None,
+) -> Classification:
+    """What a person says that it is. Another matter has its own clock, but an emergency stays one.
+
+    A class that they name answers an alarm, and so does a matter that is an emergency by itself.
+    """
+    other = matter.code != before.matter and before.clock_class != "emergency"
+    counts = clock or (matter.clock if other else before.clock_class)
+    unsure = before.alarm and clock is None and counts != "emergency"
+    return Classification(
+        matter=matter.code,
+        matter_name=matter.name_zh,
+        clock_class=counts,
+        confidence=1.0,
+        circumstances=before.circumstances if circumstances is None else circumstances,
+        needs_confirmation=unsure,
+        alarm=unsure,
+    )
+
+
+def known_place(turn: Turn, wished: Place) -> Place | None:
     """A place that the pack knows, with its names; None when a code is unknown."""
     pack = turn.catalogue.pack
     villages = {village.code: village for village in pack.villages}
