@@ -21,12 +21,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from faststream import AckPolicy
 
 from huying.chassis import ticks
-from huying.chassis.security import SIGNATURE_HEADER, sign, write_entry
+from huying.chassis.security import sign, write_entry
 from huying.chassis.testing import SECRET, running, until
 from huying.contracts import topics
 from huying.contracts.clocks import ClockBreachedV1, ClockStartedV1
 from huying.contracts.commands import Accept, Actor, CommandIssuedV1
-from huying.contracts.envelope import CloudEvent
+from huying.contracts.envelope import SIGNATURE_HEADER, CloudEvent
 from huying.contracts.identity import event_id
 from huying.contracts.incidents import (
     Classification,
