@@ -52,6 +52,7 @@ TELLS = {"intake", "routing", "sla_timer", "notification", "evaluation"}
 STRIKES = 4
 """As often a service asks what fell due before it counts as at rest."""
 READER = "a-key-of-the-suite"
+RING = Path("keys.json")
 _KEY = Ed25519PrivateKey.generate()
 PRIVATE = base64.b64encode(_KEY.private_bytes_raw()).decode()
 PUBLIC = base64.b64encode(_KEY.public_key().public_bytes_raw()).decode()
@@ -170,6 +171,7 @@ class Rig:
                 group_prefix=self.prefix,
                 pack=PACK,
                 secret=SECRET,
+                keys=RING,
             )
         )
 
@@ -219,10 +221,8 @@ async def rig(
 ) -> AsyncIterator[Rig]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(ticks, "LIVE_S", 0.1)
-    write_entry(Path(".run/keys.json"), {"id": "suite", "role": "system", "sources": ["suite"], "public_key": PUBLIC})
-    write_entry(
-        Path(".run/keys.json"), {"id": "reader", "role": "system", "sha256": sha256(READER.encode()).hexdigest()}
-    )
+    write_entry(RING, {"id": "suite", "role": "system", "sources": ["suite"], "public_key": PUBLIC})
+    write_entry(RING, {"id": "reader", "role": "system", "sha256": sha256(READER.encode()).hexdigest()})
     await provisioning.create(embedded_stack.bootstrap, [(t.name, t.partitions, t.config()) for t in topics.ALL])
     producer = AIOKafkaProducer(bootstrap_servers=embedded_stack.bootstrap)
     await producer.start()
