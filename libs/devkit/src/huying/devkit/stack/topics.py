@@ -4,6 +4,7 @@ tansu answers a metadata request for an unknown topic by making it (4 partitions
 before it is in the list of names. It stores settings and gives them back, but enforces none of them.
 """
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,8 @@ EMBEDDED_PARTITIONS = 1
 system that does nothing (docs/decisions, embedded stack)."""
 TIMEOUT_MS = 10_000
 """Making all topics takes a busy Apache Kafka longer than an answer about them."""
+
+LOOK_AGAIN_S = 0.05
 
 TopicSpec = tuple[str, int, Mapping[str, str]]
 """Name, number of partitions, settings such as {"max.message.bytes": "1048576"}."""
@@ -55,7 +58,12 @@ async def of_the_contract(bootstrap: str) -> list[TopicSpec]:
 
 
 async def create(bootstrap: str, topics: Iterable[TopicSpec], *, replication_factor: int = 1) -> Provisioned:
-    """Make the topics that are missing. Raises aiokafka's error of the first that the broker refuses."""
+    """Make the topics that are missing; they are there for everybody when it returns.
+
+    Raises:
+        KafkaError: aiokafka's for the first that the broker refuses.
+        TimeoutError: the broker took them and does not show them.
+    """
     wanted = list(topics)
     async with admin_of(bootstrap, TIMEOUT_MS) as admin:
         present = set(await admin.list_topics())
@@ -73,6 +81,9 @@ async def create(bootstrap: str, topics: Iterable[TopicSpec], *, replication_fac
                     created.append(name)
                 elif error is not TopicAlreadyExistsError:  # another replica was faster: that is what we wanted
                     raise error(f"topic {name!r} was refused: {message[0] if message else error.__name__}")
+        async with asyncio.timeout(TIMEOUT_MS / 1000):  # a busy Apache Kafka answers before its own metadata know them
+            while not set(created) <= set(await admin.list_topics()):
+                await asyncio.sleep(LOOK_AGAIN_S)
         enforced = await _acts_on_settings(admin)
     existing = tuple(name for name, _, _ in wanted if name not in created)
     return Provisioned(tuple(created), existing, enforced)
