@@ -82,7 +82,7 @@ async def create(bootstrap: str, topics: Iterable[TopicSpec], *, replication_fac
                 elif error is not TopicAlreadyExistsError:  # another replica was faster: that is what we wanted
                     raise error(f"topic {name!r} was refused: {message[0] if message else error.__name__}")
         async with asyncio.timeout(TIMEOUT_MS / 1000):  # a busy Apache Kafka answers before its own metadata know them
-            while not set(created) <= set(await admin.list_topics()):
+            while not set(created) <= set(await admin.list_topics()):  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(LOOK_AGAIN_S)
         enforced = await _acts_on_settings(admin)
     existing = tuple(name for name, _, _ in wanted if name not in created)
