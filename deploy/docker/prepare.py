@@ -20,11 +20,12 @@ from pymongo.uri_parser import parse_uri
 
 from huying.chassis.security import write_entry
 from huying.devkit import installation
-from huying.devkit.stack import topics
+from huying.devkit.stack import cluster, topics
 from huying.devkit.stack.mongod import initiate
 
 TOKENS = Path("/var/lib/huying/tokens")
 RING = Path("/var/lib/huying/keys/keys.json")
+PATIENCE_S = 60
 
 
 def compile_judgement() -> None:
@@ -72,8 +73,12 @@ async def make_topics() -> None:
 
     Raises:
         KafkaError: the broker refused one.
+        TimeoutError: no broker answered in time.
     """
     kafka = os.environ["HUYING_KAFKA"]
+    async with asyncio.timeout(PATIENCE_S):
+        while await cluster.cluster_id(kafka) is None:  # `docker compose restart` starts everything at once
+            await asyncio.sleep(1)
     await topics.create(kafka, await topics.of_the_contract(kafka))
 
 

@@ -176,7 +176,7 @@ def learn_command(
     as_json: Json = False,
 ) -> None:
     """Learn a model from labelled months and people's corrections, evaluate it, and let it go live; or roll back."""
-    from .corrections import corrections_at
+    from .corrections import NothingToLearnError, corrections_at
     from .going_live import go_live, months_of, roll_back
 
     if rollback:
@@ -200,7 +200,11 @@ def learn_command(
     with answered():
         corrected = []
         if FEED in sources:
-            corrected = asyncio.run(corrections_at(kafka))
+            try:
+                corrected = asyncio.run(corrections_at(kafka))
+            except NothingToLearnError:  # a young county: the months alone
+                if not files:
+                    raise
             say(f"{len(corrected)} reports that people have corrected, from the feed at {kafka}")
         found = go_live(months_of(files, corrected), pack, model, anyway, say)
     show(found, as_json, "huying learn")
