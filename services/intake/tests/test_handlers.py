@@ -11,8 +11,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from huying.chassis.clock import FixedClock, ReplayClock
+from huying.chassis.ledger import encode
 from huying.chassis.message import API, Message
-from huying.chassis.microbatch import encode
 from huying.chassis.security import Principal, sign, write_entry
 from huying.contracts import topics
 from huying.contracts.clocks import ClockBreachedV1, ClockExtendedV1, ClockStartedV1, ClockStoppedV1

@@ -7,7 +7,7 @@ import pytest
 from test_feed import ROOT, month
 from test_orders_wire import Bus, bus
 
-from huying.chassis import microbatch, ticks
+from huying.chassis import aside, ticks
 from huying.chassis.testing import SECRET, running, until
 from huying.contracts import commands as c
 from huying.routing import handlers
@@ -22,8 +22,8 @@ async def test_an_incident_that_cannot_go_on_stops_neither_the_reports_nor_the_o
     bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ticks, "LIVE_S", 3600.0)  # so that only reports bring it
-    monkeypatch.setattr(microbatch, "FIRST_ASIDE", timedelta(milliseconds=1))
-    monkeypatch.setattr(microbatch, "LONGEST_ASIDE", timedelta(milliseconds=1))
+    monkeypatch.setattr(aside, "FIRST_PAUSE", timedelta(milliseconds=1))
+    monkeypatch.setattr(aside, "LONGEST_PAUSE", timedelta(milliseconds=1))
     settings = Settings(
         kafka=bus.stack.bootstrap,
         mongo=bus.stack.mongo_url,

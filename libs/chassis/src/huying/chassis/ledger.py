@@ -13,9 +13,11 @@ from typing import Any
 from pymongo import InsertOne, UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
+from huying.contracts.envelope import CloudEvent
+
 from . import faults
 from .errors import Broken, Conflict
-from .message import Guard, WriteOp
+from .message import Guard, Outgoing, WriteOp
 from .mongo import Mongo
 
 POSITIONS = "positions"
@@ -74,6 +76,30 @@ class OutboxRow:
             "written_at": written_at,
             "published": None,
         }
+
+
+def encode(outgoing: Outgoing, service: str, trace: str | None) -> OutboxRow:
+    """An event as a row of the outbox: CloudEvents binary mode."""
+    event = CloudEvent(
+        id=outgoing.id,
+        source=f"huying/{service}",
+        type=outgoing.event.TYPE,
+        data=outgoing.event.encode(),
+        time=outgoing.time,
+        subject=outgoing.subject or outgoing.key,
+        trace={"traceparent": trace} if trace else {},
+    )
+    row = OutboxRow(
+        outgoing.topic.name,
+        outgoing.key.encode(),
+        event.data,
+        event.headers(),
+        outgoing.id,
+        ordered=outgoing.topic.key == "incident_id",
+    )
+    if row.size > outgoing.topic.max_message_bytes:
+        raise Broken("too_large", f"{outgoing.event.TYPE} would have {row.size} bytes")
+    return row
 
 
 @dataclass(slots=True)

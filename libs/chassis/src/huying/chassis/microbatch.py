@@ -9,21 +9,20 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, TypeVar
 
 import structlog
 from pymongo import ReplaceOne
 from pymongo.errors import PyMongoError
 
-from huying.contracts.envelope import CloudEvent
-
+from .aside import Aside, name_of
 from .clock import Clock
 from .decoding import Decoder
 from .errors import Broken, Conflict, Transient
-from .ledger import Commit, Ledger, OutboxRow, Partition
+from .ledger import Commit, Ledger, OutboxRow, Partition, encode
 from .measures import Measures
-from .message import Document, Guard, Handler, Message, Outgoing, WriteOp
+from .message import Document, Guard, Handler, Message, WriteOp
 from .mongo import heals, translate
 from .pace import Pace
 from .parking import MESSAGE_CHARS, PARKED, Failure, Parking, RawRecord, Stored, short
@@ -35,10 +34,6 @@ LONGEST_PAUSE_S = 5.0
 
 CONFLICTS_IN_A_ROW = 8
 """A race is settled in one or two rounds; what still conflicts then is the documents' own fault."""
-
-FIRST_ASIDE = timedelta(seconds=10)
-LONGEST_ASIDE = timedelta(minutes=10)
-"""Of business time, so that a replay tries again at the same instants on every run."""
 
 log = structlog.get_logger()
 R = TypeVar("R")
@@ -72,14 +67,6 @@ class Item:
             return self.message.trace
         header = self.raw.header("traceparent") if self.raw else None
         return header.decode("ascii", "replace") if header else None
-
-
-@dataclass(frozen=True, slots=True)
-class _Aside:
-    """Until when something due is left alone, and how long that was."""
-
-    until: datetime
-    pause: timedelta
 
 
 @dataclass(slots=True)
@@ -130,7 +117,7 @@ class MicroBatch:
         self._pace = Pace(requests)
         self._blocked: frozenset[str] = frozenset()
         """Holds that this round of replays may not release any more: something of them failed again."""
-        self._aside: dict[str, _Aside] = {}
+        self._aside = Aside(clock, measures)
         self.on_rows: Callable[[], None] = lambda: None
         """Called after every commit that wrote outbox rows."""
         self._began = False
@@ -183,28 +170,8 @@ class MicroBatch:
     async def _due(self) -> list[Item]:
         """What is due and not set aside; what is due no more is not aside either."""
         messages = await self.patiently(lambda: self._handler.due(self._clock.now()))
-        due = {_name(message) for message in messages}
-        self._aside = {name: aside for name, aside in self._aside.items() if name in due}
-        self._measures.due_failing.set(len(self._aside))
-        return [Item(message) for message in messages if not self._left_alone(message)]
-
-    def _left_alone(self, message: Message) -> bool:
-        aside = self._aside.get(_name(message))
-        return aside is not None and self._clock.now() < aside.until
-
-    def _set_aside(self, message: Message, failure: Failure) -> None:
-        known = self._aside.get(_name(message))
-        pause = min(known.pause * 2, LONGEST_ASIDE) if known else FIRST_ASIDE
-        self._aside[_name(message)] = _Aside(self._clock.now() + pause, pause)
-        self._measures.due_failing.set(len(self._aside))
-        log.error(
-            "what fell due cannot be processed; set aside",
-            due=message.id,
-            reason=failure.reason,
-            error=failure.message,
-            stack=failure.stack,
-            pause_s=pause.total_seconds(),
-        )
+        self._aside.forget_all_but(messages)
+        return [Item(message) for message in messages if not self._aside.holds(message)]
 
     async def next_due(self) -> datetime | None:
         """When the next thing falls due, as things stand; None for never."""
@@ -333,7 +300,7 @@ class MicroBatch:
             else:
                 await self._run([Item(None, item.record, Failure.of(error), stored=item.stored)])
         elif item.raw is None and item.message is not None:
-            self._set_aside(item.message, Failure.of(error))
+            self._aside.put(item.message, Failure.of(error))
         else:
             log.error("it cannot be processed", error=str(error), message=repr(item.message))
             raise error
@@ -363,7 +330,7 @@ class MicroBatch:
         for failure in batch.failures:
             self._measures.parked.labels(failure.reason).inc()
         for message, failure in batch.aside:
-            self._set_aside(message, failure)
+            self._aside.put(message, failure)
         if batch.rows:
             self.on_rows()
         for item, answer in batch.answers:
@@ -384,12 +351,7 @@ class MicroBatch:
         if failure is None and item.message is not None:
             now = self._clock.stamp(item.message.time)
             if item.raw is not None:
-                item.overdue = ()
-                for due in self._handler.overdue(state, now):
-                    if not self._left_alone(due) and all(_name(due) != _name(aside) for aside, _ in batch.aside):
-                        item.overdue += (due,)
-                        with in_hand(due.trace):
-                            self._fold(batch, state, Item(due), spans)
+                self._fold_overdue(batch, state, item, now, spans)
             with spans.of(item.message) as trace:
                 try:
                     effects = self._handler.fold(state, item.message, now)
@@ -415,6 +377,16 @@ class MicroBatch:
             return
         self._park(batch, item, hold, failure)
 
+    def _fold_overdue(self, batch: _Batch, state: Any, item: Item, now: datetime, spans: BatchSpans) -> None:
+        """What must happen before the item: each a message of its own, so that neither's fault is the other's."""
+        item.overdue = ()
+        for due in self._handler.overdue(state, now):
+            if self._aside.holds(due) or name_of(due) in {name_of(failed) for failed, _ in batch.aside}:
+                continue
+            item.overdue += (due,)
+            with in_hand(due.trace):
+                self._fold(batch, state, Item(due), spans)
+
     def _park(self, batch: _Batch, item: Item, hold: str | None, failure: Failure) -> None:
         if item.raw is None and item.message is not None:
             batch.aside.append((item.message, failure))
@@ -439,11 +411,6 @@ class MicroBatch:
         return f"{item.record.partition.topic}/{short(item.record.key).decode('utf-8', 'replace')}"
 
 
-def _name(due: Message) -> str:
-    """What falls due for the same thing, at whatever instant it is asked, goes by one name."""
-    return due.key or due.id
-
-
 def _nowhere_left(items: Sequence[Item]) -> bool:
     """Whether it is one record of the log on its way to the parking: the ledger must not move past it otherwise."""
     return len(items) == 1 and items[0].record is not None and items[0].failure is not None
@@ -456,27 +423,3 @@ def _answer(item: Item, answer: Any) -> None:
         item.waiter.set_exception(answer)
     else:
         item.waiter.set_result(answer)
-
-
-def encode(outgoing: Outgoing, service: str, trace: str | None) -> OutboxRow:
-    """An event as a row of the outbox: CloudEvents binary mode."""
-    event = CloudEvent(
-        id=outgoing.id,
-        source=f"huying/{service}",
-        type=outgoing.event.TYPE,
-        data=outgoing.event.encode(),
-        time=outgoing.time,
-        subject=outgoing.subject or outgoing.key,
-        trace={"traceparent": trace} if trace else {},
-    )
-    row = OutboxRow(
-        outgoing.topic.name,
-        outgoing.key.encode(),
-        event.data,
-        event.headers(),
-        outgoing.id,
-        ordered=outgoing.topic.key == "incident_id",
-    )
-    if row.size > outgoing.topic.max_message_bytes:
-        raise Broken("too_large", f"{outgoing.event.TYPE} would have {row.size} bytes")
-    return row
