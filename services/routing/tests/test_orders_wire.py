@@ -153,7 +153,7 @@ async def test_people_merge_split_and_rule_and_the_log_proves_that_nothing_was_l
 async def test_a_report_of_two_problems_is_proposed_in_parts_and_parted_by_a_person(bus: Bus) -> None:
     stack = bus.stack
     first, *rest = month(6)
-    words, lamp = "村口垃圾桶满了三天没人拉，臭得很。另外学校门口的路灯也不亮了", "学校门口的路灯也不亮了"
+    words, lamp = "村口垃圾桶满了三天没人拉，臭得很。另外学校门口12号路灯也不亮了", "学校门口12号路灯也不亮了"
     double = first.model_copy(update={"text": words, "place": first.place.model_copy(update={"address": None})})
     settings = Settings(
         kafka=stack.bootstrap,
@@ -177,7 +177,7 @@ async def test_a_report_of_two_problems_is_proposed_in_parts_and_parted_by_a_per
         row = await known.find_one({"_id": double.report_id})
         assert [piece["matter"] for piece in row["ref"]["parts"]] == ["M09", "M02"]
         assert row["ref"]["parts"][1]["text"] == lamp
-        wish = c.PartReport(report=double.report_id, text=lamp, reason="两件事")
+        wish = c.PartReport(report=double.report_id, text=lamp.replace("12", "１２"), reason="两件事")
         assert (await bus.wish(ground, row["incident_id"], wish, double.accepted_at))["status"] == "done"
         assert (await bus.wish(ground, row["incident_id"], wish, double.accepted_at))["reason"] == "not_possible"
         part = await known.find_one({"part_of": double.report_id})

@@ -1,5 +1,6 @@
 """What lies beside an order's main line: level, pauses, extensions, supervision, whistles, families, rulings."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -7,6 +8,7 @@ from pydantic import Field
 from .message import Code, Identifier, Instant, Value
 
 Level = Literal["household", "grid", "village", "town", "county"]
+LEVEL_ZH: Mapping[Level, str] = {"household": "户", "grid": "网格", "village": "村", "town": "乡镇", "county": "县级"}
 Words = Annotated[str, Field(min_length=1, max_length=1000)]
 """Why, in a person's words."""
 

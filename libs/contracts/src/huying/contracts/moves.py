@@ -30,7 +30,8 @@ Whose = Literal["main", "called"]
 class Move:
     """One row. `unit` says which unit a person of a unit must belong to: the main one, or any that takes part.
 
-    `leader` is the county's; the head of a unit is read as `unit` (`Actor.standing`). A grid worker acts in their town.
+    `leader` is the county's; the head of a unit is read as `unit` (`Actor.standing`). A grid worker acts in their
+    town, or for a unit that has it or takes part.
     """
 
     word: str

@@ -1,9 +1,10 @@
 """What the history says of the steps beside an order's main line, and of people's merges and splits. Pure."""
 
 from huying.contracts import orders
+from huying.contracts.course import LEVEL_ZH
 from huying.contracts.incidents import IncidentEvent
 
-from .words import CLASSES, LEVELS, Names, exact
+from .words import CLASSES, Names, exact
 
 Said = tuple[str, str, str]
 """Word, text, and what opens below."""
@@ -30,7 +31,7 @@ def aside(event: IncidentEvent, names: Names) -> Said | None:
             said = f"，写入职责清单 {rule.version}" if rule else "，仅此一件"
             return "裁决", f"由{names.unit(event.unit)}主责{said}", event.basis
         case orders.IncidentEscalatedV1():
-            return "升级", f"{LEVELS[event.from_level]}升到{LEVELS[event.to_level]}：{event.reason}", ""
+            return "升级", f"{LEVEL_ZH[event.from_level]}升到{LEVEL_ZH[event.to_level]}：{event.reason}", ""
         case orders.IncidentWhistledV1():
             return "吹哨", f"请{units(event.units)}到{event.meet_at}：{event.reason}", ""
         case orders.IncidentCheckedInV1():

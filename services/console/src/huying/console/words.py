@@ -28,7 +28,6 @@ CLOCKS: Mapping[str, str] = {
     "resolution": "办结",
     "adjudication": "裁决",
 }
-LEVELS: Mapping[str, str] = {"household": "户", "grid": "网格", "village": "村", "town": "乡镇", "county": "县级"}
 CLASSES: Mapping[str, str] = {
     "emergency": "紧急",
     "consultation": "咨询",

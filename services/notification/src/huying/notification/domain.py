@@ -12,7 +12,7 @@ from typing import Any
 from huying.contracts import incidents as feed
 from huying.contracts import orders
 from huying.contracts.clocks import ClockBreachedV1, ClockEvent, ClockWarnedV1
-from huying.contracts.course import Level
+from huying.contracts.course import LEVEL_ZH, Level
 from huying.contracts.identity import deterministic_id
 from huying.contracts.incidents import IncidentEvent, IncidentView
 from huying.contracts.places import Place
@@ -20,7 +20,7 @@ from huying.contracts.ratings import RatingInvitedV1, ReviewDueV1
 from huying.county import Pack
 
 from .audience import Audience, Recipient
-from .wording import KIND_ZH, LEVEL_ZH, Wording, danger_zh
+from .wording import KIND_ZH, Wording, danger_zh
 
 BACK = frozenset({"split", "restored"})
 """Ways to an incident of which the one that they came from has told the reporter already."""

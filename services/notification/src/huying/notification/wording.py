@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from huying.contracts.course import Level
 from huying.contracts.incidents import Classification
 from huying.county import Pack
 
@@ -53,7 +52,6 @@ KIND_ZH = {
     "resolution": "办结",
     "adjudication": "裁决",
 }
-LEVEL_ZH: Mapping[Level, str] = {"household": "户", "grid": "网格", "village": "村", "town": "乡镇", "county": "县级"}
 
 
 def danger_zh(what: Classification) -> str:

@@ -26,6 +26,7 @@ from huying.contracts.identity import part_id
 from huying.contracts.incidents import ReportPart
 from huying.contracts.reports import ReportAcceptedV1
 from huying.contracts.topics import REPORTS
+from huying.contracts.wording import masked
 from huying.county import Pack
 
 from . import repository as store
@@ -252,7 +253,7 @@ class Routing:
             evidence = {name: self._screened(state, name) for name in command.action.reports if name in state.facts}
             scene = replace(scene, evidence=evidence)
         elif isinstance(command.action, PartReport) and command.action.report in state.facts:
-            scene = replace(scene, evidence=self._piece(state, command.action))
+            scene = replace(scene, evidence=self._piece(state, masked(command.action)))
         decision = obey(command, scene, now)
         state.decided.add(command.command_id)
         self._apply(state, decision, effects)

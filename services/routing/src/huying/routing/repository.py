@@ -214,25 +214,30 @@ def _decided(command_id: str, decision: dict[str, Any] | None) -> UpdateOne:
 
 def report_row(arrival: Arrival, facts: ReportFacts, incident: str, at: datetime) -> InsertOne[dict[str, Any]]:
     """A report with what it was taken for, the incident that it is in and why."""
-    report, screening, verdict = arrival.report, arrival.screening, arrival.verdict
+    verdict = arrival.verdict
+    decision = {"band": verdict.band, "score": verdict.score, "candidate": verdict.incident_id}
+    row = _row(arrival.ref, facts, arrival.screening, incident, decision, at)
+    return InsertOne(row | {"origin_id": arrival.report.origin_id})
+
+
+def _row(
+    ref: ReportRef, facts: ReportFacts, screening: Screening, incident: str, decision: dict[str, Any], at: datetime
+) -> dict[str, Any]:
     top = screening.matters[0]
-    return InsertOne(
-        {
-            "_id": report.report_id,
-            "incident_id": incident,
-            "tracking_number": report.tracking_number,
-            "origin_id": report.origin_id,
-            "ref": arrival.ref.model_dump(),
-            "facts": dict(zip(FACTS, _FACTS_OF(facts), strict=True)),
-            "screening": {
-                "matter": top.code,
-                "confidence": round(top.confidence, 3),
-                "emergency": screening.emergency,
-            },
-            "decision": {"band": verdict.band, "score": verdict.score, "candidate": verdict.incident_id},
-            "decided_at": at,
-        }
-    )
+    return {
+        "_id": ref.report_id,
+        "incident_id": incident,
+        "tracking_number": ref.tracking_number,
+        "ref": ref.model_dump(),
+        "facts": dict(zip(FACTS, _FACTS_OF(facts), strict=True)),
+        "screening": {
+            "matter": top.code,
+            "confidence": round(top.confidence, 3),
+            "emergency": screening.emergency,
+        },
+        "decision": decision,
+        "decided_at": at,
+    }
 
 
 def _moved(report: ReportRef, incident: str) -> UpdateOne:
@@ -244,22 +249,8 @@ def part_rows(
     whole: ReportRef, part: ReportRef, facts: ReportFacts, screening: Screening, incident: str, at: datetime
 ) -> list[WriteOp]:
     """A part as a report of its own, and its report that knows which of its words have gone."""
-    top = screening.matters[0]
-    row = {
-        "_id": part.report_id,
-        "incident_id": incident,
-        "tracking_number": part.tracking_number,
-        "part_of": whole.report_id,
-        "ref": part.model_dump(),
-        "facts": dict(zip(FACTS, _FACTS_OF(facts), strict=True)),
-        "screening": {
-            "matter": top.code,
-            "confidence": round(top.confidence, 3),
-            "emergency": screening.emergency,
-        },
-        "decision": {"band": "new", "score": 1.0, "candidate": None},
-        "decided_at": at,
-    }
+    decision = {"band": "new", "score": 1.0, "candidate": None}
+    row = _row(part, facts, screening, incident, decision, at) | {"part_of": whole.report_id}
     return [InsertOne(row), UpdateOne({"_id": whole.report_id}, {"$set": {"ref.parted": list(whole.parted or ())}})]
 
 

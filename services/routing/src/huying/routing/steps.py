@@ -108,7 +108,7 @@ def merged(
     return step(incident, cause, feed.IncidentMergedV1, changes, **facts)
 
 
-def parted(
+def split(
     incident: Incident,
     cause: Cause,
     leaving: Sequence[ReportRef],
@@ -135,7 +135,7 @@ def parted(
     return step(incident, cause, orders.IncidentSplitV1, changes, **facts)
 
 
-def shared(incident: Incident, cause: Cause, part: ReportRef, into: Incident, reason: str) -> Step:
+def parted(incident: Incident, cause: Cause, part: ReportRef, into: Incident, reason: str) -> Step:
     """A part of one of its reports opens `into`; the report stays."""
     facts = {"into": into.id, "into_number": into.number, "part": part, "reason": reason}
     return step(incident, cause, orders.IncidentPartedV1, {}, **facts)

@@ -7,11 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
+from huying.contracts.course import LEVEL_ZH
+
 from .screen import console, fail, refusals, say_json, spinner
 
 LISTED = 40
 """Lines on the screen; `--json` has all."""
-LEVELS = {"household": "户", "grid": "网格", "village": "村", "town": "乡镇", "county": "县"}
 
 
 def whatif(
@@ -46,7 +47,7 @@ def whatif(
             one.place,
             _change(one.old_name, one.new_name),
             _change("、".join(sorted(one.old_assisting)) or "无", "、".join(sorted(one.new_assisting)) or "无"),
-            _change(LEVELS[one.old_level], LEVELS[one.new_level]),
+            _change(LEVEL_ZH[one.old_level], LEVEL_ZH[one.new_level]),
             one.reason,
         )
     console().print(table)

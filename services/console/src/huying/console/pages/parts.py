@@ -5,7 +5,9 @@ from datetime import datetime, timedelta
 from html import escape
 from typing import Any
 
-from ..words import CLASSES, CLOCKS, LEVELS, STATES, Names, danger, deadline, exact, place, span, when
+from huying.contracts.course import LEVEL_ZH
+
+from ..words import CLASSES, CLOCKS, STATES, Names, danger, deadline, exact, place, span, when
 
 STEPS = ("事件上报", "分类受理", "响应指定", "部门处置", "结果反馈")
 CLOCK_ORDER = tuple(CLOCKS)
@@ -206,7 +208,7 @@ def beside(document: dict[str, Any], now: datetime, names: Names, children: Sequ
     course = document["view"].get("course") or {}
     facts: dict[str, str] = {}
     if level := course.get("level"):
-        facts["层级"] = LEVELS[level]
+        facts["层级"] = LEVEL_ZH[level]
     if waiting := course.get("waiting_since"):
         facts["待裁决"] = f"自 {when(waiting, now)}"
     if pause := course.get("suspension"):

@@ -32,10 +32,10 @@ def starts(incident: Incident, told: Classification, at: datetime) -> datetime |
     return min((*known, *heard), default=None)
 
 
-def heed(turn: Turn, incident: Incident, told: Classification, why: str, since: datetime | None = None) -> Incident:
+def heed(turn: Turn, incident: Incident, told: Classification, why: str, since: datetime | None) -> Incident:
     """What came to the incident may tell of a danger; what is finished stays as its result left it.
 
-    `since` is where an emergency's clocks start, now when absent.
+    `since` is where an emergency's clocks start; None where it is no emergency.
     """
     if incident.state not in OPEN:
         return incident

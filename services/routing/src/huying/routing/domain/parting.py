@@ -42,7 +42,7 @@ def part(turn: Turn, incident: Incident, action: PartReport) -> Refusal | None:
     if spot is None and fresh.place.village_code is None:
         spot = incident.place  # people name the place once
     fresh = replace(fresh, place=spot or fresh.place)
-    turn.take(steps.shared(incident, turn.cause, piece, fresh, action.reason))
+    turn.take(steps.parted(incident, turn.cause, piece, fresh, action.reason))
     opened = turn.take(steps.opened(fresh, turn.cause, piece, (), split_from=incident.id))
     settle(turn, opened)
     turn.decision.parts.append((_marked(whole, text), piece))

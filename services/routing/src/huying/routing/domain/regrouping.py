@@ -129,7 +129,7 @@ def split(turn: Turn, incident: Incident, action: Split) -> Refusal | None:
     assert turn.cause.command_id is not None
     fresh = apart(turn, incident, leaving, split_incident_id(turn.cause.command_id))
     first = leaving[0]
-    _part(turn, incident, leaving, staying, fresh, action.reason)
+    _leave(turn, incident, leaving, staying, fresh, action.reason)
     moved = steps.numbered(first)
     opened = turn.take(steps.opened(fresh, turn.cause, moved, (), split_from=incident.id))
     turn.decision.moved[first.report_id] = moved
@@ -156,7 +156,7 @@ def undo(turn: Turn, incident: Incident, action: UndoMerge) -> Refusal | None:
     if not staying:
         return impossible(f"{holder.number} 只剩当初并入的诉求：不能撤销合并")
     restored = turn.take(steps.restored(incident, turn.cause, _since(coming), action.reason))
-    _part(turn, holder, coming, staying, restored, action.reason, undone=True)
+    _leave(turn, holder, coming, staying, restored, action.reason, undone=True)
     restored = _bring(turn, restored, coming, "restored")
     if incident.before is not None:
         restored = _home(turn, restored, incident.before)
@@ -231,7 +231,7 @@ def _reports(turn: Turn, incident: Incident) -> list[ReportRef]:
     return sorted(found, key=lambda report: (report.received_at, report.report_id))
 
 
-def _part(
+def _leave(
     turn: Turn,
     incident: Incident,
     leaving: Sequence[ReportRef],
@@ -242,7 +242,7 @@ def _part(
     undone: bool = False,
 ) -> None:
     labels = [Label(one=report.report_id, other=staying[0].report_id, same=False) for report in leaving]
-    turn.take(steps.parted(incident, turn.cause, leaving, into, _since(staying), reason, labels, undone))
+    turn.take(steps.split(incident, turn.cause, leaving, into, _since(staying), reason, labels, undone))
     turn.decision.reversals += len(leaving)
 
 
