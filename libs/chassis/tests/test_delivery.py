@@ -1,6 +1,5 @@
 """The chassis on both brokers and a real database: exactly once, whatever ends, restarts or is made anew."""
 
-import asyncio
 from typing import Any
 
 import httpx
@@ -11,7 +10,8 @@ from fastapi import FastAPI
 from pymongo.errors import ServerSelectionTimeoutError
 from tally_bench import Bench, drained, metric_shows, parked_in, sums_are, sums_of
 
-from huying.chassis.broker import admin_of
+from huying.chassis import link
+from huying.chassis.broker import admin_of, cluster_id
 from huying.chassis.testing import running, until
 from huying.devkit.commands.ledger import forget_topic
 from huying.devkit.stack import Stack
@@ -172,7 +172,17 @@ async def _counts(client: Any, metric: str, wanted: int) -> bool:
     return len(await _values(client, metric)) == wanted
 
 
-async def test_a_ledger_ahead_of_the_log_is_refused_until_it_is_told_to_forget(bench: Bench) -> None:
+async def test_a_ledger_ahead_of_the_log_is_refused_until_it_is_told_to_forget(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[str] = []
+
+    async def looked(kafka: str) -> str:
+        looks.append(kafka)
+        return await cluster_id(kafka)
+
+    monkeypatch.setattr(link, "cluster_id", looked)
+    monkeypatch.setattr(link, "ASK_CLUSTER_S", 0.05)
     numbers, _ = tally.topics_of(bench.name)
     await bench.give("a", *range(100, 120))
     first = bench.app()
@@ -191,7 +201,10 @@ async def test_a_ledger_ahead_of_the_log_is_refused_until_it_is_told_to_forget(b
             await until(lambda: _says(client, "the topic was made anew"), "it is refused")
             assert await _says(client, f"`huying ledger forget --service tally --topic {numbers.name}`")
             await bench.give("a", *[1] * 40)
-            await asyncio.sleep(3)  # past the next look at the log, which is longer than the ledger now
+            looks.clear()
+            await until(
+                lambda: _true(len(looks) >= 3), "three more looks at the log, which is longer than the ledger now"
+            )
             assert await _says(client, "the topic was made anew")
             assert await sums_of(app) == {"a": 2190}
             text = (await client.get("/metrics")).text
@@ -206,6 +219,10 @@ async def test_a_ledger_ahead_of_the_log_is_refused_until_it_is_told_to_forget(b
         again = bench.app()
         async with running(again):
             await until(lambda: sums_are(again, {"a": 2190 + 43}), "what the new topic has")
+
+
+async def _true(fact: bool) -> bool:
+    return fact
 
 
 async def _gone(bench: Bench, topic: str) -> bool:

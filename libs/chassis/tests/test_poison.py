@@ -3,11 +3,12 @@
 import asyncio
 import json
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 import tally
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.errors import MessageSizeTooLargeError, TopicAuthorizationFailedError
+from aiokafka.errors import LeaderNotAvailableError, MessageSizeTooLargeError, TopicAuthorizationFailedError
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.record.memory_records import MemoryRecords
 from fastapi import FastAPI
@@ -15,7 +16,10 @@ from tally_bench import Bench, Gbk, drained, metric_shows, parked_are, parked_in
 
 from huying.chassis import lenient
 from huying.chassis.ledger import OutboxRow
-from huying.chassis.testing import running, until
+from huying.chassis.link import Link
+from huying.chassis.measures import Measures
+from huying.chassis.settings import ServiceSettings
+from huying.chassis.testing import SECRET, running, until
 from huying.contracts.envelope import CloudEvent
 from huying.contracts.topics import INBOUND
 from huying.devkit.stack import Stack
@@ -89,6 +93,45 @@ async def test_what_the_client_cannot_decode_is_parked_and_nothing_around_it_is_
         [first] = [row["_id"] for row in parked if row["key"] == b"e0"]
         assert await app.state.ground.parking.request(first)
         await until(lambda: sums_are(app, wanted | {"a": 22, "e0": 1000}), "who knows better replays it")
+
+
+class Undecodable:
+    """A client with two partitions that can decode neither."""
+
+    def __init__(self) -> None:
+        self.at = {TopicPartition("numbers", number): 0 for number in range(2)}
+
+    async def getmany(self, *_: Any, **__: Any) -> Any:
+        raise UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid")
+
+    def assignment(self) -> list[TopicPartition]:
+        return sorted(self.at)
+
+    async def position(self, tp: TopicPartition) -> int:
+        return self.at[tp]
+
+    def seek(self, tp: TopicPartition, offset: int) -> None:
+        self.at[tp] = offset
+
+
+async def test_a_fault_of_the_broker_behind_a_record_in_hand_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    client, away = Undecodable(), {0}
+
+    async def read(_: Any, tp: TopicPartition, offset: int, __: int) -> list[lenient.Found]:
+        if tp.partition in away:
+            raise LeaderNotAvailableError(str(tp))
+        return [lenient.Found(tp.topic, tp.partition, offset)]
+
+    monkeypatch.setattr(lenient, "read", read)
+    settings = ServiceSettings(service="tally", port=0, kafka="127.0.0.1:1", mongo="mongodb://x", secret=SECRET)
+    link = Link(settings, (), Measures("tally"))
+    with pytest.raises(LeaderNotAvailableError):
+        await link._arrived(client)  # type: ignore[arg-type]
+    away.clear()
+    away.add(1)
+    found = await link._arrived(client)  # type: ignore[arg-type]
+    assert [(one.partition, one.offset) for one in found] == [(0, 0)]
+    assert list(client.at.values()) == [1, 0], "behind what is in hand, and no further"
 
 
 @pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])

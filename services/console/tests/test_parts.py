@@ -126,7 +126,7 @@ def test_a_danger_is_pinned_and_says_whether_it_is_confirmed(what: dict[str, Any
     event = lamp.model_copy(update={"incident": lamp.incident.model_copy(update={"classification": seen})})
     shown = {"_id": "lamp", **card(event)}
     row = row_of(shown, NOW, NAMES)
-    assert (row["danger"], row["pinned"], shown["urgent"]) == (word, bool(word), bool(word))
+    assert (row["danger"], row["pinned"]) == (word, bool(word))
     assert re.findall(r'hy-tag urgent">([^<]+)', parts.title_line(shown, NOW)) == ([word] if word else [])
 
 

@@ -7,7 +7,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from itertools import chain
@@ -171,34 +171,47 @@ class Link:
 
     async def _arrived(self, consumer: AIOKafkaConsumer) -> list[Any]:
         """Partition by partition: what was taken from one is gone from the client, so no other's fault may follow it."""
-        most = self._settings.batch_records
         try:
             first = await consumer.getmany(timeout_ms=WAIT_FOR_RECORDS_MS, max_records=1)
         except Exception as error:
             if not _undecodable(error):
                 raise
-            found = [one for tp in consumer.assignment() for one in await self._leniently(consumer, tp)]
+            found = await self._gathered(consumer, consumer.assignment(), [], self._leniently)
             if not found:
                 raise RuntimeError("the client cannot read what a broker sends") from error
             return found
         found = list(chain.from_iterable(first.values()))
-        for tp in [*first, *(consumer.assignment() - set(first))] if found else ():
-            if len(found) >= most:
+        others = [*first, *(consumer.assignment() - set(first))] if found else ()
+        return await self._gathered(consumer, others, found, self._strictly)
+
+    async def _gathered(
+        self, consumer: AIOKafkaConsumer, partitions: Iterable[Any], found: list[Any], take: Callable[..., Any]
+    ) -> list[Any]:
+        """What is in hand, and what each partition gives besides, until it fills a batch."""
+        for tp in partitions:
+            room = self._settings.batch_records - len(found)
+            if room <= 0:
                 break
             try:
-                more = await consumer.getmany(tp, timeout_ms=0, max_records=most - len(found))
-            except Exception as error:  # noqa: BLE001 - it says so again when there is nothing in hand
-                if not _undecodable(error):
-                    break
-                found += await self._leniently(consumer, tp)
-            else:
-                found += more.get(tp, [])
+                found += await take(consumer, tp, room)
+            except Exception:
+                if not found:
+                    raise
+                break  # it says so again when there is nothing in hand
         return found
 
-    async def _leniently(self, consumer: AIOKafkaConsumer, tp: Any) -> list[lenient.Found]:
+    async def _strictly(self, consumer: AIOKafkaConsumer, tp: Any, most: int) -> list[Any]:
+        try:
+            return list((await consumer.getmany(tp, timeout_ms=0, max_records=most)).get(tp, ()))
+        except Exception as error:
+            if not _undecodable(error):
+                raise
+            return list(await self._leniently(consumer, tp, most))
+
+    async def _leniently(self, consumer: AIOKafkaConsumer, tp: Any, most: int) -> list[lenient.Found]:
         """What the client has not given of a partition, and go on behind it."""
         found = await lenient.read(consumer, tp, await consumer.position(tp), PARTITION_BYTES)
-        found = found[: self._settings.batch_records]
+        found = found[:most]
         if found:
             consumer.seek(tp, found[-1].offset + 1)
         return found

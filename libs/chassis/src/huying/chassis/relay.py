@@ -23,6 +23,7 @@ from .errors import Transient
 from .ledger import OUTBOX
 from .measures import Measures
 from .mongo import FAST, Mongo, heals
+from .parking import MESSAGE_CHARS
 
 META = "meta"
 LEASE = "relay"
@@ -266,7 +267,7 @@ class Relay:
         ends = {f"{cluster}/{row['topic']}/{where.partition}": where.offset for row, where in done}
         change = {"$set": {"published": cluster, "published_at": datetime.now(UTC)}}
         aside = [
-            UpdateOne({"_id": row["_id"]}, {"$set": {"published": REFUSED, "refusal": why[:1000]}})
+            UpdateOne({"_id": row["_id"]}, {"$set": {"published": REFUSED, "refusal": why[:MESSAGE_CHARS]}})
             for row, why in refused
         ]
         async with self._mongo.transaction(FAST) as session:

@@ -11,7 +11,7 @@ from huying.county.findings import Finding, PackError
 from huying.county.geometry import Point, accuracy_m, distance_m, to_wgs84
 from huying.county.judging import Correlation, CorrelationRule, Screening
 from huying.county.loading import check, load
-from huying.county.matters import Circumstance, Duty, DutyLine, Level, Matter
+from huying.county.matters import Circumstance, Duty, DutyLine, Level, Matter, narrowness
 from huying.county.pack import ClockBook, County, Pack
 from huying.county.people import Person, Role, Unit
 from huying.county.places import Grid, Outline, Town, Village
@@ -52,6 +52,7 @@ __all__ = [
     "distance_m",
     "due_at",
     "load",
+    "narrowness",
     "reminder_at",
     "to_wgs84",
     "warning_times",

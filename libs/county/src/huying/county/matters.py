@@ -5,6 +5,7 @@ Source: the duty list of seed 001 (主体责任和配合责任清单); four clas
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Literal
 
 from pydantic import Field
@@ -80,12 +81,17 @@ class Duty(Record):
     settled: bool = True
 
 
+def narrowness(village: str | None, town: str | None, circumstances: Collection[str]) -> tuple[bool, bool, int]:
+    """What a line of the list or a ruling is sorted by: where several hold, the narrowest one counts."""
+    return village is not None, town is not None, len(circumstances)
+
+
 def line_for(
     lines: tuple[DutyLine, ...], circumstances: frozenset[str], town: str | None = None, village: str | None = None
 ) -> DutyLine | None:
     """The narrowest line that holds: a village's, then a town's, then the one that names most of the circumstances.
 
-    The order of rulings (routing's catalogue). The earlier one of two equals; None if none holds.
+    The earlier one of two equals; None if none holds.
     """
     holding = [
         line
@@ -94,7 +100,7 @@ def line_for(
     ]
     return max(
         holding,
-        key=lambda line: (line.village is not None, line.town is not None, len(line.circumstances)),
+        key=lambda line: narrowness(line.village, line.town, line.circumstances),
         default=None,
     )
 

@@ -16,6 +16,11 @@ COLUMNS = dict.fromkeys(
     ("state", "topic", "partition", "offset", "reason", "message", "parked_at", "attempts", "hold", "bytes"), 1
 )
 
+REFUSED_COLUMNS: dict[str, Any] = dict.fromkeys(("event", "topic", "refusal", "written_at"), 1) | {
+    "bytes": {"$binarySize": "$value"}
+}
+"""Never the value: it is what the broker found too large."""
+
 
 def _refused(service: str, row: dict[str, Any]) -> dict[str, Any]:
     """An event that never reached the log: its place is the one in the outbox."""
@@ -29,7 +34,7 @@ def _refused(service: str, row: dict[str, Any]) -> dict[str, Any]:
         "reason": "refused_by_broker",
         "message": row["refusal"],
         "parked_at": row["written_at"],
-        "bytes": len(row["value"]),
+        "bytes": row["bytes"],
     }
 
 
@@ -49,7 +54,7 @@ class Lot:
         for service, (mongo, _) in self._parkings.items():
             rows = mongo.collection(PARKED).find({"state": {"$in": list(states)}}, COLUMNS)
             found.extend([{"service": service, "id": row.pop("_id"), **row} async for row in rows])
-            refused = mongo.collection(OUTBOX).find({"published": REFUSED})
+            refused = mongo.collection(OUTBOX).find({"published": REFUSED}, REFUSED_COLUMNS)
             found.extend([_refused(service, row) async for row in refused])
         return sorted(found, key=lambda row: row["parked_at"])
 

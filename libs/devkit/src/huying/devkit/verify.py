@@ -12,6 +12,7 @@ from typing import Any
 
 from pymongo import AsyncMongoClient
 
+from huying.chassis.parking import HELD_STATES
 from huying.chassis.relay import REFUSED
 from huying.contracts import topics
 
@@ -41,7 +42,6 @@ DOORS = {"intake": ("reports", "body_hash"), "hotline-bridge": ("orders", "diges
 """Who answers 202, where it remembers what it let in, and what only that has: of other doors' reports intake hears."""
 TOLD_WITHIN = timedelta(minutes=5)
 """A live clock may be told that late without being called late; a replay's is told by its tick."""
-HELD = ["parked", "waiting", "requested"]
 
 
 @dataclass(slots=True)
@@ -112,7 +112,7 @@ async def books_of(mongo_url: str, prefix: str) -> Books:
                 let_in = database[kept].find({mark: {"$exists": True}}, {"_id": 1})
                 waiting = database["outbox"].find({"topic": topics.REPORTS.name, **unsent}, {"event": 1})
                 doors[service] = {row["_id"] async for row in let_in} - {row["event"] async for row in waiting}
-            held = database["parked"].find({"state": {"$in": HELD}}, {"topic": 1, "partition": 1, "offset": 1})
+            held = database["parked"].find({"state": {"$in": HELD_STATES}}, {"topic": 1, "partition": 1, "offset": 1})
             parked[service] = [(row["topic"], row["partition"], row["offset"]) async for row in held]
         return Books(
             reports={row["_id"]: row["incident_id"] async for row in routing["reports"].find({}, {"incident_id": 1})},

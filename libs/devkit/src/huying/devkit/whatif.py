@@ -25,11 +25,11 @@ from huying.routing.judgement import Judge
 from .logbook import Record
 
 E = TypeVar("E", bound=Event)
-NOT_REPLAYED = (
-    "which reports are one problem (thresholds and windows of correlation.yaml)",
-    "who is covered by whose dispatch in a mass event",
-    "what people decided, but for their rulings",
-)
+NOT_REPLAYED = {
+    "哪些报件是同一件（correlation.yaml）": "which reports are one problem (thresholds and windows of correlation.yaml)",
+    "群体事件中随谁派单": "who is covered by whose dispatch in a mass event",
+    "裁决以外人所作的决定": "what people decided, but for their rulings",
+}
 """What the answer says nothing about."""
 
 
@@ -85,7 +85,7 @@ class Answer:
             "looked_at": self.looked_at,
             "moved": self.moved(),
             "changed": changed,
-            "not_replayed": list(NOT_REPLAYED),
+            "not_replayed": list(NOT_REPLAYED.values()),
         }
 
 

@@ -52,7 +52,6 @@ class Line:
 def card(event: IncidentEvent) -> dict[str, Any]:
     """The feed's own part of an incident after a step."""
     view = event.incident
-    urgent = view.classification.danger
     changed: dict[str, Any] = {
         "version": event.incident_version,
         "jurisdiction": event.jurisdiction,
@@ -61,8 +60,7 @@ def card(event: IncidentEvent) -> dict[str, Any]:
         "number": view.number,
         "state": view.state,
         "opened_at": view.opened_at,
-        "urgent": urgent,
-        "pinned": urgent and view.state in OPEN_STATES,
+        "pinned": view.classification.danger and view.state in OPEN_STATES,
         "unit": view.dispatch.unit if view.dispatch else None,
         "town_code": view.place.town_code,
         "merged_into": view.merged_into,

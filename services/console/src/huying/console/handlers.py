@@ -98,7 +98,7 @@ class Projection(Stateless):
         if isinstance(event, IncidentSplitV1):
             effects.write(REPORTS, *(repository.drop_report(event.incident_id, r.report_id) for r in event.reports))
         if isinstance(event, IncidentPartedV1) and event.part.part_of is not None:
-            effects.write(REPORTS, repository.mark_parted(event.incident_id, event.part.part_of, event.part.text))
+            effects.write(REPORTS, repository.mark_parted(event.incident_id, event.part.part_of))
         state.gaps += event.incident_version > known + 1
         state.versions[event.incident_id] = event.incident_version
         state.steps += 1

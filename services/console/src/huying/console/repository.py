@@ -57,9 +57,9 @@ def drop_report(incident_id: str, report_id: str) -> UpdateOne:
     return UpdateOne({"_id": f"{incident_id}/{report_id}"}, {"$set": {"left": True}})
 
 
-def mark_parted(incident_id: str, report_id: str, text: str) -> UpdateOne:
+def mark_parted(incident_id: str, report_id: str) -> UpdateOne:
     """A piece of a report has an incident of its own."""
-    return UpdateOne({"_id": f"{incident_id}/{report_id}"}, {"$addToSet": {"parted": text}})
+    return UpdateOne({"_id": f"{incident_id}/{report_id}"}, {"$set": {"parted": True}})
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,9 +140,8 @@ class Board:
         counts = {name: (hits[0]["n"] if hits else 0) for name, hits in found.items()}
         return Shown(rows, counts.get(wish.state or "all", len(rows)), counts)
 
-    async def asks(self, own_unit: str | None = None) -> list[Document]:
+    async def asks(self) -> list[Document]:
         """Open questions, the one that runs out first on top."""
-        del own_unit
         cursor = self._feed.find({"ask.until": {"$exists": True}}).sort([("ask.until", 1), ("_id", 1)])
         return list(await cursor.limit(PAGE).to_list(None))
 
@@ -184,7 +183,6 @@ _ROW = {
     "ask.until": 1,
     "extended": 1,
     "pinned": 1,
-    "urgent": 1,
     "unit": 1,
     "opened_at": 1,
     "at": 1,

@@ -6,7 +6,7 @@ from pathlib import Path
 from huying.chassis.errors import ConfigurationError
 from huying.county import Pack
 
-from .judgement import Judge, load_model, rehearse
+from .judgement import Judge, load_model, model_file, rehearse
 from .judgement.model import ModelUnreadableError
 from .judgement.pack import bits_of
 
@@ -19,7 +19,7 @@ class Models:
 
     def __init__(self, pack: Pack, learned: Path | None) -> None:
         """`learned` is where `huying learn` writes; the pack's own place when None."""
-        own = pack.path / "model" / "judgement.npz"
+        own = model_file(pack.path)
         self._pack, self._bits = pack, bits_of(pack)
         self._files = (learned, own) if learned else (own,)
         self._seen: Stamp | None = None

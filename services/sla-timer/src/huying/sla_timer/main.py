@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
-from huying.chassis.ledger import POSITIONS, Partition
+from huying.chassis.ledger import Partition
 from huying.chassis.service import Ground, build
 from huying.contracts import topics
 
@@ -52,17 +52,11 @@ def reads_to_the_end(ground: Ground) -> Callable[[], Awaitable[bool]]:
         if not ends or None in ends.values():
             return False
         reached = {partition: ground.ledger.position(partition) for partition in ends}
-        unread = [partition.id for partition, position in reached.items() if position is None and ends[partition]]
-        stored = await _stored(ground, unread) if unread else {}
-        return all(ends[p] - 1 <= (stored.get(p.id, -1) if at is None else at) for p, at in reached.items())
+        unread = [partition for partition, position in reached.items() if position is None and ends[partition]]
+        stored = await ground.ledger.stored(unread) if unread else {}
+        return all(ends[p] - 1 <= (stored.get(p, -1) if at is None else at) for p, at in reached.items())
 
     return caught_up
-
-
-async def _stored(ground: Ground, partitions: list[str]) -> dict[str, int]:
-    """Positions that this process has not met yet: it took over, and nothing has come since."""
-    rows = ground.mongo.collection(POSITIONS).find({"_id": {"$in": partitions}})
-    return {row["_id"]: row["at"] async for row in rows}
 
 
 async def _always() -> bool:

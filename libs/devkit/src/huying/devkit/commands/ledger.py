@@ -48,8 +48,10 @@ def forget(
     database = f"{prefix}_{service.replace('-', '_')}"
     try:
         count = asyncio.run(forget_topic(mongo, kafka, database, f"{group_prefix}.{service}", topic))
-    except (KafkaError, MissingTopicsError) as error:
-        fail(f"总线不放手 · the broker does not let go: {error}; is the service stopped, for ten seconds at least?")
+    except MissingTopicsError as error:
+        fail(f"总线上没有这个主题 · {error}; run `huying topics create`")
+    except KafkaError as error:
+        fail(f"总线不放手 · the broker does not let go after {MEMBERS_LINGER_S:g} s: {error}; stop the service first")
     typer.echo(f"{service}: 忘掉 {topic} 的 {count} 个位置；现在重新启动它", err=True)
 
 

@@ -19,6 +19,9 @@ def whatif(
     pack: Annotated[Path, typer.Option("--pack", help="要试的县域包")],
     since: Annotated[str, typer.Option(help="从哪天起，如 2026-03-01")],
     current: Annotated[Path | None, typer.Option("--current", help="现行县域包；默认随程序的那一份")] = None,
+    learned: Annotated[
+        Path | None, typer.Option("--model", envvar="HUYING_MODEL", help="现行模型；默认随县域包")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="标准输出只有一个 JSON 对象")] = False,
     kafka: Annotated[str, typer.Option("--kafka", envvar="HUYING_KAFKA")] = "127.0.0.1:9092",
 ) -> None:
@@ -27,11 +30,13 @@ def whatif(
     并案照当时的结果，不重放。Which reports are one problem is not replayed.
     """
     with refusals(), spinner("重放"):
-        answer = asyncio.run(_ask(kafka, pack, current, since))
+        answer = asyncio.run(_ask(kafka, pack, current, learned, since))
     if as_json:
         say_json({"pack": str(pack), "since": since, **answer.as_json()})
         return
     from rich.table import Table
+
+    from ..whatif import NOT_REPLAYED
 
     elsewhere = sum(one.elsewhere for one in answer.changed)
     table = Table(
@@ -53,14 +58,14 @@ def whatif(
     console().print(table)
     if len(answer.changed) > LISTED:
         console().print(f"另有 {len(answer.changed) - LISTED} 件，用 --json 看全部")
-    console().print("未重放：哪些报件是同一件（correlation.yaml）、群体事件中随谁派单、裁决以外人所作的决定")
+    console().print(f"未重放：{'、'.join(NOT_REPLAYED)}")
 
 
 def _change(old: str, new: str) -> str:
     return old if old == new else f"{old} → {new}"
 
 
-async def _ask(bootstrap: str, path: Path, current: Path | None, since: str) -> Any:
+async def _ask(bootstrap: str, path: Path, current: Path | None, learned: Path | None, since: str) -> Any:
     from zoneinfo import ZoneInfo
 
     from huying.contracts.topics import INCIDENTS, REPORTS
@@ -79,19 +84,18 @@ async def _ask(bootstrap: str, path: Path, current: Path | None, since: str) -> 
     if await cluster.cluster_id(bootstrap) is None:
         raise StackError(f"no broker at {bootstrap!r}: start the system with `huying up`, or give --kafka")
     log = await logbook.read(bootstrap, (REPORTS, INCIDENTS))
-    return what_if(log, *_rules(old, new), start)
+    return what_if(log, *_rules(old, new, learned), start)
 
 
-def _rules(old: Any, new: Any) -> tuple[Any, Any]:
-    """Both packs; texts are read again only where the packs read them differently, by each pack's own model."""
-    from huying.routing.judgement import Judge, load_model
+def _rules(old: Any, new: Any, learned: Path | None) -> tuple[Any, Any]:
+    """Both packs; where they read texts differently, texts are read again: by the live model, and by the new pack's own."""
+    from huying.routing.judgement import Judge, load_model, model_file
     from huying.routing.judgement.pack import bits_of
 
     from ..whatif import Rules
 
     if bits_of(old) == bits_of(new):
         return Rules(old), Rules(new)
-    model = old.path / "model" / "judgement.npz"
-    own = new.path / "model" / "judgement.npz"
+    model, own = model_file(old.path, learned), model_file(new.path)
     judges = (Judge(bits_of(old), load_model(model)), Judge(bits_of(new), load_model(own if own.exists() else model)))
     return Rules(old, judges[0]), Rules(new, judges[1])

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from huying.routing.judgement import Judge, load_model, save_model
+from huying.routing.judgement import Judge, load_model, model_file, save_model
 from huying.routing.judgement.learning import learn
 from huying.routing.judgement.learning.labelled import LabelledReport
 from huying.routing.judgement.model import ModelUnreadableError
 
 from .corrections import NothingToLearnError
 from .correlate import judged, mean_of, stream_figures
-from .shipped import model_path, pack_bits
+from .shipped import model_path, pack_bits, pack_dir
 from .sources import UnusableError, in_order, read_county
 
 FLOORS = {"merge_precision": 0.95, "merge_recall": 0.5}
@@ -70,7 +70,7 @@ def go_live(
             "add labelled months with --from FILE beside them"
         )
     bits, live = pack_bits(pack), model or model_path(pack)
-    before = live if live.exists() else model_path(pack)
+    before = model_file(pack_dir(pack), live)
     corrected = sum(len(month.labelled) for month in months if not month.whole)
     figures: dict[str, Any] = {"files": sum(month.whole for month in months), "reports": reports}
     figures |= {"corrected": corrected} if corrected else {}
@@ -99,10 +99,18 @@ def go_live(
     fresh = live.with_suffix(".fresh.npz")
     version = save_model(dataclasses.replace(learned.model, description=description), fresh)
     load_model(fresh)
-    if before.exists():
+    if _usable(before):  # a broken one must not take the place of the last good one
         _copy(before, live.with_name(live.stem + PREVIOUS))
     fresh.replace(live)
     return figures | {"live": True, "version": version, "verdict": TAKEN_UP.format(version=version, live=live)}
+
+
+def _usable(file: Path) -> bool:
+    try:
+        load_model(file)
+    except ModelUnreadableError:
+        return False
+    return True
 
 
 def _copy(one: Path, other: Path) -> None:

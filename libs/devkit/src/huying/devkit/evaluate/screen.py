@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from huying.county import Pack, load
-from huying.routing.domain import classify
+from huying.routing.domain import Catalogue, classify, locate, place_of
 from huying.routing.judgement import Correlator, IncidentView, Judge, Screening
 from huying.routing.judgement.learning.labelled import LabelledReport
 
@@ -82,17 +82,17 @@ def judged(
 def screening_figures(
     county: Pack, labelled: Sequence[LabelledReport], screenings: Sequence[Screening]
 ) -> dict[str, float]:
-    """The keys of the issue over reports with a labelled heading; the clock as the domain dispatches it."""
+    """The keys of the issue over reports with a labelled heading; clock and unit as the domain dispatches it."""
+    duties = Catalogue(county)
     top1 = top3 = clock = unit = 0
     hits = alarms = dangers = 0
     for item, screening in zip(labelled, screenings, strict=True):
         codes = [matter.code for matter in screening.matters]
         top1 += codes[0] == item.matter
         top3 += item.matter in codes[:3]
-        clock += classify(screening, county).clock_class == item.clock
-        town = next((guess.town_code for guess in screening.places if guess.town_code), None)
-        village = next((guess.village_code for guess in screening.places if guess.village_code), None)
-        unit += county.duty(codes[0], screening.circumstances, town, village).main == item.main_unit
+        what, where = classify(screening, county), locate(place_of(item.facts, county), screening, county)
+        clock += what.clock_class == item.clock
+        unit += duties.duty(what, where).main == item.main_unit
         danger = item.clock == "emergency"
         dangers += danger
         alarms += screening.emergency

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from huying.county import load
-from huying.routing.judgement import Judge, JudgementModel, PackBits, load_model
+from huying.routing.judgement import Judge, JudgementModel, PackBits, load_model, model_file
 from huying.routing.judgement.pack import bits_of
 
-MODEL_NAME = "judgement.npz"
 DEFAULT_PACK = Path("deploy/county/julu")
 
 
@@ -34,7 +33,7 @@ def pack_bits(given: Path | None) -> PackBits:
 
 def model_path(pack: Path | None) -> Path:
     """Where the live model of a pack stands."""
-    return pack_dir(pack) / "model" / MODEL_NAME
+    return model_file(pack_dir(pack))
 
 
 def shipped_model(pack: Path | None, given: Path | None) -> JudgementModel:

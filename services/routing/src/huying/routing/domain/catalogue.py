@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from huying.contracts.course import CatalogueRule
 from huying.contracts.incidents import Classification
 from huying.contracts.places import Place
-from huying.county import Duty, Pack
+from huying.county import Duty, Pack, narrowness
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,4 +80,4 @@ def _holds(rule: CatalogueRule, what: Classification, where: Place) -> bool:
 
 
 def _narrowness(rule: CatalogueRule) -> tuple[bool, bool, int, int]:
-    return rule.village_code is not None, rule.town_code is not None, len(rule.circumstances), rule.number
+    return *narrowness(rule.village_code, rule.town_code, rule.circumstances), rule.number

@@ -22,7 +22,7 @@ from .facts import (
     Village,
 )
 from .judge import Judge
-from .model import JudgementModel, load_model, save_model
+from .model import JudgementModel, load_model, model_file, save_model
 from .parts import Part, parts
 from .rehearsal import rehearse
 
@@ -48,6 +48,7 @@ __all__ = [
     "Verdict",
     "Village",
     "load_model",
+    "model_file",
     "parts",
     "rehearse",
     "save_model",

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from huying.county import load
 
-from . import Judge, load_model, rehearse
+from . import Judge, load_model, model_file, rehearse
 from .pack import bits_of
 
 pack = Path(sys.argv[1] if len(sys.argv) > 1 else "deploy/county/julu")
-rehearse(Judge(bits_of(load(pack)), load_model(pack / "model/judgement.npz")))
+rehearse(Judge(bits_of(load(pack)), load_model(model_file(pack))))

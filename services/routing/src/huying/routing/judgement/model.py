@@ -130,6 +130,11 @@ def save_model(model: JudgementModel, path: Path) -> str:
     return version
 
 
+def model_file(pack: Path, learned: Path | None = None) -> Path:
+    """Where the live model of a pack's folder stands: what an installation has learned, else the pack's own."""
+    return learned if learned is not None and learned.exists() else pack / "model" / "judgement.npz"
+
+
 def load_model(path: Path) -> JudgementModel:
     """Read a model file.
 
