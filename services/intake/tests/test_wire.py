@@ -11,9 +11,10 @@ from typing import Any
 
 import httpx
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from huying.chassis.broker import partitions_of
 from huying.chassis.security import sign, write_entry
 from huying.chassis.testing import SECRET, running, until
 from huying.contracts import topics
@@ -64,7 +65,7 @@ class Bench:
         await consumer.start()
         found: list[dict[str, Any]] = []
         try:
-            parts = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
+            parts = await partitions_of(self.stack.bootstrap, [topic.name])
             consumer.assign(parts)
             await consumer.seek_to_beginning(*parts)
 

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
+from huying.chassis.broker import partitions_of
 from huying.chassis.testing import SECRET, running, until
 from huying.contracts import topics
 from huying.contracts.envelope import CloudEvent, parse
@@ -117,7 +118,7 @@ async def _feed(bootstrap: str) -> list[dict[str, Any]]:
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest")
     await consumer.start()
     try:
-        parts = [TopicPartition(topics.INCIDENTS.name, n) for n in range(topics.INCIDENTS.partitions)]
+        parts = await partitions_of(bootstrap, [topics.INCIDENTS.name])
         consumer.assign(parts)
         await consumer.seek_to_beginning(*parts)
         found: dict[str, dict[str, Any]] = {}

@@ -89,22 +89,23 @@ def evidence(report: Traits, slots: Ints, index: IncidentIndex, bench: Workbench
 
 
 def _said(report: Traits, slots: Ints, index: IncidentIndex) -> Floats:
-    """Names and numbers that report and incident share, shape (len(SAID), slots)."""
-    records = index.at(slots)
-    nothing = [math.nan] * len(records)
+    """Names and numbers that report and incident share, shape (slots, len(SAID))."""
+    unknown = math.nan
+    found: list[float] = []
     village, mentioned, numbers = report.village, set(report.mentioned), report.numbers
-    found = [
-        [village in one.villages if one.villages else math.nan for one in records] if village >= 0 else nothing,
-        [not mentioned.isdisjoint(one.villages) for one in records] if mentioned else nothing,
-        nothing if report.reporter is None else [report.reporter in one.reporters for one in records],
-        nothing if report.device is None else [report.device in one.devices for one in records],
-        nothing if report.device is None else [report.device_id in one.device_ids for one in records],
-    ]
-    common = [len(numbers.intersection(one.numbers)) for one in records] if numbers else [0] * len(records)
-    differ = (
-        [not n if one.numbers else math.nan for n, one in zip(common, records, strict=True)] if numbers else nothing
-    )
-    return np.array([*found, common, differ], dtype=np.float32)
+    reporter, device, device_id = report.reporter, report.device, report.device_id
+    for one in index.at(slots):
+        common = len(numbers.intersection(one.numbers)) if numbers else 0
+        found += (
+            village in one.villages if village >= 0 and one.villages else unknown,
+            not mentioned.isdisjoint(one.villages) if mentioned else unknown,
+            unknown if reporter is None else reporter in one.reporters,
+            unknown if device is None else device in one.devices,
+            unknown if device is None else device_id in one.device_ids,
+            common,
+            not common if numbers and one.numbers else unknown,
+        )
+    return np.array(found, dtype=np.float32).reshape(-1, len(SAID))
 
 
 _TEXT_BEST, _TEXT_MEAN, _TEXT_LAST, _SAID, _METRES_MIDDLE = (
@@ -151,7 +152,7 @@ def _evidence(
     rare: Floats,
     places: npt.NDArray[np.int16],
 ) -> Floats:
-    """`said` has a column for each of `slots`; `members` the rows of `pool` of each incident; `places` is scratch."""
+    """`said` has a row for each of `slots`; `members` the rows of `pool` of each incident; `places` is scratch."""
     out = np.empty((len(slots), _WIDTH), dtype=np.float32)
     used = np.empty(WORDS, dtype=np.int64)
     words = 0
@@ -165,8 +166,8 @@ def _evidence(
     for at in range(len(slots)):
         slot, row = slots[at], out[at]
         _members(row, own, members[slot], pool, rare, places)
-        for number in range(len(said)):
-            row[_SAID + number] = said[number, at]
+        for number in range(said.shape[1]):
+            row[_SAID + number] = said[at, number]
         _places_and_times(row, own, rows[slot])
         _spots(row, own, bits, index_bits[slot])
         _headings(row, matters, likeliest, rows[slot], chances[slot])
