@@ -37,7 +37,7 @@ from .relay import Relay
 from .sealing import Sealer
 from .security import KeyRing
 from .settings import ServiceSettings
-from .telemetry import RequestInHand, Telemetry, configure_logs
+from .telemetry import RequestInHand, Telemetry, configure_logs, stacks_on_demand
 
 GAUGES_S = 1.0
 
@@ -134,6 +134,8 @@ def build(
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         del app
+        if ground.own_process:
+            stacks_on_demand()
         main = asyncio.create_task(_live(ground, wire, topics, indexes or {}, beside, ways or {}))
         main.add_done_callback(ended)
         try:

@@ -5,8 +5,11 @@ tracing off, the cause's traceparent is passed on unchanged and nothing else is 
 message or a request is in hand carries its `trace` and `span`; with tracing off, the span is its cause's.
 """
 
+import asyncio
+import faulthandler
 import json
 import logging
+import signal
 import sys
 from collections.abc import Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
@@ -95,6 +98,20 @@ def configure_logs(service: str, level: str) -> None:
         cache_logger_on_first_use=False,
     )
     structlog.contextvars.bind_contextvars(service=service)
+
+
+def stacks_on_demand() -> None:
+    """On SIGUSR1 say where every thread and every task stands, in plain text: for a service that stands still.
+
+    Threads are written whatever they are at; tasks once the event loop goes on.
+    """
+
+    def tasks() -> None:
+        for task in asyncio.all_tasks():
+            task.print_stack(file=sys.stderr)
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, tasks)
+    faulthandler.register(signal.SIGUSR1, chain=True)
 
 
 class RequestInHand:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,11 @@ def _routing(directory: Path, progress: Callable[[str], None]) -> dict[str, Any]
         asyncio.run(load.publish(broker, reports))
         progress("routing")
         live.services.start(("routing",))
-        ours = asyncio.run(throughput.routing_seconds(url, f"{PREFIX}_routing", len(reports)))
+        try:
+            ours = asyncio.run(throughput.routing_seconds(url, f"{PREFIX}_routing", len(reports)))
+        except throughput.TooSlowError:
+            os.kill(live.services.process("routing").pid, signal.SIGUSR1)  # where it stands goes to its log
+            raise
         live.services.stop()
         progress("裸循环 · the bare loop")
         work = asyncio.run(throughput.works(url, f"{PREFIX}_routing"))
