@@ -212,6 +212,10 @@ async def test_a_ledger_ahead_of_the_log_is_refused_until_it_is_told_to_forget(
             assert "redelivered" not in text, "nothing was skipped"
         group = f"{bench.name}.tally"
         assert await _committed(bench, group, numbers.name) == before, "nothing was acknowledged"
+        restarted = bench.app()
+        async with restarted.router.lifespan_context(restarted), _client(restarted) as client:
+            await until(lambda: _says(client, "the topic was made anew"), "it is refused still")
+            assert await sums_of(restarted) == {"a": 2190}
         forgotten = await forget_topic(
             bench.stack.mongo_url, bench.stack.bootstrap, f"{bench.name}_tally", group, numbers.name
         )

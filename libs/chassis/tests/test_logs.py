@@ -3,9 +3,6 @@
 import io
 import json
 import logging
-import os
-import signal
-import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,8 +16,6 @@ from huying.chassis.errors import Broken
 from huying.chassis.message import Message
 from huying.chassis.problem import install
 from huying.chassis.telemetry import REPEAT_S, RequestInHand, Telemetry, Thinned, configure_logs, in_hand
-from huying.chassis.testing import SECRET
-from huying.devkit.stack import ServiceProcess
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 CAUSE = f"00-{TRACE}-{SPAN}-01"
@@ -99,27 +94,3 @@ def test_what_the_kafka_client_repeats_while_a_broker_is_away_is_written_now_and
 def test_what_anybody_else_says_is_always_written() -> None:
     thinned = Thinned()
     assert all(thinned.filter(_line("uvicorn.error", 7, 1000.0)) for _ in range(5))
-
-
-def test_a_process_says_on_demand_where_it_stands_and_goes_on(tmp_path: Path) -> None:
-    """Also while it waits for a database that is not there, as here."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    settings = {"service": "tally", "port": port, "mongo": "mongodb://127.0.0.1:1/", "secret": SECRET}
-    program = (
-        "import tally; from huying.chassis.service import serve; from huying.chassis.settings import ServiceSettings; "
-        f"serve(lambda: tally.create_app(ServiceSettings(**{settings!r}), 'nothing'))"
-    )
-    process = ServiceProcess(
-        "tally", [sys.executable, "-c", program], log_path=tmp_path / "log", cwd=Path(__file__).parent
-    )
-    process.start()
-    try:
-        process.wait_until_ready(f"http://127.0.0.1:{port}/healthz")
-        os.kill(process.pid, signal.SIGUSR1)
-        process.wait_until(lambda: "_wait_for_database" in process.log_tail(200), 30, "the task's stack")
-        assert "most recent call first" in process.log_tail(200)
-        process.wait_until_ready(f"http://127.0.0.1:{port}/healthz")
-    finally:
-        process.stop()

@@ -5,6 +5,7 @@ advanced conditionally, from the value this process knows: a replay or a zombie 
 """
 
 import asyncio
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,6 +24,7 @@ from .mongo import Mongo
 POSITIONS = "positions"
 OUTBOX = "outbox"
 SEQUENCE = "outbox"
+REFUSED = "refused"
 
 BATCH_BYTES, RECORD_BYTES, HEADER_BYTES = 61, 31, 10
 """What Kafka's format (v2) adds at most: to a batch of one, to its record, to each header."""
@@ -150,6 +152,21 @@ class Ledger:
         wanted = {partition.id: partition for partition in partitions}
         rows = self._mongo.collection(POSITIONS).find({"_id": {"$in": [*wanted]}})
         return {wanted[row["_id"]]: row["at"] async for row in rows}
+
+    async def refuse(self, partition: Partition, reason: str) -> None:
+        """Keep why nothing may be consumed, until the position is forgotten: a log that was made anew grows on.
+
+        Once it is longer than the ledger, nothing else would tell it from the old one.
+        """
+        await self._mongo.collection(POSITIONS).update_one({"_id": partition.id}, {"$set": {REFUSED: reason}})
+
+    async def refusal(self, cluster: str, topics: Iterable[str]) -> str | None:
+        """Why none of these topics may be consumed; None when all may."""
+        names = "|".join(re.escape(f"{cluster}/{topic}/") for topic in topics)
+        row = await self._mongo.collection(POSITIONS).find_one(
+            {REFUSED: {"$exists": True}, "_id": {"$regex": f"^({names})"}}
+        )
+        return None if row is None else str(row[REFUSED])
 
     def forget(self) -> None:
         """Drop what is known: it may be stale."""

@@ -312,13 +312,18 @@ class Link:
             if await self._answer(cluster_id, "look at it") != self.cluster:
                 self.refused = "kafka: another cluster answers now"
                 return
-            self.refused = (
-                f"the ledger of {tp.topic}/{tp.partition} is at {position} but the log of cluster "
-                f"{self.cluster!r} ends at {end}: the topic was made anew. Give the broker its log back, or stop "
-                f"this service and `huying ledger forget --service {self._settings.service} --topic {tp.topic}`"
+            reason = (
+                f"the ledger of {tp.topic}/{tp.partition} was at {position} when the log of cluster "
+                f"{self.cluster!r} ended at {end}: the topic was made anew. Stop this service and "
+                f"`huying ledger forget --service {self._settings.service} --topic {tp.topic}`"
             )
-            log.critical("nothing is consumed", reason=self.refused)
-            self._measures.violation("ledger_ahead_of_log")
+            self._refuse(reason)
+            await batch.patiently(partial(ledger.refuse, partition, reason))
+
+    def _refuse(self, reason: str) -> None:
+        self.refused = reason
+        log.critical("nothing is consumed", reason=reason)
+        self._measures.violation("ledger_ahead_of_log")
 
     def _partition(self, tp: Any) -> Partition:
         return Partition(self.cluster, tp.topic, tp.partition)
@@ -365,7 +370,13 @@ class Link:
             await producer.stop()
 
     async def start(self) -> None:
-        """Consume; the ledger says from where."""
+        """Consume; the ledger says from where, and whether it was found ahead of the log before."""
+        if self._topics:
+            batch, ledger = cast("MicroBatch", self._batch), cast("Ledger", self._ledger)
+            names = [topic.name for topic in self._topics]
+            reason = await batch.patiently(partial(ledger.refusal, self.cluster, names))
+            if reason is not None:
+                self._refuse(reason)
         await self.broker.start()
         await self._read_ledger()
 

@@ -5,8 +5,6 @@ The only place where the parts are put together; nothing is connected before the
 
 import asyncio
 import contextlib
-import os
-import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -65,8 +63,8 @@ class Ground:
     ready: bool = False
     failure: str | None = None
     """Why the service stopped consuming for good."""
-    own_process: bool = False
-    """Whether a fatal fault should end the process, so that it is started anew."""
+    end: Callable[[], None] | None = None
+    """Ends the process after a fatal fault, so that it is started anew; None where the service shares one."""
 
     async def submit(self, body: Any, message_id: str, *, trace: str | None = None, time: Any = None) -> Any:
         """Run a request through the handler's fold in one transaction with whatever else waits.
@@ -128,13 +126,13 @@ def build(
             error = error.exceptions[0]
         log.critical("the service stops", error=f"{type(error).__name__}: {error}", exc_info=whole)
         ground.failure = f"{type(error).__name__}: {error}"
-        if ground.own_process:
-            os.kill(os.getpid(), signal.SIGTERM)
+        if ground.end is not None:
+            ground.end()
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         del app
-        if ground.own_process:
+        if ground.end is not None:
             stacks_on_demand()
         main = asyncio.create_task(_live(ground, wire, topics, indexes or {}, beside, ways or {}))
         main.add_done_callback(ended)
@@ -203,7 +201,7 @@ async def _live(
     batch.on_rows = ground.relay.wake
     await batch.patiently(ground.handler.reload)  # a database that goes away once more now is waited for as ever after
     await batch.patiently(ground.parking.read)
-    if ground.own_process:
+    if ground.end is not None:
         collector.spare()
     ground.batch = batch
     if isinstance(ground.clock, ReplayClock):
@@ -318,7 +316,11 @@ async def _missing(ground: Ground) -> list[str]:
 
 
 def serve(create_app: Callable[[], FastAPI]) -> None:
-    """Run the service until it is told to stop; for `python -m huying.<service>`."""
+    """Run the service until it is told to stop; for `python -m huying.<service>`.
+
+    Raises:
+        SystemExit: its settings are wrong, or a fault stopped it.
+    """
     import uvicorn
     from pydantic import ValidationError
 
@@ -326,17 +328,26 @@ def serve(create_app: Callable[[], FastAPI]) -> None:
         app = create_app()
     except (ConfigurationError, ValidationError) as error:
         raise SystemExit(f"configuration: {error}") from error
-    settings: ServiceSettings = app.state.ground.settings
-    app.state.ground.own_process = True
-    uvicorn.run(
-        app,
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=10,
-        timeout_keep_alive=30,
+    ground: Ground = app.state.ground
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            host=ground.settings.host,
+            port=ground.settings.port,
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=10,
+            timeout_keep_alive=30,
+        )
     )
+
+    def end() -> None:
+        server.should_exit = True
+
+    ground.end = end
+    server.run()
+    if ground.failure or not server.started:
+        raise SystemExit(1)  # the log has said why; who starts services sees that this one did not end in peace
 
 
 async def ground_of(request: Request) -> Ground:
