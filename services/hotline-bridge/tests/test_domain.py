@@ -1,26 +1,23 @@
 """Acceptance, masking, alarms: what is let in, in which form, and what never gets out."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from huying.contracts.reports import Reporter, ReporterRef
+from huying.contracts.reports import ReporterRef
 from huying.county import Pack
 from huying.hotline_bridge.domain import alarms
 from huying.hotline_bridge.domain.acceptance import (
-    ALPHABET,
     Accepted,
     Arrival,
     Keys,
     Known,
     Refused,
     Repeated,
-    anonymous_reference,
     arrival_of,
     decide,
-    hide,
-    tracking_number,
 )
 from huying.hotline_bridge.domain.alarms import Alarm
 from huying.hotline_bridge.domain.mapping import OriginMapping
@@ -30,16 +27,16 @@ KEYS = Keys.of("a-secret-of-the-tests-that-is-long-enough")
 NOW = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
 
 
-def hotline_arrival(mappings: dict[str, OriginMapping], orders: dict[str, Any], pack: Pack, **told: Any) -> Arrival:
+def hotline_arrival(mappings: dict[str, OriginMapping], orders: dict[str, Any], pack: Pack) -> Arrival:
     translated = translate(mappings["hotline_12345"], orders["hotline_12345"], pack.code)
-    return arrival_of("hotline_12345", translated.number, translated.body, pack, "digest", told.get("ref"))
+    return arrival_of("hotline_12345", translated.number, translated.body, pack, "digest")
 
 
 def test_an_accepted_order_carries_no_name_and_no_number(
     mappings: dict[str, OriginMapping], orders: dict[str, Any], pack: Pack
 ) -> None:
     ref = ReporterRef(ref="ps-1", masked="张** 138****2345")
-    decision = decide(None, hotline_arrival(mappings, orders, pack, ref=ref), pack, KEYS, NOW)
+    decision = decide(None, replace(hotline_arrival(mappings, orders, pack), reporter=ref), pack, KEYS, NOW)
     assert isinstance(decision, Accepted)
     event = decision.event
     assert event.accepted_at == NOW
@@ -72,27 +69,6 @@ def test_an_order_from_the_future_is_refused(
     refused = decide(None, arrival, pack, KEYS, received - timedelta(minutes=11))
     assert isinstance(refused, Refused)
     assert refused.field == "received_at"
-
-
-def test_tracking_numbers_are_stable_and_cannot_be_guessed_without_the_key() -> None:
-    number = tracking_number("rp-1", KEYS.tracking)
-    assert len(number) == 12
-    assert set(number) <= set(ALPHABET)
-    assert number == tracking_number("rp-1", KEYS.tracking)
-    assert number != tracking_number("rp-2", KEYS.tracking)
-    assert number != tracking_number("rp-1", Keys.of("another-secret-that-is-long-enough-too").tracking)
-
-
-def test_an_anonymous_reference_is_one_person_whatever_its_spelling() -> None:
-    assert anonymous_reference("r071", KEYS.reporter) == anonymous_reference(" ｒ０７１ ", KEYS.reporter).model_copy(
-        update={"masked": "r071"}
-    )
-    assert anonymous_reference("r071", KEYS.reporter).ref != anonymous_reference("r072", KEYS.reporter).ref
-    assert anonymous_reference("13831912345", KEYS.reporter).masked == "138****2345"
-
-
-def test_a_reporters_own_name_is_masked_in_the_text() -> None:
-    assert hide("我是张国强，找4332211", Reporter(name="张国强", phone="4332211")) == "我是张**，找****11"
 
 
 def alarm(**change: Any) -> Alarm:
@@ -136,7 +112,7 @@ def test_every_alarm_line_of_the_county_becomes_a_report(county_reports: list[di
             at=report["received_at"],
             **{name: report[name] for name in ("text", "address", "village_code", "point")},
         )
-        arrival = arrival_of(alarms.SOURCE, told.origin_id, alarms.submitted(told, pack.code), pack, "d", None)
+        arrival = arrival_of(alarms.SOURCE, told.origin_id, alarms.submitted(told, pack.code), pack, "d")
         decision = decide(None, arrival, pack, KEYS, told.at)
         assert isinstance(decision, Accepted)
         event = decision.event

@@ -42,7 +42,7 @@ def arrivals(pack: Pack, mappings: dict[str, OriginMapping], orders: dict[str, A
         order = copy.deepcopy(orders["hotline_12345"])
         order["工单"]["工单编号"] = number
         translated = translate(mappings["hotline_12345"], order, pack.code)
-        found.append(arrival_of("hotline_12345", number, translated.body, pack, f"digest-{number}", None))
+        found.append(arrival_of("hotline_12345", number, translated.body, pack, f"digest-{number}"))
     return found
 
 

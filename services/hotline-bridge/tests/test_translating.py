@@ -44,7 +44,7 @@ def test_points_of_other_systems_arrive_as_wgs84(mappings: Mappings, orders: Ord
     spots = {}
     for origin in ("internet_supervision", "party_gov_site"):
         body = translate(mappings[origin], orders[origin], pack.code).body
-        place = arrival_of(origin, "1", body, pack, "d", None).place
+        place = arrival_of(origin, "1", body, pack, "d").place
         assert place.point is not None
         assert place.point.crs == "wgs84"
         spots[origin] = (place.point.lon, place.point.lat)
@@ -113,7 +113,7 @@ def test_every_report_of_the_county_survives_as_an_order(
         )
         assert body.received_at == datetime.fromisoformat(report["received_at"])
         assert (body.reporter.reference if body.reporter else None) == report["reporter"]
-        place = arrival_of(report["channel"], report["id"], body, pack, "d", None).place
+        place = arrival_of(report["channel"], report["id"], body, pack, "d").place
         assert place.town == report["town"]
         assert (place.town_code is None) == (report["town"] is None)
         if report["point"]:
@@ -131,7 +131,7 @@ def test_a_point_goes_out_in_the_system_that_the_origin_sends(mappings: Mappings
     mapping = mappings["party_gov_site"]
     order = order_of_report(mapping, report)
     assert distance_m((order["liuyan"]["zb"]["x"], order["liuyan"]["zb"]["y"]), (115.03, 37.22)) > 800
-    place = arrival_of("party_gov_site", "1", translate(mapping, order, pack.code).body, pack, "d", None).place
+    place = arrival_of("party_gov_site", "1", translate(mapping, order, pack.code).body, pack, "d").place
     assert place.point is not None
     assert distance_m((place.point.lon, place.point.lat), (115.03, 37.22)) < 0.2
 

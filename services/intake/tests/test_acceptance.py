@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from huying.contracts import wording
+from huying.contracts import identity, wording
 from huying.contracts.reports import ReportSubmittedV1
 from huying.county import Pack, distance_m, to_wgs84
 from huying.intake.domain import acceptance
@@ -35,14 +35,14 @@ def test_a_plain_report_is_accepted_with_its_identity_and_a_tracking_number(deci
     event = decision.event
     assert event.report_id.startswith("rp-")
     assert len(event.tracking_number) == 12
-    assert set(event.tracking_number) <= set(acceptance.ALPHABET)
+    assert set(event.tracking_number) <= set(identity.ALPHABET)
     assert (event.received_at, event.accepted_at, event.pack_hash) == (NOW, NOW, pack.hash)
     assert decide().event == event
 
 
 def test_another_secret_gives_another_tracking_number(keys: Keys) -> None:
     other = keys_of("another-secret-that-is-also-long-enough!")
-    assert acceptance.tracking_number("rp-1", keys.tracking) != acceptance.tracking_number("rp-1", other.tracking)
+    assert identity.tracking_number("rp-1", keys.tracking) != identity.tracking_number("rp-1", other.tracking)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_another_secret_gives_another_tracking_number(keys: Keys) -> None:
     [("abcd-efgh-jkmn", "ABCDEFGHJKMN"), (" o1il0000 0000", "011100000000"), ("ABC", ""), ("ABCDEFGHJKM\x00", "")],
 )
 def test_a_tracking_number_is_read_as_people_type_it(typed: str, kept: str) -> None:
-    assert acceptance.typed_number(typed) == kept
+    assert identity.typed_number(typed) == kept
 
 
 def test_the_same_body_again_is_repeated_and_another_body_is_refused(decide: Any) -> None:

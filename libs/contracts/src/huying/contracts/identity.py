@@ -3,10 +3,22 @@
 Nothing here is random; a caller that wants randomness brings it as a part.
 """
 
+from collections.abc import Callable
 from hashlib import blake2b
 
 DIGEST_BYTES = 12
 """96 bits: with a million reports a year, a collision in a hundred years is below one in 10^12."""
+
+KeyedHash = Callable[..., str]
+"""Words to hexadecimal, stable and keyed: nobody without the installation's secret can make it or read it back."""
+
+ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+"""Crockford's base 32: no I, L, O, U, so a number can be read out on the telephone."""
+
+TRACKING_CHARS = 12
+"""60 bits: with a million reports, a guesser needs a million million tries for one."""
+
+_MISREAD = str.maketrans({"O": "0", "I": "1", "L": "1"})
 
 
 def deterministic_id(prefix: str, *parts: str | int) -> str:
@@ -47,3 +59,15 @@ def dispatch_id(incident: str, incident_version: int) -> str:
 def event_id(incident: str, incident_version: int) -> str:
     """An event of the feed is unique by (`incident_id`, `incident_version`)."""
     return f"{incident}/{incident_version}"
+
+
+def tracking_number(report: str, hashed: KeyedHash) -> str:
+    """Twelve characters that only this installation can make for a report."""
+    number = int(hashed(report), 16)
+    return "".join(ALPHABET[(number >> (5 * place)) & 31] for place in range(TRACKING_CHARS))
+
+
+def typed_number(text: str) -> str:
+    """A tracking number as people type it, in the form that it is kept in; anything else comes out as no number."""
+    plain = text.upper().replace("-", "").replace(" ", "").translate(_MISREAD)
+    return plain if len(plain) == TRACKING_CHARS and all(character in ALPHABET for character in plain) else ""

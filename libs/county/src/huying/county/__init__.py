@@ -15,6 +15,7 @@ from huying.county.matters import Circumstance, Duty, DutyLine, Level, Matter, n
 from huying.county.pack import ClockBook, County, Pack
 from huying.county.people import Person, Role, Unit
 from huying.county.places import Grid, Outline, Town, Village
+from huying.county.placing import UnknownCode, located
 
 __all__ = [
     "Channel",
@@ -43,6 +44,7 @@ __all__ = [
     "Screening",
     "Town",
     "Unit",
+    "UnknownCode",
     "Village",
     "Warned",
     "WarningStep",
@@ -52,6 +54,7 @@ __all__ = [
     "distance_m",
     "due_at",
     "load",
+    "located",
     "narrowness",
     "reminder_at",
     "to_wgs84",

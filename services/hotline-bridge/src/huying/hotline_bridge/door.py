@@ -5,17 +5,18 @@ It is the only place that touches a reporter's name, on its way to the vault.
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from huying.chassis.problem import Problem
 from huying.chassis.sealing import keyed_hash
 from huying.chassis.service import Ground
-from huying.contracts import identity
+from huying.contracts import persons
+from huying.county import UnknownCode
 
 from .domain import alarms
-from .domain.acceptance import Arrival, Decision, anonymous_reference, arrival_of, names_a_person
+from .domain.acceptance import Arrival, Decision, arrival_of, names_a_person
 from .domain.alarms import Alarm
-from .domain.places import UnknownCode
 from .domain.translating import Fault, Untranslatable, translate
 from .handlers import Bridge
 from .vault import Vault
@@ -42,18 +43,16 @@ async def take_order(
     body, reporter = translated.body, translated.body.reporter
     digest = digest_of(order, bridge.keys.body)
     try:
-        arrival = arrival_of(origin, translated.number, body, bridge.pack, digest, None)
+        arrival = arrival_of(origin, translated.number, body, bridge.pack, digest)
     except UnknownCode as error:
         theirs = next((path for target, path in mapping.fields.items() if target == error.field), error.field)
         raise invalid([Fault(theirs, error.field, str(error))]) from error
     if not arrival.body.text:
         raise invalid([Fault(mapping.fields["text"], "text", "has nothing readable; write what happened and where")])
     if reporter is not None and names_a_person(reporter):
-        ref = await vault.reference(reporter, identity.report_id(origin, translated.number))
-        arrival = arrival_of(origin, translated.number, body, bridge.pack, digest, ref)
-    elif reporter is not None and reporter.reference:
-        ref = anonymous_reference(reporter.reference, bridge.keys.reporter)
-        arrival = arrival_of(origin, translated.number, body, bridge.pack, digest, ref)
+        arrival = replace(arrival, reporter=await vault.reference(reporter, arrival.report_id))
+    elif (anonymous := persons.told(reporter)) is not None:
+        arrival = replace(arrival, reporter=persons.reference_of(anonymous, arrival.report_id, bridge.keys.reporter))
     return arrival, await _decided(ground, arrival, trace)
 
 
@@ -77,7 +76,7 @@ def arrival_of_alarm(bridge: Bridge, alarm: Alarm) -> Arrival:
     body = alarms.submitted(alarm, bridge.pack.code)
     digest = digest_of(alarm.model_dump(mode="json"), bridge.keys.body)
     try:
-        return arrival_of(alarms.SOURCE, alarm.origin_id, body, bridge.pack, digest, None)
+        return arrival_of(alarms.SOURCE, alarm.origin_id, body, bridge.pack, digest)
     except UnknownCode as error:
         raise invalid([Fault(error.field, error.field, str(error))]) from error
 

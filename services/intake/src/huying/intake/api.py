@@ -11,10 +11,11 @@ from pydantic import Field, ValidationError
 from huying.chassis.problem import Problem
 from huying.chassis.security import Principal, allowed
 from huying.chassis.service import Ground, ground_of
+from huying.contracts import identity, persons
 from huying.contracts.reports import Reporter, ReporterRef, ReportSubmittedV1
 
 from . import letters, page, repository
-from .domain import acceptance, persons, progress
+from .domain import acceptance, progress
 from .domain.acceptance import Refused, Submitted
 from .handlers import Registration, Unmasking
 
@@ -78,7 +79,7 @@ async def submit(
 async def follow(tracking_number: str, request: Request, ground: OnGround) -> Response:
     """A citizen's own page: the five steps, who has it, until when. Open to whoever has the number."""
     html = "text/html" in request.headers.get("accept", "")
-    number = acceptance.typed_number(tracking_number)
+    number = identity.typed_number(tracking_number)
     report = await repository.find_tracked(ground.mongo, number)
     incidents = await _incidents(ground, report or {})
     if report is None:

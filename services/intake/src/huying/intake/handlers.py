@@ -14,7 +14,7 @@ from huying.chassis.measures import Measures
 from huying.chassis.message import API, Effects, Message, Outgoing, Stateless
 from huying.chassis.mongo import Mongo
 from huying.chassis.security import KeyRing, Principal, signed_bytes
-from huying.contracts import identity, topics, wording
+from huying.contracts import identity, persons, topics, wording
 from huying.contracts.clocks import ClockEvent
 from huying.contracts.envelope import SIGNATURE_HEADER
 from huying.contracts.incidents import IncidentEvent, IncidentOpenedV1, IncidentReportJoinedV1
@@ -24,7 +24,7 @@ from huying.contracts.reports import Reporter, ReportRejectedV1, ReportSubmitted
 from huying.county import Pack
 
 from . import repository
-from .domain import acceptance, persons, progress
+from .domain import acceptance, progress
 from .domain.acceptance import Accepted, Keys, Known, Refused, Repeated, Submitted
 from .repository import Vault
 

@@ -3,8 +3,9 @@
 from functools import partial
 
 from huying.chassis.sealing import derive, keyed_hash
+from huying.contracts.identity import KeyedHash
 
-from .domain.acceptance import Hash, Keys
+from .domain.acceptance import Keys
 
 
 def keys_of(secret: str) -> Keys:
@@ -12,5 +13,5 @@ def keys_of(secret: str) -> Keys:
     return Keys(_hash(secret, "tracking"), _hash(secret, "reporter"), _hash(secret, "report body"))
 
 
-def _hash(secret: str, purpose: str) -> Hash:
+def _hash(secret: str, purpose: str) -> KeyedHash:
     return partial(keyed_hash, derive(secret, purpose))

@@ -3,47 +3,35 @@
 Both come through here as `Arrival`. It never sees a person's name or number: the vault took them before.
 """
 
-import unicodedata
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Literal
 
 from huying.chassis.sealing import derive, keyed_hash
-from huying.contracts import identity, wording
+from huying.contracts import identity, persons, wording
+from huying.contracts.identity import KeyedHash
 from huying.contracts.places import Place
 from huying.contracts.reports import ReportAcceptedV1, Reporter, ReporterRef, ReportSubmittedV1
-from huying.county import Pack
-
-from .places import located
+from huying.county import Pack, located
 
 CLOCK_LEEWAY = timedelta(minutes=10)
 """Clocks of other systems go wrong by minutes; more than that is a wrong date."""
-
-ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-"""Crockford's base 32: no I, L, O, U, so a number can be read out on the telephone."""
-
-TRACKING_CHARS = 12
-"""60 bits: with a million reports, a guesser needs a million million tries for one."""
-
-SHORTEST_PHONE = 7
-"""A number of a county's exchange has seven digits; less than that is no number (无, 0, 110)."""
-
-REF_HEX = 24
-"""96 bits: no two persons of a county share a reference by accident."""
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
     """Keys of the installation that identities are made with; the same as at every other door."""
 
-    tracking: bytes
-    reporter: bytes
+    tracking: KeyedHash
+    reporter: KeyedHash
     body: bytes
 
     @classmethod
     def of(cls, secret: str) -> "Keys":
         """Derived from the installation's secret."""
-        return cls(derive(secret, "tracking"), derive(secret, "reporter"), derive(secret, "order body"))
+        tracking, reporter = (partial(keyed_hash, derive(secret, purpose)) for purpose in ("tracking", "reporter"))
+        return cls(tracking, reporter, derive(secret, "order body"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,22 +99,7 @@ class Refused:
 Decision = Accepted | Repeated | Refused
 
 
-def tracking_number(report_id: str, key: bytes) -> str:
-    """Twelve characters that only this installation can make for a report."""
-    number = int(keyed_hash(key, report_id), 16)
-    return "".join(ALPHABET[(number >> (5 * place)) & 31] for place in range(TRACKING_CHARS))
-
-
-def anonymous_reference(reference: str, key: bytes) -> ReporterRef:
-    """A person of whom the origin tells no more than a reference: the same one at every door."""
-    told = wording.clean_line(reference)
-    ref = f"ps-{keyed_hash(key, 'reference', unicodedata.normalize('NFKC', told))[:REF_HEX]}"
-    return ReporterRef(ref=ref, masked=wording.mask_numbers(told))
-
-
-def arrival_of(
-    source: str, origin_id: str, body: ReportSubmittedV1, pack: Pack, digest: str, reporter: ReporterRef | None
-) -> Arrival:
+def arrival_of(source: str, origin_id: str, body: ReportSubmittedV1, pack: Pack, digest: str) -> Arrival:
     """A translated order or alarm, its place looked up, its words masked and its reporter dropped.
 
     Raises:
@@ -134,31 +107,12 @@ def arrival_of(
         KeyError: a channel that the pack does not have.
     """
     place = located(body, pack.channel(body.channel), pack)
-    person = body.reporter
-    address = hide(place.address or "", person) or None
-    shown = body.model_copy(
-        update={
-            "text": hide(wording.clean(body.text), person),
-            "category_hint": hide(wording.clean_line(body.category_hint or ""), person) or None,
-            "reporter": None,
-        }
-    )
-    town = hide(place.town or "", person) or None
-    shown_place = place.model_copy(update={"address": address, "town": town})
-    return Arrival(source, origin_id, shown, shown_place, digest, reporter)
-
-
-def hide(text: str, reporter: Reporter | None) -> str:
-    """`text` as it may be published: numbers masked, and the reporter's own name and number too."""
-    hidden = wording.mask_numbers(text)
-    if reporter is None:
-        return hidden
-    if reporter.name and len(reporter.name) > 1:
-        hidden = hidden.replace(reporter.name, f"{reporter.name[:1]}**")
-    phone = "".join(character for character in reporter.phone or "" if character.isdigit())
-    if len(phone) >= SHORTEST_PHONE:
-        hidden = hidden.replace(phone, f"****{phone[-2:]}")
-    return hidden
+    told = {"text": wording.clean(body.text), "category_hint": wording.clean_line(body.category_hint or "")}
+    told |= {"address": place.address or "", "town": place.town or ""}
+    shown = persons.shown(told, persons.told(body.reporter))
+    words = {"text": shown["text"], "category_hint": shown["category_hint"] or None, "reporter": None}
+    where = {"address": shown["address"] or None, "town": shown["town"] or None}
+    return Arrival(source, origin_id, body.model_copy(update=words), place.model_copy(update=where), digest)
 
 
 def names_a_person(reporter: Reporter | None) -> bool:
@@ -188,7 +142,7 @@ def decide(known: Known | None, arrival: Arrival, pack: Pack, keys: Keys, now: d
             return Refused("future_date", field, message)
     event = ReportAcceptedV1(
         report_id=arrival.report_id,
-        tracking_number=tracking_number(arrival.report_id, keys.tracking),
+        tracking_number=identity.tracking_number(arrival.report_id, keys.tracking),
         jurisdiction=body.jurisdiction,
         source=arrival.source,
         origin_id=arrival.origin_id,

@@ -5,36 +5,23 @@ already known to come from whom it says.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from huying.contracts import identity, wording
+from huying.contracts import identity, persons, wording
+from huying.contracts.identity import KeyedHash
 from huying.contracts.reports import Attachment, ReportAcceptedV1, Reporter, ReporterRef, ReportSubmittedV1
-from huying.county import Pack
-
-from . import persons
-from .places import UnknownCode, located
+from huying.county import Pack, UnknownCode, located
 
 CLOCK_LEEWAY = timedelta(minutes=10)
 """Clocks of other systems go wrong by minutes; more than that is a wrong date."""
 
 LONGEST_IDENTITY = 200
 """As contracts' `Identifier` has it."""
-
-LONGEST = {"text": 5000, "address": 500, "town": 100}
-"""As the contracts have it: a mask may be longer than what it hides, and a consumer must not choke on that."""
-
-ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-"""Crockford's base 32: no I, L, O, U, so a number can be read out on the telephone."""
-
-TRACKING_CHARS = 12
-"""60 bits: with a million reports, a guesser needs a million million tries for one."""
-
-MISREAD = str.maketrans({"O": "0", "I": "1", "L": "1"})
 
 RefusalReason = Literal[
     "unsigned",
@@ -51,17 +38,13 @@ RefusalReason = Literal[
 ]
 
 
-Hash = Callable[..., str]
-"""Hexadecimal, stable, keyed: nobody without the installation's secret can make it or read it back."""
-
-
 @dataclass(frozen=True, slots=True)
 class Keys:
     """The installation's keyed hashes that identities are made with; each takes words and returns hexadecimal."""
 
-    tracking: Hash
-    reporter: Hash
-    body: Hash
+    tracking: KeyedHash
+    reporter: KeyedHash
+    body: KeyedHash
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,18 +105,6 @@ class Refused:
 Decision = Accepted | Repeated | Refused
 
 
-def tracking_number(report_id: str, tracking: Hash) -> str:
-    """Twelve characters that only this installation can make for a report."""
-    number = int(tracking(report_id), 16)
-    return "".join(ALPHABET[(number >> (5 * place)) & 31] for place in range(TRACKING_CHARS))
-
-
-def typed_number(text: str) -> str:
-    """A tracking number as people type it, in the form that it is kept in; anything else comes out as no number."""
-    plain = text.upper().replace("-", "").replace(" ", "").translate(MISREAD)
-    return plain if len(plain) == TRACKING_CHARS and all(character in ALPHABET for character in plain) else ""
-
-
 def read(data: bytes) -> ReportSubmittedV1 | Refused:
     """A publisher's JSON as a report, or the refusal that names the field. Input is never quoted back."""
     try:
@@ -177,7 +148,7 @@ def identity_problem(source: str, origin_id: str) -> Refused | None:
     return None
 
 
-def body_hash(body: ReportSubmittedV1, hashed: Hash) -> str:
+def body_hash(body: ReportSubmittedV1, hashed: KeyedHash) -> str:
     """Equal for equal content, however it was spaced or ordered; says nothing without the key."""
     return hashed(body.encode().decode("utf-8", "surrogatepass"))
 
@@ -235,10 +206,11 @@ def decide(
     reporter = persons.told(body.reporter)
     ref = persons.reference_of(reporter, report_id, keys.reporter) if reporter is not None else None
     told = {"text": text, "address": place.address or "", "town": place.town or ""}
-    shown = {name: persons.hide(words, reporter)[: LONGEST[name]] for name, words in told.items()}
+    told["category_hint"] = wording.clean_line(body.category_hint or "")
+    shown = persons.shown(told, reporter)
     event = ReportAcceptedV1(
         report_id=report_id,
-        tracking_number=tracking_number(report_id, keys.tracking),
+        tracking_number=identity.tracking_number(report_id, keys.tracking),
         jurisdiction=body.jurisdiction,
         source=submitted.source,
         origin_id=submitted.origin_id,
@@ -249,7 +221,7 @@ def decide(
         accepted_at=now,
         happened_at=body.happened_at,
         device=device,
-        category_hint=persons.hide(wording.clean_line(body.category_hint or ""), reporter) or None,
+        category_hint=shown["category_hint"] or None,
         reporter=ref,
         on_behalf=body.on_behalf,
         origin_number=wording.clean_line(body.origin_number or "") or None,
@@ -288,4 +260,4 @@ def _plain_url(attachment: Attachment) -> bool:
 def _relates_to(number: str | None) -> str | None:
     if number is None:
         return None
-    return typed_number(number) or wording.clean_line(number) or None
+    return identity.typed_number(number) or wording.clean_line(number) or None

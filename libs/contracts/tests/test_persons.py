@@ -2,15 +2,18 @@
 
 import pytest
 
+from huying.contracts import persons
+from huying.contracts.identity import deterministic_id
 from huying.contracts.reports import Reporter
-from huying.intake.domain import persons
-from huying.intake.keys import keys_of
 
-KEYS = keys_of("a-secret-of-these-tests-that-is-long-enough")
+
+def hashed(*parts: str) -> str:
+    """Stands for the installation's keyed hash."""
+    return deterministic_id("t", *parts).removeprefix("t-")
 
 
 def ref(scope: str = "rp-1", **words: str) -> str:
-    return persons.reference_of(Reporter(**words), scope, KEYS.reporter).ref
+    return persons.reference_of(Reporter(**words), scope, hashed).ref
 
 
 @pytest.mark.parametrize(
@@ -52,4 +55,29 @@ def test_an_empty_reporter_is_none() -> None:
     ],
 )
 def test_the_masked_form_tells_a_dispatcher_enough_and_no_more(words: dict[str, str], masked: str) -> None:
-    assert persons.reference_of(Reporter(**words), "rp-1", KEYS.reporter).masked == masked
+    assert persons.reference_of(Reporter(**words), "rp-1", hashed).masked == masked
+
+
+@pytest.mark.parametrize("spelling", ["r071", " ｒ０７１ "])
+def test_an_anonymous_reference_is_one_person_whatever_its_spelling(spelling: str) -> None:
+    told = persons.told(Reporter(reference=spelling))
+    assert told is not None
+    assert persons.reference_of(told, "rp-1", hashed).ref == ref("rp-2", reference="r071")
+
+
+@pytest.mark.parametrize(
+    ("reporter", "text", "masked"),
+    [
+        (Reporter(name="张国强", phone="4332211"), "我是张国强，找4332211", "我是张**，找****11"),
+        (Reporter(id_number="E 12345678"), "护照E12345678", "护照E1*****78"),
+        (Reporter(name="李"), "李庄村西头", "李庄村西头"),
+    ],
+)
+def test_what_a_reporter_told_of_himself_is_masked_in_the_text(reporter: Reporter, text: str, masked: str) -> None:
+    assert persons.hide(text, reporter) == masked
+
+
+def test_masked_words_are_never_longer_than_their_field_takes() -> None:
+    reporter = Reporter(name="张三")
+    told = {field: "张三" * (longest // 2) for field, longest in persons.LONGEST.items()}
+    assert {field: len(words) for field, words in persons.shown(told, reporter).items()} == persons.LONGEST

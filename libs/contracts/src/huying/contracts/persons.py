@@ -1,20 +1,24 @@
 """Who reported: one reference for one person, whatever door and spelling they come by; nothing of it can be read back.
 
-Only the vault keeps the words themselves; this module makes the reference and the masked form.
+Only the vault keeps the words themselves; this module makes the reference and the masked form, the same at every door.
 """
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Mapping
 
-from huying.contracts import wording
-from huying.contracts.reports import Reporter, ReporterRef
+from . import wording
+from .identity import KeyedHash
+from .reports import Reporter, ReporterRef
 
 REF_HEX = 24
 """96 bits: no two persons of a county share a reference by accident."""
 
 SHORTEST_PHONE = 7
 """A number of a county's exchange has seven digits; less than that is no number (无, 0, 110)."""
+
+LONGEST = {"text": 5000, "address": 500, "town": 100, "category_hint": 100}
+"""Characters of a report's free texts; a mask may be longer than what it hides, and a consumer must not choke on that."""
 
 _WORDS = tuple(Reporter.model_fields)
 _COUNTRY = re.compile(r"^(?:00)?86(?=1[3-9]\d{9}$)")
@@ -43,7 +47,7 @@ def id_number_of(text: str | None) -> str | None:
     return number or None
 
 
-def reference_of(reporter: Reporter, scope: str, hashed: Callable[..., str]) -> ReporterRef:
+def reference_of(reporter: Reporter, scope: str, hashed: KeyedHash) -> ReporterRef:
     """The person's reference and masked form.
 
     Args:
@@ -94,3 +98,8 @@ def hide(text: str, reporter: Reporter | None) -> str:
         hidden = hidden.replace(phone, mask_phone(phone))
     id_number = id_number_of(reporter.id_number)
     return hidden.replace(id_number, wording.mask_id_number(id_number)) if id_number is not None else hidden
+
+
+def shown(told: Mapping[str, str], reporter: Reporter | None) -> dict[str, str]:
+    """A report's free texts, by their fields, as they may be published."""
+    return {field: hide(words, reporter)[: LONGEST[field]] for field, words in told.items()}
