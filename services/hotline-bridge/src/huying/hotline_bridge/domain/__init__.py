@@ -1,1 +1,1 @@
-"""What the bridge decides: mapping, translating, places, acceptance, alarms, standing. Pure: no I/O, no clock."""
+"""What the bridge decides: mapping, translating, acceptance, alarms, standing. Pure: no I/O, no clock."""

@@ -1,1 +1,1 @@
-"""What intake decides, stage by stage: persons, places, acceptance, progress. No I/O, no clock, no randomness."""
+"""What intake decides, stage by stage: acceptance, progress. No I/O, no clock, no randomness."""
