@@ -225,6 +225,33 @@ async def test_a_ledger_ahead_of_the_log_is_refused_until_it_is_told_to_forget(
             await until(lambda: sums_are(again, {"a": 2190 + 43}), "what the new topic has")
 
 
+async def test_a_topic_that_was_made_anew_is_filled_again_by_who_publishes_there(bench: Bench) -> None:
+    _, sums = tally.topics_of(bench.name)
+    await bench.give("a", 1, 2, 3)
+    first = bench.app()
+    async with running(first):
+        await until(lambda: drained(first), "it is told")
+    before = await bench.told()
+    async with admin_of(bench.stack.bootstrap) as admin:
+        await admin.delete_topics([sums.name])
+    await until(lambda: _gone(bench, sums.name), "the topic is gone")
+    await provisioning.create(bench.stack.bootstrap, [(sums.name, sums.partitions, sums.config())])
+    assert await bench.told() == []
+    again = bench.app()
+    async with running(again):
+        await until(lambda: _told(bench, before), "it is told again")
+    once_more = bench.app()
+    async with running(once_more):
+        await bench.give("a", 4)
+        await until(lambda: sums_are(once_more, {"a": 10}), "the fourth")
+        await until(lambda: drained(once_more), "it is told as well")
+    assert [event for event, _ in await bench.told()] == ["a/1", "a/2", "a/3", "a/4"], "a whole log is not filled again"
+
+
+async def _told(bench: Bench, events: list[tuple[str, bytes]]) -> bool:
+    return await bench.told() == events
+
+
 async def _true(fact: bool) -> bool:
     return fact
 

@@ -2,12 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiokafka import TopicPartition
 
 from huying.chassis import faults
 from huying.chassis.ledger import OutboxRow
@@ -49,7 +50,11 @@ async def mongo(embedded_stack: Stack, mongo_database: str) -> AsyncIterator[Mon
 
 
 def relay(mongo: Mongo, owner: str) -> Relay:
-    return Relay(mongo, Measures("tally"), owner, LEASE)
+    return Relay(mongo, Measures("tally"), owner, LEASE, _endless)
+
+
+async def _endless(partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+    return dict.fromkeys(partitions, 1_000)
 
 
 async def published(mongo: Mongo) -> list[str | None]:

@@ -1,7 +1,7 @@
 """What a broker says of itself: its cluster, and how many partitions a topic has there. It changes nothing."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -9,6 +9,9 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 REQUEST_TIMEOUT_MS = 3000
 """A broker nearby answers in milliseconds; a frozen one should not hold a start for aiokafka's 40 s."""
+
+PEEK_BYTES = 1024
+"""What comes with the answer to where a log ends is not looked at."""
 
 
 class MissingTopicsError(Exception):
@@ -53,11 +56,23 @@ async def partitions_of(bootstrap: str, names: Sequence[str]) -> list[TopicParti
     return [TopicPartition(name, number) for name in names for number in range(counts[name])]
 
 
-async def log_end(bootstrap: str, tp: TopicPartition) -> int:
-    """Where the log of a partition ends, asked now: a fetch's high watermark (tansu's `end_offsets` counts batches)."""
-    async with AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest") as consumer:
-        consumer.assign([tp])
-        await consumer.seek_to_beginning(tp)
-        while (end := consumer.highwater(tp)) is None:
-            await consumer.getmany(tp, timeout_ms=100, max_records=1)
-    return int(end)
+async def log_ends(bootstrap: str, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+    """Where the logs of partitions end, asked now; without those that are not there.
+
+    It is a fetch's high watermark that says so: tansu's `end_offsets` counts batches.
+
+    Raises:
+        MissingTopicsError: a whole topic is not there.
+    """
+    wanted = set(partitions)
+    wanted &= set(await partitions_of(bootstrap, sorted({tp.topic for tp in wanted})))
+    ends: dict[TopicPartition, int] = {}
+    async with AIOKafkaConsumer(
+        bootstrap_servers=bootstrap, auto_offset_reset="earliest", max_partition_fetch_bytes=PEEK_BYTES
+    ) as consumer:
+        consumer.assign(sorted(wanted))
+        await consumer.seek_to_beginning(*wanted)
+        while missing := wanted - ends.keys():
+            await consumer.getmany(*missing, timeout_ms=100, max_records=1)
+            ends |= {tp: int(end) for tp in missing if (end := consumer.highwater(tp)) is not None}
+    return ends

@@ -29,7 +29,7 @@ from faststream.kafka import KafkaBroker, KafkaMessage, TopicPartition
 from huying.contracts.topics import DLQ_MESSAGE_BYTES, MAX_MESSAGE_BYTES, TICKS, Topic
 
 from . import faults, lenient
-from .broker import MissingTopicsError, cluster_id, log_end, partitions_of
+from .broker import MissingTopicsError, cluster_id, log_ends, partitions_of
 from .errors import ConfigurationError
 from .ledger import Ledger, Partition
 from .measures import Measures
@@ -306,7 +306,8 @@ class Link:
             if position is None or seen is None or position < seen or self.refused:
                 continue
             # Another replica may have brought the ledger past what was seen here, or the broker is another by now.
-            end = await self._answer(partial(log_end, tp=tp), "look at it")
+            ends = await self._answer(partial(log_ends, partitions=[tp]), "look at it")
+            end = ends.get(tp, 0)
             if position < end:
                 continue
             if await self._answer(cluster_id, "look at it") != self.cluster:

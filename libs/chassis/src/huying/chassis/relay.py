@@ -6,19 +6,21 @@ was followed marks nothing more. What may happen all the same, a repeat, identit
 """
 
 import asyncio
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
 import structlog
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 from pymongo import IndexModel, ReturnDocument, UpdateOne
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from . import faults
+from .broker import MissingTopicsError
 from .errors import Transient
 from .ledger import OUTBOX
 from .measures import Measures
@@ -49,6 +51,8 @@ LONGEST_PAUSE_S = 2.0
 log = structlog.get_logger()
 
 Connect = Callable[[], AbstractAsyncContextManager[AIOKafkaProducer]]
+Ends = Callable[[Iterable[TopicPartition]], Awaitable[Mapping[TopicPartition, int]]]
+"""Where the broker's logs end, as `broker.log_ends` asks it."""
 Outcome: TypeAlias = Any
 """Of sending a row: a future that tells where it lies, or the `KafkaError` that says why it was not sent."""
 
@@ -64,9 +68,10 @@ def indexes(retention: timedelta) -> list[IndexModel]:
 class Relay:
     """Publishes one service's outbox on one cluster at a time."""
 
-    def __init__(self, mongo: Mongo, measures: Measures, owner: str, lease: timedelta) -> None:
+    def __init__(self, mongo: Mongo, measures: Measures, owner: str, lease: timedelta, ends: Ends) -> None:
         """`owner` is the replica's static name: a restarted process takes its own lease back at once."""
         self._mongo = mongo
+        self._ends = ends
         self._measures = measures
         self._owner = owner
         self._lease = lease
@@ -134,16 +139,34 @@ class Relay:
     async def _begin(self, cluster: str) -> None:
         """What another cluster had is unpublished here: a broker that lost its log is filled again.
 
-        What was refused is tried again, in order: somebody may have raised a limit.
+        So it is where the cluster kept its name and its log is shorter than what it was given (a volume lost under a
+        cluster id that stands in the settings, a topic made anew). What was refused is tried again, in order: somebody may have raised a limit.
         """
         rows = self._mongo.collection(OUTBOX)
         again = {"$set": {"published": None}, "$unset": {"published_at": "", "refusal": ""}}
         await rows.update_many({"published": REFUSED}, again)
         self._held.clear()
-        lost = await rows.update_many({"published": {"$nin": [None, cluster]}}, again)
+        kept = [] if await self._is_shorter(cluster) else [cluster]
+        lost = await rows.update_many({"published": {"$nin": [None, *kept]}}, again)
+        if not kept:
+            await self._mongo.collection(RELAYED).delete_many(_places(cluster))
         if lost.modified_count:
             log.warning("a new broker cluster is filled again", cluster=cluster, rows=lost.modified_count)
         self._cluster = cluster
+
+    async def _is_shorter(self, cluster: str) -> bool:
+        """Whether a log of the cluster ends before what was published to it."""
+        reached: dict[TopicPartition, int] = {}
+        async for row in self._mongo.collection(RELAYED).find(_places(cluster)):
+            _, topic, number = row["_id"].rsplit("/", 2)
+            reached[TopicPartition(topic, int(number))] = row["at"]
+        if not reached:
+            return False
+        try:
+            ends = await self._ends(reached)
+        except MissingTopicsError as error:
+            raise Transient(f"{error}; run `huying topics create`") from error
+        return any(ends.get(tp, 0) <= at for tp, at in reached.items())
 
     async def _hold_lease(self) -> bool:
         """Whether this relay is the one; renewed at half-time, by epoch."""
@@ -290,6 +313,11 @@ class Relay:
             self._measures.published.labels(row["topic"]).inc()
         for row, why in refused:
             log.error("the broker refuses an event; set aside", row=row["_id"], topic=row["topic"], error=why)
+
+
+def _places(cluster: str) -> dict[str, Any]:
+    """Those of RELAYED in a cluster."""
+    return {"_id": {"$regex": f"^{re.escape(cluster)}/"}}
 
 
 def _ordered(row: Any) -> bool:

@@ -20,6 +20,7 @@ from pymongo.errors import PyMongoError
 from huying.contracts.topics import Topic
 
 from . import collector, faults, parking, relay, ticks
+from .broker import log_ends
 from .clock import Clock, LiveClock, ReplayClock
 from .decoding import Decoder
 from .errors import ConfigurationError, Transient
@@ -170,7 +171,9 @@ def _ground(settings: ServiceSettings, topics: Sequence[Topic]) -> Ground:
         ledger=Ledger(mongo),
         parking=Parking(mongo, settings.service, Sealer(secret, "parked")),
         link=Link(settings, topics, measures),
-        relay=Relay(mongo, measures, f"{settings.service}-{settings.replica}", settings.lease),
+        relay=Relay(
+            mongo, measures, f"{settings.service}-{settings.replica}", settings.lease, partial(log_ends, settings.kafka)
+        ),
     )
 
 
