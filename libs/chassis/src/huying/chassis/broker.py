@@ -67,12 +67,16 @@ async def log_ends(bootstrap: str, partitions: Iterable[TopicPartition]) -> dict
     wanted = set(partitions)
     wanted &= set(await partitions_of(bootstrap, sorted({tp.topic for tp in wanted})))
     ends: dict[TopicPartition, int] = {}
-    async with AIOKafkaConsumer(
+    consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap, auto_offset_reset="earliest", max_partition_fetch_bytes=PEEK_BYTES
-    ) as consumer:
+    )
+    try:
+        await consumer.start()
         consumer.assign(sorted(wanted))
         await consumer.seek_to_beginning(*wanted)
         while missing := wanted - ends.keys():
             await consumer.getmany(*missing, timeout_ms=100, max_records=1)
             ends |= {tp: int(end) for tp in missing if (end := consumer.highwater(tp)) is not None}
+    finally:
+        await consumer.stop()
     return ends

@@ -7,7 +7,7 @@ advanced conditionally, from the value this process knows: a replay or a zombie 
 import asyncio
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -112,6 +112,8 @@ class Commit:
     writes: Sequence[tuple[str, WriteOp]]
     guards: Sequence[Guard]
     rows: Sequence[OutboxRow]
+    stamps: Mapping[Partition, int | None] = field(default_factory=dict)
+    """How the record at each new position is dated: by that the log is known again."""
 
 
 class Ledger:
@@ -153,6 +155,12 @@ class Ledger:
         rows = self._mongo.collection(POSITIONS).find({"_id": {"$in": [*wanted]}})
         return {wanted[row["_id"]]: row["at"] async for row in rows}
 
+    async def marks(self, partitions: Iterable[Partition]) -> dict[Partition, tuple[int, int]]:
+        """Offset and stamp of the last record had, where it was stamped."""
+        wanted = {partition.id: partition for partition in partitions}
+        rows = self._mongo.collection(POSITIONS).find({"_id": {"$in": [*wanted]}, "stamp": {"$type": "number"}})
+        return {wanted[row["_id"]]: (row["at"], row["stamp"]) async for row in rows}
+
     async def refuse(self, partition: Partition, reason: str) -> None:
         """Keep why nothing may be consumed, until the position is forgotten: a log that was made anew grows on.
 
@@ -187,12 +195,12 @@ class Ledger:
             sequence = self._sequence or 0
             faults.point("before-transaction")
             if not commit.writes and not commit.guards and not commit.rows:
-                await self._advance(None, commit.advance, sequence, 0)  # each position for itself: nothing to tie it to
+                await self._advance(None, commit, sequence)  # each position for itself: nothing to tie it to
                 self._known.update(commit.advance)
                 faults.point("after-transaction")
                 return
             async with self._mongo.transaction() as session:
-                await self._advance(session, commit.advance, sequence, len(commit.rows))
+                await self._advance(session, commit, sequence)
                 for guard in commit.guards:
                     result = await self._mongo.collection(guard.collection).update_one(
                         guard.filter, guard.update, session=session
@@ -210,15 +218,15 @@ class Ledger:
             self._sequence = sequence + len(commit.rows)
             faults.point("after-transaction")
 
-    async def _advance(self, session: Any, advance: Mapping[Partition, int], sequence: int, rows: int) -> None:
+    async def _advance(self, session: Any, commit: Commit, sequence: int) -> None:
         operations: list[Any] = []
-        expected = 0
-        for partition, offset in advance.items():
-            known = self._known.get(partition)
+        expected, rows = 0, len(commit.rows)
+        for partition, offset in commit.advance.items():
+            known, place = self._known.get(partition), {"at": offset, "stamp": commit.stamps.get(partition)}
             if known is None:
-                operations.append(InsertOne({"_id": partition.id, "at": offset}))
+                operations.append(InsertOne({"_id": partition.id, **place}))
             else:
-                operations.append(UpdateOne({"_id": partition.id, "at": known}, {"$set": {"at": offset}}))
+                operations.append(UpdateOne({"_id": partition.id, "at": known}, {"$set": place}))
                 expected += 1
         if rows:
             operations.append(UpdateOne({"_id": SEQUENCE, "at": sequence}, {"$inc": {"at": rows}}))

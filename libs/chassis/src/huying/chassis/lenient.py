@@ -21,6 +21,8 @@ WAIT_MS = 40
 READ_UNCOMMITTED = 0
 PREFIX = struct.Struct(">qi")
 """Base offset and length, in front of every batch."""
+BY_THE_BROKER = 1
+"""Type of a timestamp that is the batch's and not the record's."""
 MAGIC = 2
 """The batch's format since Kafka 0.11."""
 
@@ -36,6 +38,8 @@ class Found:
     value: bytes | None = None
     headers: tuple[tuple[str, bytes | None], ...] = ()
     fault: str | None = None
+    timestamp: int | None = None
+    """Milliseconds since 1970; None of a batch that cannot be opened."""
 
 
 async def read(consumer: AIOKafkaConsumer, tp: TopicPartition, offset: int, most_bytes: int) -> list[Found]:
@@ -90,12 +94,13 @@ def _records(tp: TopicPartition, batch: Any) -> Iterator[Found]:
         end = at + size
         if size < 0 or end > len(data):
             raise ValueError("a record is longer than its batch")
-        yield _record(tp, batch.base_offset, data[at:end])
+        yield _record(tp, batch, data[at:end])
         at = end
 
 
-def _record(tp: TopicPartition, base: int, data: bytearray) -> Found:
-    _, at = decode_varint(data, 1)  # after the attributes, the timestamp
+def _record(tp: TopicPartition, batch: Any, data: bytearray) -> Found:
+    later, at = decode_varint(data, 1)  # after the attributes
+    stamp = batch.max_timestamp if batch.timestamp_type == BY_THE_BROKER else batch.first_timestamp + later
     delta, at = decode_varint(data, at)
     key, at = _sized(data, at)
     value, at = _sized(data, at)
@@ -110,7 +115,7 @@ def _record(tp: TopicPartition, base: int, data: bytearray) -> Found:
             text = (name or b"").decode("utf-8", "backslashreplace")
             fault = f"the header name {text[:200]!r} is not UTF-8"
         headers.append((text, content))
-    return Found(tp.topic, tp.partition, base + delta, key, value, tuple(headers), fault)
+    return Found(tp.topic, tp.partition, batch.base_offset + delta, key, value, tuple(headers), fault, stamp)
 
 
 def _sized(data: bytearray, at: int) -> tuple[bytes | None, int]:

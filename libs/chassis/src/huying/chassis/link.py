@@ -21,6 +21,7 @@ from aiokafka.errors import (
     ConsumerStoppedError,
     CorruptRecordException,
     KafkaError,
+    OffsetOutOfRangeError,
     UnsupportedCodecError,
 )
 from faststream import AckPolicy
@@ -80,6 +81,8 @@ class Link:
         self._follower: Follower | None = None
         self._partitions: list[Any] = []
         self._assigned: set[Any] = set()
+        self._recognised: set[Any] = set()
+        """Partitions whose log was seen to be the one that the ledger knows."""
         self._pace = Pace(settings.paced_records)
         self.fault: asyncio.Future[None] | None = None
         """Ends with the fault of a batch that went nowhere; None before `subscribe`."""
@@ -257,6 +260,7 @@ class Link:
                 record.key,
                 record.value or b"",
                 tuple((name, value or b"") for name, value in record.headers or ()),
+                record.timestamp,
             )
             item = batch.unreadable(raw, fault) if (fault := getattr(record, "fault", None)) else batch.decode(raw)
             if item is not None:
@@ -298,6 +302,7 @@ class Link:
     async def _compare(self, partitions: set[Any]) -> None:
         """Refuse to consume where the ledger is ahead of the log: what comes would pass for what was had before."""
         batch, ledger = cast("MicroBatch", self._batch), cast("Ledger", self._ledger)
+        await self._recognise(partitions - self._recognised)
         unknown = [one for one in map(self._partition, partitions) if not ledger.knows(one)]
         stored = await batch.patiently(lambda: ledger.stored(unknown)) if unknown else {}
         for tp in partitions:
@@ -313,13 +318,43 @@ class Link:
             if await self._answer(cluster_id, "look at it") != self.cluster:
                 self.refused = "kafka: another cluster answers now"
                 return
-            reason = (
-                f"the ledger of {tp.topic}/{tp.partition} was at {position} when the log of cluster "
-                f"{self.cluster!r} ended at {end}: the topic was made anew. Stop this service and "
-                f"`huying ledger forget --service {self._settings.service} --topic {tp.topic}`"
-            )
-            self._refuse(reason)
-            await batch.patiently(partial(ledger.refuse, partition, reason))
+            await self._refuse_for_good(tp, f"the ledger was at {position} when the log ended at {end}")
+
+    async def _recognise(self, partitions: set[Any]) -> None:
+        """Refuse to consume where another record lies at the ledger's position: a log of the same name grew past it.
+
+        Once a partition; what the broker keeps no more, and what was had before stamps were kept, is believed.
+        """
+        if not partitions:
+            return
+        batch, ledger = cast("MicroBatch", self._batch), cast("Ledger", self._ledger)
+        marks = await batch.patiently(partial(ledger.marks, [self._partition(tp) for tp in partitions]))
+        for tp in partitions:
+            at, stamp = marks.get(self._partition(tp), (None, None))
+            found = None if at is None else await self._answer(partial(self._stamp_at, tp, at), "look at it")
+            if found not in (None, stamp):
+                await self._refuse_for_good(tp, f"at {at}, the last of the ledger, lies another record by now")
+        self._recognised |= partitions
+
+    async def _stamp_at(self, tp: Any, offset: int, _: str) -> int | None:
+        """How the record there is dated; None when it is there no more, or not yet."""
+        try:
+            found = await lenient.read(self.consumer, tp, offset, PARTITION_BYTES)
+        except OffsetOutOfRangeError:
+            return None
+        return next((record.timestamp for record in found if record.offset == offset), None)
+
+    async def _refuse_for_good(self, tp: Any, finding: str) -> None:
+        """Until the position is forgotten: a restart would find nothing odd once the new log is longer than the old."""
+        if self.refused:  # the other look at the log found it as well
+            return
+        batch, ledger = cast("MicroBatch", self._batch), cast("Ledger", self._ledger)
+        reason = (
+            f"{tp.topic}/{tp.partition} of cluster {self.cluster!r} was made anew: {finding}. Stop this service and "
+            f"`huying ledger forget --service {self._settings.service} --topic {tp.topic}`"
+        )
+        self._refuse(reason)
+        await batch.patiently(partial(ledger.refuse, self._partition(tp), reason))
 
     def _refuse(self, reason: str) -> None:
         self.refused = reason

@@ -75,6 +75,7 @@ class _Batch:
 
     held: dict[str, int]
     advance: dict[Partition, int] = field(default_factory=dict)
+    stamps: dict[Partition, int | None] = field(default_factory=dict)
     writes: list[tuple[str, WriteOp]] = field(default_factory=list)
     documents: dict[tuple[str, str], Callable[[], Document]] = field(default_factory=dict)
     guards: list[Guard] = field(default_factory=list)
@@ -320,7 +321,7 @@ class MicroBatch:
                     (name, ReplaceOne({"_id": one}, make(), upsert=True))
                     for (name, one), make in batch.documents.items()
                 )
-                commit = Commit(batch.advance, [*batch.writes, *whole], batch.guards, batch.rows)
+                commit = Commit(batch.advance, [*batch.writes, *whole], batch.guards, batch.rows, batch.stamps)
                 if commit.advance or commit.writes or commit.rows or commit.guards:
                     await self._ledger.commit(commit)
         self._handler.committed(state)
@@ -338,8 +339,8 @@ class MicroBatch:
 
     def _fold(self, batch: _Batch, state: Any, item: Item, spans: BatchSpans) -> None:
         record = item.record
-        if record is not None:
-            batch.advance[record.partition] = max(record.offset, batch.advance.get(record.partition, -1))
+        if record is not None and record.offset > batch.advance.get(record.partition, -1):
+            batch.advance[record.partition], batch.stamps[record.partition] = record.offset, record.stamp
         hold = self._hold_of(item)
         if item.stored is not None and hold in batch.blocked:
             return

@@ -54,6 +54,8 @@ class RawRecord:
     key: bytes | None
     value: bytes
     headers: tuple[tuple[str, bytes], ...]
+    stamp: int | None = None
+    """Milliseconds since 1970, as its sender or the broker dated it; None where that was not kept."""
 
     @property
     def size(self) -> int:
