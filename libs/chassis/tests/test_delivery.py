@@ -1,5 +1,6 @@
 """The chassis on both brokers and a real database: exactly once, whatever ends, restarts or is made anew."""
 
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -8,7 +9,7 @@ import tally
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from fastapi import FastAPI
 from pymongo.errors import ServerSelectionTimeoutError
-from tally_bench import Bench, drained, metric_shows, parked_in, sums_are, sums_of
+from tally_bench import Bench, drained, metric_shows, parked_are, parked_in, sums_are, sums_of
 
 from huying.chassis import link
 from huying.chassis.broker import admin_of, cluster_id
@@ -254,6 +255,42 @@ async def test_a_log_that_was_made_anew_and_grew_while_the_service_was_down_is_r
         await until(lambda: sums_are(again, {"a": 100}), "what the new topic has")
 
 
+async def test_what_is_parked_stands_in_nobodys_way_when_a_topic_is_read_again(bench: Bench) -> None:
+    numbers, _ = tally.topics_of(bench.name)
+    await bench.raw("b", b"garbage")
+    await bench.give("a", 1)
+    first = bench.app()
+    async with running(first):
+        await until(lambda: sums_are(first, {"a": 1}), "the sum of a")
+        await until(lambda: parked_are(first, "parked", 1), "garbage is parked")
+    await forget_topic(
+        bench.stack.mongo_url, bench.stack.bootstrap, f"{bench.name}_tally", f"{bench.name}.tally", numbers.name
+    )
+    again = bench.app()
+    async with running(again):
+        await until(lambda: sums_are(again, {"a": 2}), "all is read again")
+        assert await parked_are(again, "parked", 1)
+
+
+@pytest.mark.wire
+async def test_a_broker_that_is_gone_is_named_until_it_answers(
+    fresh_stack: Callable[..., Stack], unique_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link, "ASK_CLUSTER_S", 0.05)
+    stack = fresh_stack()
+    wanted = [(topic.name, topic.partitions, topic.config()) for topic in tally.topics_of(unique_name)]
+    await provisioning.create(stack.bootstrap, wanted)
+    async with AIOKafkaProducer(bootstrap_servers=stack.bootstrap) as producer:
+        app = Bench(stack, unique_name, producer).app()
+    async with running(app) as client:
+        stack.kill("broker")
+        await until(lambda: _says(client, f"kafka: nobody answers at {stack.bootstrap}"), "it is named")
+        assert (await client.get("/healthz")).status_code == 200
+        stack.restart("broker")
+        await provisioning.create(stack.bootstrap, wanted)
+        await until(lambda: _ready(client), "it is ready again")
+
+
 async def test_a_topic_that_was_made_anew_is_filled_again_by_who_publishes_there(bench: Bench) -> None:
     _, sums = tally.topics_of(bench.name)
     await bench.give("a", 1, 2, 3)
@@ -275,6 +312,10 @@ async def test_a_topic_that_was_made_anew_is_filled_again_by_who_publishes_there
         await until(lambda: sums_are(once_more, {"a": 10}), "the fourth")
         await until(lambda: drained(once_more), "it is told as well")
     assert [event for event, _ in await bench.told()] == ["a/1", "a/2", "a/3", "a/4"], "a whole log is not filled again"
+
+
+async def _ready(client: httpx.AsyncClient) -> bool:
+    return (await client.get("/readyz")).status_code == 200
 
 
 async def _told(bench: Bench, events: list[tuple[str, bytes]]) -> bool:

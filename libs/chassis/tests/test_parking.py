@@ -78,5 +78,5 @@ def test_what_goes_to_the_dead_letters_fits(parking: Parking, key: bytes | None,
 
 def _document(parking: Parking, raw: RawRecord) -> dict[str, object]:
     [operation] = parking.park(raw, f"{INBOUND.name}/{short(raw.key or b'').decode()}", LONGEST)
-    document: dict[str, object] = operation._doc
+    document: dict[str, object] = operation._doc["$setOnInsert"] | operation._doc["$set"]
     return document

@@ -81,6 +81,8 @@ class Link:
         self._follower: Follower | None = None
         self._partitions: list[Any] = []
         self._assigned: set[Any] = set()
+        self._silent = False
+        """Whether the broker did not answer when it was asked last."""
         self._recognised: set[Any] = set()
         """Partitions whose log was seen to be the one that the ledger knows."""
         self._pace = Pace(settings.paced_records)
@@ -378,6 +380,8 @@ class Link:
         """What consuming lacks; None when records flow."""
         if self.refused:
             return self.refused
+        if self._silent:
+            return f"kafka: nobody answers at {self._settings.kafka}"
         if self._subscriber is None:
             return None
         consumer = self.consumer
@@ -428,7 +432,9 @@ class Link:
             try:
                 found = await cluster_id(self._settings.kafka)
             except (KafkaError, OSError):
+                self._silent = True
                 continue
+            self._silent = False
             if found != self.cluster:
                 return found
             if self._ledger is not None:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
-from pymongo import IndexModel, InsertOne, UpdateOne
+from pymongo import IndexModel, UpdateOne
 
 from huying.contracts.identity import deterministic_id
 from huying.contracts.topics import DLQ_MESSAGE_BYTES, MAX_MESSAGE_BYTES
@@ -122,12 +122,19 @@ class Parking:
         return int(await self._mongo.collection(PARKED).count_documents({"state": {"$in": ["parked", "requested"]}}))
 
     def id_of(self, record: RawRecord) -> str:
-        """Deterministic: the same record parked again is the same document."""
-        return deterministic_id("pk", self._service, record.partition.id, record.offset)
+        """Deterministic: the same record parked again is the same document, another one at its place is not."""
+        dated = () if record.stamp is None else (record.stamp,)
+        return deterministic_id("pk", self._service, record.partition.id, record.offset, *dated)
 
     def park(self, record: RawRecord, hold: str | None, failure: Failure | None) -> list[WriteOp]:
-        """Writes that keep `record`; without a failure it waits behind one that has."""
-        return [InsertOne(self._document(record, hold, failure))]
+        """Writes that keep `record`; without a failure it waits behind one that has.
+
+        One that is kept already is the same document: after `huying ledger forget` a whole topic is read again.
+        """
+        document = self._document(record, hold, failure)
+        found = {"_id": document.pop("_id")}
+        now = {name: document.pop(name) for name in ("state", "reason", "message", "stack")} if failure else {}
+        return [UpdateOne(found, {"$setOnInsert": document, **({"$set": now} if now else {})}, upsert=True)]
 
     def keep(self, record: RawRecord, failure: Failure, kept: timedelta) -> UpdateOne:
         """The write that parks what did not come by the log: once, however often it comes, and not for ever."""
@@ -146,6 +153,7 @@ class Parking:
             "topic": record.partition.topic,
             "partition": record.partition.number,
             "offset": record.offset,
+            "stamp": record.stamp,
             "key": key,
             "value": self._sealer.seal(value),
             "headers": self._sealer.seal(headers[:HEAD_BYTES]),
@@ -230,6 +238,7 @@ class Parking:
             key=row["key"],
             value=self._sealer.open(row["value"]),
             headers=_unpack_headers(self._sealer.open(row["headers"])),
+            stamp=row.get("stamp"),
         )
 
 
