@@ -1,8 +1,9 @@
 """What a broker says of itself: its cluster, and how many partitions a topic has there. It changes nothing."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -22,16 +23,22 @@ class MissingTopicsError(Exception):
 async def admin_of(bootstrap: str, timeout_ms: int = REQUEST_TIMEOUT_MS) -> AsyncIterator[AIOKafkaAdminClient]:
     """An admin client that is closed whatever happens."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=timeout_ms)
-    starting = asyncio.ensure_future(admin.start())
+    async with _started(admin, admin.close):
+        yield admin
+
+
+@asynccontextmanager
+async def _started(client: Any, stop: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+    starting = asyncio.ensure_future(client.start())
     try:
         # A start that is cut off forgets its first connection, open; so who is cancelled waits for it.
         await asyncio.shield(starting)
-        yield admin
+        yield
     except asyncio.CancelledError:
         await asyncio.gather(starting, return_exceptions=True)
         raise
     finally:
-        await admin.close()
+        await stop()
 
 
 async def cluster_id(bootstrap: str) -> str:
@@ -70,13 +77,10 @@ async def log_ends(bootstrap: str, partitions: Iterable[TopicPartition]) -> dict
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap, auto_offset_reset="earliest", max_partition_fetch_bytes=PEEK_BYTES
     )
-    try:
-        await consumer.start()
+    async with _started(consumer, consumer.stop):
         consumer.assign(sorted(wanted))
         await consumer.seek_to_beginning(*wanted)
         while missing := wanted - ends.keys():
             await consumer.getmany(*missing, timeout_ms=100, max_records=1)
             ends |= {tp: int(end) for tp in missing if (end := consumer.highwater(tp)) is not None}
-    finally:
-        await consumer.stop()
     return ends
