@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from huying.chassis.problem import Problem
 from huying.contracts.reports import ReporterRef
 from huying.county import Pack
 from huying.hotline_bridge.domain import alarms
@@ -22,6 +24,7 @@ from huying.hotline_bridge.domain.acceptance import (
 from huying.hotline_bridge.domain.alarms import Alarm
 from huying.hotline_bridge.domain.mapping import OriginMapping
 from huying.hotline_bridge.domain.translating import translate
+from huying.hotline_bridge.door import arrival_of_alarm
 
 KEYS = Keys.of("a-secret-of-the-tests-that-is-long-enough")
 NOW = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
@@ -82,6 +85,34 @@ def test_an_alarm_is_named_by_device_kind_state_and_instant_or_by_its_own_id() -
     others = [alarm(device="X"), alarm(alarm="open"), alarm(at="2026-03-04T02:18:00+08:00"), alarm(state="cleared")]
     assert len({alarm().origin_id, *(other.origin_id for other in others)}) == 5
     assert alarm(id="L-1").origin_id == "L-1"
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        alarm(id="L" * 200),
+        alarm(id="L" * 101),
+        alarm(device="d" * 64, alarm="警" * 100, at="2026-03-04T02:17:59.123456Z"),
+    ],
+)
+def test_the_longest_line_that_a_device_may_send_is_accepted(told: Alarm, pack: Pack) -> None:
+    arrival = arrival_of(alarms.SOURCE, told.origin_id, alarms.submitted(told, pack.code), pack, "d")
+    decision = decide(None, arrival, pack, KEYS, told.at)
+    assert isinstance(decision, Accepted)
+    assert decision.event.origin_id == told.origin_id
+    assert decision.event.origin_number is None
+
+
+def test_two_long_kinds_of_alarm_that_differ_at_their_end_are_two_alarms() -> None:
+    long = [alarm(device="d" * 64, alarm="警" * 99 + end, at="2026-03-04T02:17:59.123456Z") for end in "火水"]
+    assert len({one.origin_id for one in long}) == 2
+
+
+def test_a_line_that_no_report_may_hold_is_refused_by_field(pack: Pack) -> None:
+    bridge: Any = SimpleNamespace(pack=pack, keys=KEYS)
+    with pytest.raises(Problem) as refused:
+        arrival_of_alarm(bridge, alarm().model_copy(update={"alarm": "警" * 101}))
+    assert (refused.value.status, refused.value.body["errors"][0]["field"]) == (422, "alarm")
 
 
 @pytest.mark.parametrize(
