@@ -69,12 +69,13 @@ class Alarm(Value):
     def origin_id(self) -> str:
         """What makes this line one and the same line, however often it is sent.
 
-        A kind of alarm that is too long to be named in it stands there by its digest.
+        It goes on the bus, so it tells no number of a person; a kind of alarm too long for it stands there by its digest.
         """
         if self.id is not None:
             return self.id
-        named = self._named(self.alarm)
-        return named if len(named) <= LONGEST_IDENTITY else self._named(deterministic_id("al", self.alarm))
+        kind = wording.mask_numbers(self.alarm)
+        named = self._named(kind)
+        return named if len(named) <= LONGEST_IDENTITY else self._named(deterministic_id("al", kind))
 
     def _named(self, kind: str) -> str:
         return f"{self.device}/{kind}/{self.state}/{self.at.isoformat()}"
