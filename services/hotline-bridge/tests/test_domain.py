@@ -24,7 +24,7 @@ from huying.hotline_bridge.domain.acceptance import (
 from huying.hotline_bridge.domain.alarms import Alarm
 from huying.hotline_bridge.domain.mapping import OriginMapping
 from huying.hotline_bridge.domain.translating import translate
-from huying.hotline_bridge.door import arrival_of_alarm
+from huying.hotline_bridge.door import arrival_of_alarm, take_order
 
 KEYS = Keys.of("a-secret-of-the-tests-that-is-long-enough")
 NOW = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
@@ -123,6 +123,19 @@ def test_the_longest_line_that_a_device_may_send_is_accepted(told: Alarm, pack: 
 def test_two_long_kinds_of_alarm_that_differ_at_their_end_are_two_alarms() -> None:
     long = [alarm(device="d" * 64, alarm="警" * 99 + end, at="2026-03-04T02:17:59.123456Z") for end in "火水"]
     assert len({one.origin_id for one in long}) == 2
+
+
+async def test_an_order_nested_too_deeply_is_refused(
+    mappings: dict[str, OriginMapping], orders: dict[str, Any], pack: Pack
+) -> None:
+    nested: list[Any] = []
+    for _ in range(5000):
+        nested = [nested]
+    ground: Any = SimpleNamespace(handler=SimpleNamespace(mappings=mappings, pack=pack, keys=KEYS))
+    vault: Any = None
+    with pytest.raises(Problem, match="nested too deeply") as refused:
+        await take_order(ground, vault, "hotline_12345", {**orders["hotline_12345"], "附加": nested})
+    assert refused.value.status == 422
 
 
 def test_a_line_that_no_report_may_hold_is_refused_by_field(pack: Pack) -> None:

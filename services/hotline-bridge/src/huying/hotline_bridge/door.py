@@ -43,7 +43,10 @@ async def take_order(
     except Untranslatable as error:
         raise invalid(error.faults) from error
     body, reporter = translated.body, translated.body.reporter
-    digest = digest_of(order, bridge.keys.body)
+    try:
+        digest = digest_of(order, bridge.keys.body)
+    except RecursionError as error:
+        raise Problem(422, "Invalid order", "The order is nested too deeply to be read; send it flatter.") from error
     try:
         arrival = arrival_of(origin, translated.number, body, bridge.pack, digest)
     except UnknownCode as error:
