@@ -63,8 +63,7 @@ def make_keys() -> None:
     made = installation.ensure(TOKENS)
     bridge = sha256(os.environ["HUYING_VAULT_KEY"].encode()).hexdigest()
     write_entry(made.keys, {"id": installation.BRIDGE, "role": "system", "sha256": bridge})
-    account = installation.account_entry("dispatcher", os.environ["HUYING_CONSOLE_PASSWORD"], "dispatcher")
-    write_entry(made.keys, account)
+    write_entry(made.keys, installation.first_account(made, os.environ["HUYING_CONSOLE_PASSWORD"]))
     write_entry(RING, *json.loads(made.keys.read_text("utf-8")))
 
 

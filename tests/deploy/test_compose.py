@@ -140,6 +140,9 @@ def test_what_was_registered_outlives_every_start(tmp_path: Path, monkeypatch: p
     assert keys.by_token("the-bridges-key") is not None
     assert [keys.by_password("dispatcher", word) is not None for word in ("first", "second")] == [False, True]
     assert ring.stat().st_mode & 0o077 == 0
+    tokens = json.loads((tmp_path / "tokens/tokens.json").read_text("utf-8"))
+    dead = {name for name, token in tokens.items() if keys.by_token(token) is None}
+    assert dead == {"bridge"}, "its key comes from .env, every other one is as the file says"
 
 
 def pins(path: Path) -> set[tuple[str, str]]:

@@ -98,6 +98,8 @@ async def test_a_citizen_rates_once_by_link_and_the_rates_show_it(
         assert (staff.status_code, staff.json()["reason"]) == (403, "staff")
         wrong = await client.post(path, json={"grade": "superb"})
         assert wrong.status_code == 422
+        brackets = await client.post(path, content="[" * 100_000, headers={"Content-Type": "application/json"})
+        assert (brackets.status_code, brackets.json()["reason"]) == (422, "invalid")
         given = await client.post(path, data={"grade": "satisfied", "comment": "修得快"})
         assert (given.status_code, "评价已收到" in given.text) == (200, True)
         again = await client.post(path, json={"grade": "dissatisfied"})

@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from huying.chassis.problem import Problem
 from huying.contracts.reports import ReporterRef
 from huying.county import Pack
 from huying.hotline_bridge.domain import alarms
@@ -22,6 +24,7 @@ from huying.hotline_bridge.domain.acceptance import (
 from huying.hotline_bridge.domain.alarms import Alarm
 from huying.hotline_bridge.domain.mapping import OriginMapping
 from huying.hotline_bridge.domain.translating import translate
+from huying.hotline_bridge.door import arrival_of_alarm, take_order
 
 KEYS = Keys.of("a-secret-of-the-tests-that-is-long-enough")
 NOW = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
@@ -47,6 +50,23 @@ def test_an_accepted_order_carries_no_name_and_no_number(
     assert "13831912345" not in wire
     assert "张国强" not in wire
     assert (event.place.village, event.place.town_code) == ("西郭城村委会", "130529102")
+
+
+def test_a_telephone_in_place_of_an_order_number_or_in_a_kind_of_alarm_is_masked(
+    mappings: dict[str, OriginMapping], orders: dict[str, Any], pack: Pack
+) -> None:
+    order = {**orders["hotline_12345"], "工单": {**orders["hotline_12345"]["工单"], "工单编号": "13812345678"}}
+    translated = translate(mappings["hotline_12345"], order, pack.code)
+    arrival = arrival_of("hotline_12345", translated.number, translated.body, pack, "digest")
+    assert (arrival.body.origin_number, arrival.origin_id) == ("138****5678", "13812345678")
+
+    told = alarm(device="sos-1", alarm="一键求助 13812345678")
+    arrival = arrival_of(alarms.SOURCE, told.origin_id, alarms.submitted(told, pack.code), pack, "d")
+    decision = decide(None, arrival, pack, KEYS, told.at)
+    assert isinstance(decision, Accepted)
+    assert "13812345678" not in decision.event.encode().decode()
+    assert decision.event.device is not None
+    assert decision.event.device.alarm == "一键求助 138****5678"
 
 
 def test_the_same_order_is_repeated_and_a_changed_one_refused(
@@ -82,6 +102,47 @@ def test_an_alarm_is_named_by_device_kind_state_and_instant_or_by_its_own_id() -
     others = [alarm(device="X"), alarm(alarm="open"), alarm(at="2026-03-04T02:18:00+08:00"), alarm(state="cleared")]
     assert len({alarm().origin_id, *(other.origin_id for other in others)}) == 5
     assert alarm(id="L-1").origin_id == "L-1"
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        alarm(id="L" * 200),
+        alarm(id="L" * 101),
+        alarm(device="d" * 64, alarm="警" * 100, at="2026-03-04T02:17:59.123456Z"),
+    ],
+)
+def test_the_longest_line_that_a_device_may_send_is_accepted(told: Alarm, pack: Pack) -> None:
+    arrival = arrival_of(alarms.SOURCE, told.origin_id, alarms.submitted(told, pack.code), pack, "d")
+    decision = decide(None, arrival, pack, KEYS, told.at)
+    assert isinstance(decision, Accepted)
+    assert decision.event.origin_id == told.origin_id
+    assert decision.event.origin_number is None
+
+
+def test_two_long_kinds_of_alarm_that_differ_at_their_end_are_two_alarms() -> None:
+    long = [alarm(device="d" * 64, alarm="警" * 99 + end, at="2026-03-04T02:17:59.123456Z") for end in "火水"]
+    assert len({one.origin_id for one in long}) == 2
+
+
+async def test_an_order_nested_too_deeply_is_refused(
+    mappings: dict[str, OriginMapping], orders: dict[str, Any], pack: Pack
+) -> None:
+    nested: list[Any] = []
+    for _ in range(5000):
+        nested = [nested]
+    ground: Any = SimpleNamespace(handler=SimpleNamespace(mappings=mappings, pack=pack, keys=KEYS))
+    vault: Any = None
+    with pytest.raises(Problem, match="nested too deeply") as refused:
+        await take_order(ground, vault, "hotline_12345", {**orders["hotline_12345"], "附加": nested})
+    assert refused.value.status == 422
+
+
+def test_a_line_that_no_report_may_hold_is_refused_by_field(pack: Pack) -> None:
+    bridge: Any = SimpleNamespace(pack=pack, keys=KEYS)
+    with pytest.raises(Problem) as refused:
+        arrival_of_alarm(bridge, alarm().model_copy(update={"alarm": "警" * 101}))
+    assert (refused.value.status, refused.value.body["errors"][0]["field"]) == (422, "alarm")
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,7 @@ def without(order: dict[str, Any], path: str, value: Any = None) -> dict[str, An
         ("工单.工单编号", "x" * 101, "origin_number", "1 to 100"),
         ("工单.诉求类别代码", "9999", "category_hint", "use one of 0101"),
         ("工单.事发地点.经度", "一百一", "point.lon", "must be a number"),
+        pytest.param("工单.事发地点.经度", 10**400, "point.lon", "must be a number", id="beyond every float"),
         ("工单.事发地点.经度", None, "point.lon", "is missing beside"),
         ("工单.事发地点.经度", "1149", "point.lon", "less than or equal to 180"),
         ("工单.诉求内容", {"a": 1}, "text", "single value"),

@@ -237,13 +237,14 @@ async def test_alarms_by_mqtt_are_stored_before_they_are_acknowledged(
         await until(connected, "MQTT connected")
         two = encoded(line(unique_name), line(unique_name, state="cleared", at="2026-03-04T02:30:00+08:00"))
         await say(broker.url, unique_name, two, b"garbage {", two, encoded(line(unique_name, alarm="open")))
-        await stored(3)
+        await say(broker.url, unique_name, encoded(line(unique_name, id="L" * 101)))
+        await stored(4)
         await until(lambda: database["parked"].count_documents({}) == 1, "the garbage kept for a person")
         assert b"garbage" not in bytes(database["parked"].find_one()["value"])
 
     await say(broker.url, unique_name, encoded(line(unique_name, alarm="battery")))
     async with running(made(vault, mqtt_url=broker.url)):
-        await stored(4)
+        await stored(5)
 
 
 async def test_a_refused_line_is_listed_shown_and_replayed_when_its_cause_is_mended(

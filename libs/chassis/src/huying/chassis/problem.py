@@ -6,6 +6,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pymongo.errors import PyMongoError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -13,6 +14,9 @@ from .errors import Broken, Transient
 
 MAX_BODY_BYTES = 1024 * 1024
 """A report is text; pictures are fetched from where the publisher keeps them."""
+
+LONGEST_CAUSE = 500
+"""The database's client tells of every server that it knows, at length."""
 
 log = structlog.get_logger()
 
@@ -59,18 +63,25 @@ def install(app: FastAPI) -> None:
         return Problem(error.status_code, "Refused", str(error.detail)).response()
 
     async def on_transient(_: Request, error: Exception) -> JSONResponse:
-        log.warning("request refused for now", error=str(error))
+        log.warning("request refused for now", error=f"{type(error).__name__}: {error}"[:LONGEST_CAUSE])
         return Problem(503, "Try again", "A part that this needs is not there now; try again in seconds.").response()
 
     async def on_broken(_: Request, error: Exception) -> JSONResponse:
         log.error("request failed", error=str(error))
         return Problem(500, "Not processed", "Nothing was stored; the log of the service has the reason.").response()
 
+    async def on_fault(_: Request, error: Exception) -> JSONResponse:
+        """A fault that nobody foresaw. Its stack is not logged here: the server does it, once, after this answer."""
+        del error
+        return Problem(500, "Not processed", "A fault of this service; its log has the reason.").response()
+
     app.add_exception_handler(Problem, on_problem)
     app.add_exception_handler(RequestValidationError, on_invalid)
     app.add_exception_handler(HTTPException, on_http)
     app.add_exception_handler(Transient, on_transient)
+    app.add_exception_handler(PyMongoError, on_transient)  # of a route that reads by itself
     app.add_exception_handler(Broken, on_broken)
+    app.add_exception_handler(Exception, on_fault)
     app.add_middleware(BodyLimit)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -21,6 +21,12 @@ from huying.contracts.commands import Actor, Role
 
 from .errors import ConfigurationError
 from .problem import Problem
+
+Standing = Role | Literal["publisher"]
+"""As whom a key is let in: a role, or `publisher`, a machine of others that lists the sources it speaks for.
+
+A publisher reports and asks after its own reports. What `system` may beside that is for the installation's machines.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +44,11 @@ class Principal:
     def actor(self) -> Actor:
         """As it is recorded with what they do."""
         return Actor(id=self.id, role=self.role, unit=self.unit)
+
+    @property
+    def standing(self) -> Standing:
+        """As whom they are let in."""
+        return "publisher" if self.role == "system" and self.sources else self.actor.standing
 
 
 class KeyRing:
@@ -145,12 +156,12 @@ def bearer(request: Request) -> Principal:
     return principal
 
 
-def allowed(*roles: Role) -> Callable[[Request], Awaitable[Principal]]:
+def allowed(*roles: Standing) -> Callable[[Request], Awaitable[Principal]]:
     """A FastAPI dependency: the key's owner, if they stand as one of `roles`. A coroutine: it needs no thread."""
 
     async def check(request: Request) -> Principal:
         principal = bearer(request)
-        if (standing := principal.actor.standing) not in roles:
+        if (standing := principal.standing) not in roles:
             raise Problem(403, "Not allowed", f"This is for {', '.join(roles)}; your key's role is {standing}.")
         return principal
 

@@ -107,9 +107,7 @@ def ensure(folder: Path, pack: Path | None = None) -> Installation:
         write_private(tokens_path, json.dumps(tokens, indent=1) + "\n")
     if not made.password_file.exists():
         password = secrets.token_urlsafe(PASSWORD_BYTES)
-        account = account_entry("dispatcher", password, "dispatcher")
-        account["sha256"] = sha256(made.token("dispatcher").encode()).hexdigest()  # the ring has one entry a name
-        write_entry(made.keys, account)
+        write_entry(made.keys, first_account(made, password))
         write_private(made.password_file, f"dispatcher {password}\n")
     return made
 
@@ -157,6 +155,12 @@ def account_entry(name: str, password: str, role: Role, unit: str | None = None)
 
     entry: dict[str, Any] = {"id": name, "role": role, "argon2": PasswordHasher().hash(password)}
     return entry | ({"unit": unit} if unit else {})
+
+
+def first_account(made: Installation, password: str) -> dict[str, Any]:
+    """The console's first account, with the machine key of the same name: the ring has one entry a name."""
+    key = sha256(made.token("dispatcher").encode()).hexdigest()
+    return account_entry("dispatcher", password, "dispatcher") | {"sha256": key}
 
 
 def _demo_keys(pack: Path) -> tuple[list[dict[str, Any]], dict[str, str]]:

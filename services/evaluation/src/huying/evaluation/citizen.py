@@ -73,7 +73,7 @@ async def give(token: str, request: Request, ground: Place) -> Response:
     case, invitation = found
     try:
         body = RatingBody.model_validate(await _read(request))
-    except (ValidationError, ValueError):
+    except (ValidationError, ValueError, RecursionError):  # the last: a body of nothing but brackets
         return _refuse(request, "invalid")
     verdict = Verdict(
         rating_id=invitation.rating_id, grade=body.grade, comment=body.comment or None, rated_at=body.rated_at

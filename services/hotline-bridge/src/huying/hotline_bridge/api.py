@@ -17,13 +17,13 @@ from .door import take_alarm, take_order
 from .handlers import Bridge
 
 router = APIRouter(prefix="/v1", tags=["orders"])
-System = Annotated[Principal, Depends(allowed("system"))]
+Publisher = Annotated[Principal, Depends(allowed("publisher"))]
 OnGround = Annotated[Ground, Depends(ground_of)]
 
 
 @router.post("/origins/{origin}/orders", response_model=None)
 async def post_order(
-    origin: str, order: Annotated[dict[str, Any], Body()], who: System, request: Request, ground: OnGround
+    origin: str, order: Annotated[dict[str, Any], Body()], who: Publisher, request: Request, ground: OnGround
 ) -> JSONResponse:
     """Take an order in the origin's own JSON: 202 accepted or known, 409 changed under its number, 422 by field."""
     _speaks_for(who, origin)
@@ -35,7 +35,7 @@ async def post_order(
 
 
 @router.get("/origins/{origin}/orders/{number:path}", response_model=None)
-async def get_order(origin: str, number: str, who: System, ground: OnGround) -> dict[str, Any]:
+async def get_order(origin: str, number: str, who: Publisher, ground: OnGround) -> dict[str, Any]:
     """How an order stands, in our words and in the origin's."""
     _speaks_for(who, origin)
     document = await repository.find_order(ground.mongo, origin, number)
@@ -53,7 +53,7 @@ async def get_order(origin: str, number: str, who: System, ground: OnGround) -> 
 
 
 @router.post("/alarms", response_model=None)
-async def post_alarm(alarm: Alarm, who: System, request: Request, ground: OnGround) -> JSONResponse:
+async def post_alarm(alarm: Alarm, who: Publisher, request: Request, ground: OnGround) -> JSONResponse:
     """Take a device's line: 202 accepted or known, 409 changed under its id, 422 by field."""
     _speaks_for(who, alarms.SOURCE)
     _ready(ground)

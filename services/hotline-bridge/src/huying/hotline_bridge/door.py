@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from pydantic import ValidationError
+
 from huying.chassis.problem import Problem
 from huying.chassis.sealing import keyed_hash
 from huying.chassis.service import Ground
@@ -41,7 +43,10 @@ async def take_order(
     except Untranslatable as error:
         raise invalid(error.faults) from error
     body, reporter = translated.body, translated.body.reporter
-    digest = digest_of(order, bridge.keys.body)
+    try:
+        digest = digest_of(order, bridge.keys.body)
+    except RecursionError as error:
+        raise Problem(422, "Invalid order", "The order is nested too deeply to be read; send it flatter.") from error
     try:
         arrival = arrival_of(origin, translated.number, body, bridge.pack, digest)
     except UnknownCode as error:
@@ -60,7 +65,7 @@ async def take_alarm(ground: Ground, alarm: Alarm, trace: str | None = None) -> 
     """Take in one line of a device.
 
     Raises:
-        Problem: 422 for a village that the county does not have.
+        Problem: 422 for a village that the county does not have, or for what no report may hold.
         Transient: the database cannot take it now; nothing was stored.
     """
     arrival = arrival_of_alarm(ground.handler, alarm)
@@ -71,9 +76,13 @@ def arrival_of_alarm(bridge: Bridge, alarm: Alarm) -> Arrival:
     """A line of a device as it is decided about.
 
     Raises:
-        Problem: 422 for a village that the county does not have.
+        Problem: 422 for a village that the county does not have, or for what no report may hold.
     """
-    body = alarms.submitted(alarm, bridge.pack.code)
+    try:
+        body = alarms.submitted(alarm, bridge.pack.code)
+    except ValidationError as error:
+        told = [(".".join(map(str, item["loc"])), item["msg"]) for item in error.errors(include_url=False)]
+        raise invalid([Fault(field, field, message) for field, message in told]) from error
     digest = digest_of(alarm.model_dump(mode="json"), bridge.keys.body)
     try:
         return arrival_of(alarms.SOURCE, alarm.origin_id, body, bridge.pack, digest)

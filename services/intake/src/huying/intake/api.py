@@ -37,9 +37,9 @@ class Identity(Reporter):
 
 router = APIRouter(prefix="/v1", tags=["reports"])
 OnGround = Annotated[Ground, Depends(ground_of)]
-Publisher = Annotated[Principal, Depends(allowed("system", "grid_worker", "unit", "dispatcher"))]
+Publisher = Annotated[Principal, Depends(allowed("publisher", "system", "grid_worker", "unit", "dispatcher"))]
 Confidant = Annotated[Principal, Depends(allowed("dispatcher", "leader"))]
-Keeper = Annotated[Principal, Depends(allowed("system"))]
+Keeper = Annotated[Principal, Depends(allowed("publisher", "system"))]
 
 
 def _json_body(model: type[Any]) -> dict[str, Any]:

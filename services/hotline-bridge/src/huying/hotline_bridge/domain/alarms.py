@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from huying.contracts import wording
+from huying.contracts.identity import deterministic_id
 from huying.contracts.message import Code, Identifier, Instant, Value
 from huying.contracts.places import Point
 from huying.contracts.reports import Device, ReportSubmittedV1
@@ -39,6 +40,11 @@ DEVICES_ZH = {
     "pest": "虫情测报灯",
     "soil_moisture": "墒情",
 }
+LONGEST_IDENTITY = 200
+"""As contracts' `Identifier` has it."""
+LONGEST_NUMBER = 100
+"""As contracts' `origin_number` has it."""
+
 SEVERITIES_ZH = {"info": "提示", "minor": "一般", "major": "重要", "critical": "紧急"}
 
 
@@ -61,8 +67,23 @@ class Alarm(Value):
 
     @property
     def origin_id(self) -> str:
-        """What makes this line one and the same line, however often it is sent."""
-        return self.id or f"{self.device}/{self.alarm}/{self.state}/{self.at.isoformat()}"
+        """What makes this line one and the same line, however often it is sent.
+
+        It goes on the bus, so it tells no number of a person; a kind of alarm too long for it stands there by its digest.
+        """
+        if self.id is not None:
+            return self.id
+        kind = wording.mask_numbers(self.alarm)
+        named = self._named(kind)
+        return named if len(named) <= LONGEST_IDENTITY else self._named(deterministic_id("al", kind))
+
+    def _named(self, kind: str) -> str:
+        return f"{self.device}/{kind}/{self.state}/{self.at.isoformat()}"
+
+    @property
+    def origin_number(self) -> str | None:
+        """The device's own id; none when it is longer than a number may be, since it is the identity in full anyway."""
+        return self.id if self.id is not None and len(self.id) <= LONGEST_NUMBER else None
 
     def composed(self) -> str:
         """A sentence for who gets the order, when the device sends none."""
@@ -90,5 +111,5 @@ def submitted(alarm: Alarm, jurisdiction: str) -> ReportSubmittedV1:
             state=alarm.state,
             severity=alarm.severity,
         ),
-        origin_number=alarm.id,
+        origin_number=alarm.origin_number,
     )

@@ -132,7 +132,7 @@ def _value(mapping: OriginMapping, target: Target, found: Any) -> Any:
     if target in ("point.lon", "point.lat", "point.accuracy_m"):
         try:
             return float(found)
-        except ValueError:
+        except (ValueError, OverflowError):
             raise ValueError("must be a number in degrees or metres") from None
     return found if isinstance(found, bool) else str(found)
 

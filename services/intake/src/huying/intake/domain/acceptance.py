@@ -207,6 +207,8 @@ def decide(
     ref = persons.reference_of(reporter, report_id, keys.reporter) if reporter is not None else None
     told = {"text": text, "address": place.address or "", "town": place.town or ""}
     told["category_hint"] = wording.clean_line(body.category_hint or "")
+    told["origin_number"] = wording.clean_line(body.origin_number or "")
+    told["alarm"] = device.alarm if device is not None else ""
     shown = persons.shown(told, reporter)
     event = ReportAcceptedV1(
         report_id=report_id,
@@ -220,11 +222,11 @@ def decide(
         received_at=body.received_at or now,
         accepted_at=now,
         happened_at=body.happened_at,
-        device=device,
+        device=device.model_copy(update={"alarm": shown["alarm"]}) if device is not None else None,
         category_hint=shown["category_hint"] or None,
         reporter=ref,
         on_behalf=body.on_behalf,
-        origin_number=wording.clean_line(body.origin_number or "") or None,
+        origin_number=shown["origin_number"] or None,
         origin_due_at=body.origin_due_at,
         relates_to=_relates_to(body.relates_to),
         attachments=body.attachments,

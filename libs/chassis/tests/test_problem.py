@@ -1,0 +1,59 @@
+"""What a route answers when something fails under it: always problem+json, never a stack."""
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from pymongo.errors import PyMongoError, ServerSelectionTimeoutError
+from structlog.testing import capture_logs
+
+from huying.chassis import problem
+from huying.chassis.errors import Broken, Transient
+
+
+def failing(error: Exception) -> httpx.AsyncClient:
+    """A service whose only route meets `error`."""
+    app = FastAPI()
+    problem.install(app)
+
+    @app.get("/read")
+    async def read() -> None:
+        raise error
+
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    return httpx.AsyncClient(transport=transport, base_url="http://service")
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (ServerSelectionTimeoutError("mongodb-of-the-county:27017"), 503),
+        (PyMongoError("mongodb-of-the-county"), 503),
+        (Transient("mongodb-of-the-county"), 503),
+        (Broken("handler_error", "mongodb-of-the-county"), 500),
+        (ZeroDivisionError("mongodb-of-the-county"), 500),
+    ],
+)
+async def test_a_fault_under_a_route_is_a_problem_without_its_details(error: Exception, status: int) -> None:
+    async with failing(error) as client:
+        answer = await client.get("/read")
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+    assert answer.json()["status"] == status
+    assert "mongodb-of-the-county" not in answer.text
+
+
+async def test_an_absent_database_is_one_line_in_the_log_and_no_stack() -> None:
+    with capture_logs() as logs:
+        async with failing(ServerSelectionTimeoutError("server " * 1000)) as client:
+            await client.get("/read")
+    [line] = logs
+    assert line["log_level"] == "warning"
+    assert line["error"].startswith("ServerSelectionTimeoutError: server")
+    assert len(line["error"]) <= problem.LONGEST_CAUSE
+    assert "exc_info" not in line
+
+
+async def test_a_fault_that_nobody_foresaw_still_reaches_the_server_which_logs_its_stack() -> None:
+    async with failing(ZeroDivisionError("ours")) as client:
+        client._transport.raise_app_exceptions = True  # type: ignore[attr-defined]
+        with pytest.raises(ZeroDivisionError):
+            await client.get("/read")
