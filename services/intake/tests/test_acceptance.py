@@ -208,15 +208,15 @@ def test_names_and_numbers_stay_out_of_the_event(decide: Any) -> None:
     assert decision.secrets.reporter.name == "张三丰"
 
 
-def test_a_telephone_in_place_of_a_number_or_in_a_kind_of_alarm_is_masked_and_kept_for_who_names_a_purpose(
-    decide: Any,
-) -> None:
-    device = {"device_id": "sos-1", "alarm": "一键求助 13812345678"}
-    decision = decide(origin_number="13812345678", device=device)
+def test_an_origin_number_is_never_taken_for_a_telephone(decide: Any) -> None:
+    assert decide(origin_number="031912345678").event.origin_number == "031912345678"
+
+
+def test_a_telephone_in_a_kind_of_alarm_is_masked_and_kept_for_who_names_a_purpose(decide: Any) -> None:
+    decision = decide(device={"device_id": "sos-1", "alarm": "一键求助 13812345678"})
     assert "13812345678" not in decision.event.encode().decode()
-    assert (decision.event.origin_number, decision.event.device.alarm) == ("138****5678", "一键求助 138****5678")
-    assert decision.secrets.words == {"origin_number": "13812345678", "alarm": "一键求助 13812345678"}
-    assert decide(origin_number="XT2026030212345").event.origin_number == "XT2026030212345"
+    assert decision.event.device.alarm == "一键求助 138****5678"
+    assert decision.secrets.words == {"alarm": "一键求助 13812345678"}
 
 
 def test_a_mask_longer_than_what_it_hides_does_not_break_the_contract(decide: Any) -> None:

@@ -17,7 +17,7 @@ REF_HEX = 24
 SHORTEST_PHONE = 7
 """A number of a county's exchange has seven digits; less than that is no number (无, 0, 110)."""
 
-LONGEST = {"text": 5000, "address": 500, "town": 100, "category_hint": 100, "alarm": 100, "origin_number": 100}
+LONGEST = {"text": 5000, "address": 500, "town": 100, "category_hint": 100, "alarm": 100}
 """Characters of a report's free texts; a mask may be longer than what it hides, and a consumer must not choke on that."""
 
 _WORDS = tuple(Reporter.model_fields)

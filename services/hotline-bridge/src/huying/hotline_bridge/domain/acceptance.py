@@ -108,12 +108,11 @@ def arrival_of(source: str, origin_id: str, body: ReportSubmittedV1, pack: Pack,
     """
     place = located(body, pack.channel(body.channel), pack)
     told = {"text": wording.clean(body.text), "category_hint": wording.clean_line(body.category_hint or "")}
-    told |= {"address": place.address or "", "town": place.town or "", "origin_number": body.origin_number or ""}
+    told |= {"address": place.address or "", "town": place.town or ""}
     told["alarm"] = body.device.alarm if body.device is not None else ""
     shown = persons.shown(told, persons.told(body.reporter))
     device = body.device.model_copy(update={"alarm": shown["alarm"]}) if body.device is not None else None
-    words = {"text": shown["text"], "device": device, "reporter": None}
-    words |= {name: shown[name] or None for name in ("category_hint", "origin_number")}
+    words = {"text": shown["text"], "category_hint": shown["category_hint"] or None, "device": device, "reporter": None}
     where = {"address": shown["address"] or None, "town": shown["town"] or None}
     return Arrival(source, origin_id, body.model_copy(update=words), place.model_copy(update=where), digest)
 

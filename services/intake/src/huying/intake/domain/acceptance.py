@@ -207,7 +207,6 @@ def decide(
     ref = persons.reference_of(reporter, report_id, keys.reporter) if reporter is not None else None
     told = {"text": text, "address": place.address or "", "town": place.town or ""}
     told["category_hint"] = wording.clean_line(body.category_hint or "")
-    told["origin_number"] = wording.clean_line(body.origin_number or "")
     told["alarm"] = device.alarm if device is not None else ""
     shown = persons.shown(told, reporter)
     event = ReportAcceptedV1(
@@ -226,7 +225,7 @@ def decide(
         category_hint=shown["category_hint"] or None,
         reporter=ref,
         on_behalf=body.on_behalf,
-        origin_number=shown["origin_number"] or None,
+        origin_number=wording.clean_line(body.origin_number or "") or None,
         origin_due_at=body.origin_due_at,
         relates_to=_relates_to(body.relates_to),
         attachments=body.attachments,
