@@ -93,6 +93,7 @@ async def test_a_request_carries_its_id_and_a_signature_over_time_and_body(
         (302, "refused", "http_302"),
         ("hang", "unanswered", "no_answer: ReadTimeout"),
         ("drop", "unanswered", "no_answer: RemoteProtocolError"),
+        ("garble", "unanswered", "no_answer: DecodingError"),
     ],
 )
 async def test_what_a_receiver_answers_is_read_for_what_it_proves(
@@ -109,6 +110,16 @@ async def test_a_receiver_that_is_not_there_was_not_reached(receiver: Receiver, 
     await receiver.__aexit__()
     answer = await post(client, gone, parcel("n1"), NOW)
     assert (answer.word, answer.reason) == ("again", "not_reached: ConnectError")
+
+
+@pytest.mark.parametrize("url", ["http://", "http://hall:port/hook", "http://[::1/hook"])
+async def test_an_address_that_leads_nowhere_is_refused_and_not_tried_again(
+    client: httpx.AsyncClient, url: str
+) -> None:
+    nowhere = WebhookTarget.model_validate({"url": url, "secret": "geheim"})
+    answer = await post(client, nowhere, parcel("n1"), NOW)
+    assert answer.word == "refused"
+    assert answer.reason.startswith("no_address: ")
 
 
 PATIENCE = Patience(attempts=4, first_pause=timedelta(seconds=1))

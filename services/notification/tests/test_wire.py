@@ -25,6 +25,7 @@ from huying.contracts.topics import CLOCKS, INCIDENTS, NOTICES, RATINGS
 from huying.devkit.dlq import Lot
 from huying.devkit.stack import Stack
 from huying.devkit.stack import topics as provisioning
+from huying.notification.delivery import webhook
 from huying.notification.delivery.file import append, file_of
 from huying.notification.delivery.outcome import Parcel
 from huying.notification.domain import Desk
@@ -154,6 +155,34 @@ async def test_a_signed_webhook_is_tried_again_until_it_is_taken(
     for taken in receiver.taken:
         signed = taken.headers["huying-timestamp"].encode() + b"." + taken.body
         assert taken.headers["huying-signature"] == "v1=" + hmac.new(b"geheim", signed, sha256).hexdigest()
+
+
+async def test_a_receiver_that_answers_garbage_and_a_fault_of_ours_stop_nobody_elses_notices(
+    bench: Bench, receiver: Receiver, unique_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.by_webhook("gateway")
+    receiver.only = unique_name
+    receiver.answers = ["garble"]
+    usual = webhook.post
+
+    async def faulty(client: Any, target: Any, parcel: Parcel, now: datetime) -> webhook.Answer:
+        if parcel.incident_id == f"{unique_name}-2":
+            raise RuntimeError("a fault of this release")
+        return await usual(client, target, parcel, now)
+
+    monkeypatch.setattr(webhook, "post", faulty)
+    hooks = {"gateway": {"url": receiver.url, "secret": "geheim"}}
+    async with running(bench.app(webhooks=hooks)) as client:
+        for n in range(1, 4):
+            await bench.publish(Life(f"{unique_name}-{n}").opened(None).dispatched().steps)
+            await until(lambda n=n: bench.settled(f"{unique_name}-{n}", 2), "two notices")
+        assert (await client.get("/healthz")).status_code == 200
+    rows = bench.database["notices"].find({"incident_id": {"$regex": f"^{unique_name}"}, "medium": "webhook"})
+    assert [(row["state"], row["reason"]) for row in rows.sort("incident_id", 1)] == [
+        ("unknown", "no_answer: DecodingError"),
+        ("unknown", "fault: RuntimeError"),
+        ("confirmed", ""),
+    ]
 
 
 async def test_a_receiver_that_keeps_failing_is_switched_off_until_a_person_enables_it(
