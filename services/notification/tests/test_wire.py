@@ -28,7 +28,7 @@ from huying.devkit.dlq import Lot
 from huying.devkit.stack import Stack
 from huying.devkit.stack import topics as provisioning
 from huying.notification.delivery import webhook
-from huying.notification.delivery.file import append, file_of
+from huying.notification.delivery.file import Outbox, file_of
 from huying.notification.delivery.outcome import Parcel
 from huying.notification.domain import Desk
 from huying.notification.main import create_app
@@ -285,7 +285,7 @@ async def test_who_dies_between_sending_and_confirmed_is_resumed_by_what_each_me
     bench.database["notices"].insert_many(rows)
     names = ("notice_id", "incident_id", "at", "recipient", "role", "handle", "template", "title", "text")
     before = Parcel(**{name: rows[0][name if name != "notice_id" else "_id"] for name in names})
-    append(bench.folder / "out", [before])
+    Outbox(bench.folder / "out").append([before])
 
     hooks = {
         "blind": {"url": receiver.url, "secret": "s"},

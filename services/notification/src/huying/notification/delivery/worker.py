@@ -39,6 +39,7 @@ class Worker:
     def __init__(self, settings: Settings) -> None:
         """Nothing is opened before `beside`."""
         self._settings = settings
+        self._outbox = file.Outbox(settings.outbox_dir)
         self._awake = {medium: asyncio.Event() for medium in ("file", "webhook")}
         self._patience = webhook.Patience(settings.webhook_attempts, settings.webhook_first_pause)
 
@@ -120,7 +121,7 @@ class Worker:
         if not parcels:
             return []
         try:
-            return await asyncio.to_thread(file.append, self._settings.outbox_dir, parcels)
+            return await asyncio.to_thread(self._outbox.append, parcels)
         except OSError as error:
             log.error("notices cannot be written to files", error=str(error), folder=str(self._settings.outbox_dir))
             return [self._patience.again(parcel, f"os_error_{error.errno}", _now()) for parcel in parcels]
