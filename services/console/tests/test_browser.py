@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaProducer
 from argon2 import PasswordHasher
 from console_stories import Story, morning
 
-from huying.chassis.security import write_entry
+from huying.chassis.security import remove_entry, write_entry
 from huying.chassis.testing import SECRET, until
 from huying.console.main import create_app
 from huying.console.settings import Settings
@@ -205,6 +205,17 @@ async def test_a_new_emergency_appears_by_itself_on_top(console: Console) -> Non
     )
     await publish(console.stack, fire.opened().dispatched().events)
     await expect(console.page.locator(".hy-row").first).to_contain_text("麦秸垛着火", timeout=10000)
+
+
+async def test_a_page_that_is_open_closes_when_the_account_is_taken_back(console: Console) -> None:
+    from playwright.async_api import expect
+
+    await console.sign_in()
+    await expect(console.page.locator(".hy-row")).to_have_count(len(console.stories), timeout=15000)
+    assert remove_entry(console.app.state.ground.settings.keys, "zhang")
+    await expect(console.page).to_have_title("登录 · 呼应", timeout=10000)
+    await console.page.goto(console.url)
+    await expect(console.page).to_have_title("登录 · 呼应")
 
 
 async def test_an_answer_goes_on_the_bus_and_routings_word_comes_back(console: Console) -> None:

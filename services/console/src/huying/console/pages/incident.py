@@ -13,7 +13,7 @@ from ..domain import allowed, takes_part
 from ..wishes import CAREFUL, FIRST, FORMS
 from . import parts
 from .dialogs import ask
-from .frame import LOOK_S, RELOOK, Desk, desk_of, empty, frame, show_time
+from .frame import RELOOK, Desk, desk_of, empty, frame, show_time, watch
 
 
 class IncidentPage:
@@ -149,4 +149,4 @@ async def page(request: Request, incident_id: str) -> None:
     await view.look()
     if view.document is not None:
         ui.page_title(f"{view.document['number']} · 呼应")
-    ui.timer(LOOK_S, view.glance)
+    watch(desk, view.glance)
