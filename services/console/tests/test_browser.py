@@ -351,6 +351,32 @@ async def test_a_dispatcher_gives_a_command_of_many_and_what_is_missing_is_said(
     assert console.errors == []
 
 
+async def test_a_dispatcher_checks_in_the_unit_that_came(console: Console) -> None:
+    from aiokafka import AIOKafkaConsumer
+    from playwright.async_api import expect
+
+    from huying.contracts.commands import CheckIn, CommandIssuedV1
+
+    page = console.page
+    pole = Story(f"{console.prefix}-pole", "PA-0335", "灯杆要倒", datetime.now(UTC))
+    await publish(console.stack, pole.opened().dispatched().whistled("U09", "U05").events)
+    await console.sign_in()
+    await expect(page.locator(".hy-row", has_text="PA-0335")).to_be_visible(timeout=15000)
+    await page.goto(f"{console.url}/incidents/{pole.name}")
+    await page.get_by_role("button", name="报到").click()
+    await expect(page.get_by_label("哪个单位已到场")).to_have_value("县公安局")
+    consumer = AIOKafkaConsumer(COMMANDS.name, bootstrap_servers=console.stack.bootstrap, auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        await page.locator(".q-card").get_by_role("button", name="报到").click()
+        async with asyncio.timeout(15):
+            command = CommandIssuedV1.model_validate_json((await consumer.getone()).value)
+    finally:
+        await consumer.stop()
+    assert (command.incident_id, command.action) == (pole.name, CheckIn(unit="U09"))
+    assert console.errors == []
+
+
 async def test_a_unit_sees_its_own_incidents_and_nobody_elses(console: Console) -> None:
     from playwright.async_api import expect
 
