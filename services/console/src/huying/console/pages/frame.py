@@ -79,8 +79,8 @@ class Desk:
 
     @property
     def own_unit(self) -> str | None:
-        """A unit's people see their unit's incidents; the dispatch centre sees all."""
-        return self.who.unit if self.who.actor.standing == "unit" else None
+        """A unit's people see their unit's incidents, none where nobody said which; the dispatch centre sees all."""
+        return self.who.unit or "" if self.who.actor.standing == "unit" else None
 
     def now(self) -> datetime:
         """Business time."""
