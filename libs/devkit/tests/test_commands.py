@@ -86,6 +86,19 @@ def test_an_unknown_role_is_refused_with_the_list(tmp_path: Path) -> None:
     assert "dispatcher" in answer.stderr
 
 
+@pytest.mark.parametrize("made", [["create", "x"], ["account", "x"]])
+def test_a_key_or_account_of_a_unit_names_one_that_the_county_has(tmp_path: Path, made: list[str]) -> None:
+    ring = tmp_path / "keys.json"
+    words = ["keys", *made, "--role", "unit", "--keys", str(ring), "--pack", str(installation.default_pack())]
+    for wrong, said in (([], "--unit"), (["--unit", ""], "--unit"), (["--unit", "U999"], "U999")):
+        answer = run.invoke(app, [*words, *wrong])
+        assert (answer.exit_code, said in answer.stderr, ring.exists()) == (1, True, False)
+    nowhere = run.invoke(app, [*words, "--unit", "U02", "--pack", str(tmp_path)])
+    assert (nowhere.exit_code, ring.exists()) == (1, False)
+    assert run.invoke(app, [*words, "--unit", "U02"]).exit_code == 0
+    assert json.loads(ring.read_text("utf-8"))[0]["unit"] == "U02"
+
+
 def test_an_account_opens_with_its_password_only(tmp_path: Path) -> None:
     ring = tmp_path / "keys.json"
     answer = run.invoke(app, ["keys", "account", "li", "--role", "leader", "--keys", str(ring)])

@@ -3,8 +3,9 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from huying.contracts import clocks, incidents
+from huying.contracts import clocks, incidents, orders
 from huying.contracts.commands import Actor
+from huying.contracts.course import Course, Whistle
 from huying.contracts.incidents import Classification, Dispatch, IncidentView, Reason, ReportRef
 from huying.contracts.places import Place
 from huying.contracts.reports import ReporterRef
@@ -131,6 +132,14 @@ class Story:
         self.feed.append(
             incidents.IncidentDispatchedV1(dispatch=self.dispatch, previous_unit=previous, **self._common())
         )
+        return self
+
+    def whistled(self, *units: str) -> "Story":
+        called = {"units": units, "meet_at": "南门路口", "reason": "灯杆要倒"}
+        common = self._common()
+        course = Course(whistle=Whistle(at=self.at, **called))
+        common["incident"] = common["incident"].model_copy(update={"course": course})
+        self.feed.append(orders.IncidentWhistledV1(**called, **common))
         return self
 
     def joined(self, text: str, channel: str, after: timedelta = timedelta(minutes=20)) -> "Story":

@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaProducer
 from argon2 import PasswordHasher
 from console_stories import Story, morning
 
-from huying.chassis.security import write_entry
+from huying.chassis.security import remove_entry, write_entry
 from huying.chassis.testing import SECRET, until
 from huying.console.main import create_app
 from huying.console.settings import Settings
@@ -207,6 +207,17 @@ async def test_a_new_emergency_appears_by_itself_on_top(console: Console) -> Non
     await expect(console.page.locator(".hy-row").first).to_contain_text("麦秸垛着火", timeout=10000)
 
 
+async def test_a_page_that_is_open_closes_when_the_account_is_taken_back(console: Console) -> None:
+    from playwright.async_api import expect
+
+    await console.sign_in()
+    await expect(console.page.locator(".hy-row")).to_have_count(len(console.stories), timeout=15000)
+    assert remove_entry(console.app.state.ground.settings.keys, "zhang")
+    await expect(console.page).to_have_title("登录 · 呼应", timeout=10000)
+    await console.page.goto(console.url)
+    await expect(console.page).to_have_title("登录 · 呼应")
+
+
 async def test_an_answer_goes_on_the_bus_and_routings_word_comes_back(console: Console) -> None:
     from aiokafka import AIOKafkaConsumer
     from playwright.async_api import expect
@@ -337,6 +348,32 @@ async def test_a_dispatcher_gives_a_command_of_many_and_what_is_missing_is_said(
 
     action = CommandIssuedV1.model_validate_json(record.value).action
     assert action.model_dump() == {"kind": "whistle", "units": ("U09",), "meet_at": "南门路口", "reason": "灯杆要倒"}
+    assert console.errors == []
+
+
+async def test_a_dispatcher_checks_in_the_unit_that_came(console: Console) -> None:
+    from aiokafka import AIOKafkaConsumer
+    from playwright.async_api import expect
+
+    from huying.contracts.commands import CheckIn, CommandIssuedV1
+
+    page = console.page
+    pole = Story(f"{console.prefix}-pole", "PA-0335", "灯杆要倒", datetime.now(UTC))
+    await publish(console.stack, pole.opened().dispatched().whistled("U09", "U05").events)
+    await console.sign_in()
+    await expect(page.locator(".hy-row", has_text="PA-0335")).to_be_visible(timeout=15000)
+    await page.goto(f"{console.url}/incidents/{pole.name}")
+    await page.get_by_role("button", name="报到").click()
+    await expect(page.get_by_label("哪个单位已到场")).to_have_value("县公安局")
+    consumer = AIOKafkaConsumer(COMMANDS.name, bootstrap_servers=console.stack.bootstrap, auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        await page.locator(".q-card").get_by_role("button", name="报到").click()
+        async with asyncio.timeout(15):
+            command = CommandIssuedV1.model_validate_json((await consumer.getone()).value)
+    finally:
+        await consumer.stop()
+    assert (command.incident_id, command.action) == (pole.name, CheckIn(unit="U09"))
     assert console.errors == []
 
 

@@ -1,6 +1,7 @@
 """Nothing without a sign-in: the gate before a plain application, and the cookie that opens it."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -9,13 +10,26 @@ from typing import Any
 import httpx
 import pytest
 
-from huying.chassis.security import KeyRing, Principal, write_entry
+from huying.chassis.security import KeyRing, Principal, remove_entry, write_entry
 from huying.console.gate import Gate
 from huying.console.login import _inside
 from huying.console.session import COOKIE, Sessions
 
-SESSIONS = Sessions(b"k" * 32, timedelta(hours=1))
 ZHANG = Principal("zhang", "dispatcher")
+
+
+@pytest.fixture
+def ring(tmp_path: Path) -> Path:
+    """A machine's key, and Zhang's account."""
+    path = tmp_path / "keys.json"
+    machine = {"id": "m", "role": "system", "sha256": sha256(b"machine").hexdigest()}
+    write_entry(path, machine, {"id": "zhang", "role": "dispatcher", "argon2": "one"})
+    return path
+
+
+@pytest.fixture
+def sessions(ring: Path) -> Sessions:
+    return Sessions(b"k" * 32, timedelta(hours=1), KeyRing(ring))
 
 
 async def behind(scope: Any, receive: Any, send: Callable[[Any], Awaitable[None]]) -> None:
@@ -28,10 +42,8 @@ async def behind(scope: Any, receive: Any, send: Callable[[Any], Awaitable[None]
 
 
 @pytest.fixture
-def gate(tmp_path: Path) -> Gate:
-    keys = tmp_path / "keys.json"
-    write_entry(keys, {"id": "m", "role": "system", "sha256": sha256(b"machine").hexdigest()})
-    return Gate(behind, SESSIONS, KeyRing(keys))
+def gate(sessions: Sessions) -> Gate:
+    return Gate(behind, sessions, sessions.accounts)
 
 
 async def ask(gate: Gate, path: str, method: str = "GET", **headers: str) -> httpx.Response:
@@ -55,16 +67,36 @@ async def test_everything_else_is_closed(gate: Gate, path: str) -> None:
     assert page.headers["location"].startswith("/login?next=%2F")
 
 
-async def test_a_session_opens_and_a_changed_one_does_not(gate: Gate) -> None:
-    cookie = SESSIONS.write(ZHANG)
+async def test_a_session_opens_and_a_changed_one_does_not(gate: Gate, sessions: Sessions) -> None:
+    cookie = sessions.write(ZHANG)
     assert (await ask(gate, "/", cookie=f"{COOKIE}={cookie}")).status_code == 200
     packed, _, mac = cookie.partition(".")
-    strangers = Sessions(b"o" * 32, timedelta(1)).write(ZHANG)
+    strangers = replace(sessions, key=b"o" * 32).write(ZHANG)
     for wrong in (f"{packed}x.{mac}", f"{packed}.{mac[1:]}", packed, ".", "é.x", strangers, "", None):
-        assert SESSIONS.read(wrong) is None
+        assert sessions.read(wrong) is None
     assert (await ask(gate, "/", cookie=f"{COOKIE}={packed}.0")).status_code == 401
-    assert SESSIONS.read(cookie) == ZHANG
-    assert SESSIONS.read(Sessions(SESSIONS.key, timedelta(seconds=-1)).write(ZHANG)) is None
+    assert sessions.read(cookie) == ZHANG
+    assert sessions.read(replace(sessions, life=timedelta(seconds=-1)).write(ZHANG)) is None
+
+
+async def test_an_account_that_is_taken_back_or_given_another_password_has_no_session(
+    gate: Gate, sessions: Sessions, ring: Path
+) -> None:
+    cookie = sessions.write(ZHANG)
+    write_entry(ring, {"id": "zhang", "role": "dispatcher", "argon2": "another"})
+    assert (await ask(gate, "/", cookie=f"{COOKIE}={cookie}")).status_code == 401
+    cookie = sessions.write(ZHANG)
+    assert (await ask(gate, "/", cookie=f"{COOKIE}={cookie}")).status_code == 200
+    remove_entry(ring, "zhang")
+    assert (await ask(gate, "/", cookie=f"{COOKIE}={cookie}")).status_code == 401
+    assert sessions.read(sessions.write(ZHANG)) is None
+    assert sessions.read(sessions.write(Principal("m", "system"))) is None, "a machine's key is no account"
+
+
+def test_a_session_has_the_rights_that_the_account_has_now(sessions: Sessions, ring: Path) -> None:
+    cookie = sessions.write(ZHANG)
+    write_entry(ring, {"id": "zhang", "role": "unit", "unit": "U02", "argon2": "one"})
+    assert sessions.read(cookie) == Principal("zhang", "unit", "U02")
 
 
 async def test_a_machine_key_reaches_the_api_and_no_page(gate: Gate) -> None:
@@ -73,28 +105,25 @@ async def test_a_machine_key_reaches_the_api_and_no_page(gate: Gate) -> None:
     assert (await ask(gate, "/", authorization="Bearer machine")).status_code == 401
 
 
-async def test_another_sites_page_writes_nothing_with_our_cookie(gate: Gate) -> None:
-    cookie = f"{COOKIE}={SESSIONS.write(ZHANG)}"
+async def test_another_sites_page_writes_nothing_with_our_cookie(gate: Gate, sessions: Sessions) -> None:
+    cookie = f"{COOKIE}={sessions.write(ZHANG)}"
     assert (await ask(gate, "/logout", "POST", cookie=cookie, origin="http://desk")).status_code == 200
     assert (await ask(gate, "/logout", "POST", cookie=cookie, origin="http://evil")).status_code == 403
 
 
 @pytest.mark.parametrize(
-    ("headers", "sent"),
+    ("signed_in", "origin", "sent"),
     [
-        ([], "websocket.close"),
-        ([(b"cookie", f"{COOKIE}={SESSIONS.write(ZHANG)}".encode())], "websocket.accept"),
-        (
-            [
-                (b"cookie", f"{COOKIE}={SESSIONS.write(ZHANG)}".encode()),
-                (b"origin", b"http://evil"),
-                (b"host", b"desk"),
-            ],
-            "websocket.close",
-        ),
+        (False, [], "websocket.close"),
+        (True, [], "websocket.accept"),
+        (True, [(b"origin", b"http://evil"), (b"host", b"desk")], "websocket.close"),
     ],
 )
-async def test_a_websocket_needs_a_session_and_our_own_page(gate: Gate, headers: Any, sent: str) -> None:
+async def test_a_websocket_needs_a_session_and_our_own_page(
+    gate: Gate, sessions: Sessions, signed_in: bool, origin: Any, sent: str
+) -> None:
+    headers = [(b"cookie", f"{COOKIE}={sessions.write(ZHANG)}".encode())] if signed_in else []
+    headers += origin
     told: list[Any] = []
 
     async def send(message: Any) -> None:

@@ -149,3 +149,5 @@ def test_a_wish_stands_in_the_address_and_a_search_is_no_pattern() -> None:
     assert sought["$or"][0]["number"]["$regex"] == r"\.\*\("
     called = {"view.course.whistle.units": "U04"}
     assert {"$or": [{"unit": "U04"}, called]} in filter_of(Wish(unit="U01"), NOW, own_unit="U04")["$and"]
+    nobody = {"$or": [{"unit": ""}, {"view.course.whistle.units": ""}]}
+    assert nobody in filter_of(Wish(), NOW, own_unit="")["$and"], "an account of a unit that nobody named sees nothing"

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from huying.console.wishes import FIRST, FORMS, action_of, numbers
+from huying.console.wishes import FIRST, FORMS, action_of, asks, begun, numbers
 from huying.contracts import commands as c
 from huying.contracts.moves import MOVES
 
@@ -44,6 +44,20 @@ def test_every_command_can_be_given_from_its_form(kind: str) -> None:
     asked = {name for name in type(made).model_fields if name != "kind"}
     assert set(action) - {"kind"} == {field.name for field in FORMS.get(kind, ())}
     assert asked >= set(action) - {"kind"}
+
+
+def test_who_has_no_unit_says_which_one_came_and_a_units_people_check_in_at_once() -> None:
+    assert asks("check_in", None)
+    assert not asks("check_in", "U05")
+    assert asks("whistle", "U05")
+    assert not asks("accept", None)
+    view = {"course": {"whistle": {"units": ["U05", "U09"], "arrived": ["U05"]}}}
+    assert begun("check_in", view, ()) == {"unit": "U09"}
+    view["course"]["whistle"]["arrived"] = ["U09", "U05"]
+    assert begun("check_in", view, ()) is None
+    assert begun("check_in", {}, ()) is None
+    assert begun("whistle", view, [{"report": "r1"}]) is None
+    assert begun("part_report", view, [{"report": "r1"}, {"report": "r2"}]) == {"report": "r1"}
 
 
 @pytest.mark.parametrize("kind", [*FORMS])

@@ -44,7 +44,8 @@ async def app(embedded_stack: Stack, mongo_database: str, tmp_path: Path) -> Any
     wanted = [(t.name, t.partitions, t.config()) for t in (INCIDENTS, CLOCKS, RATINGS)]
     await provisioning.create(embedded_stack.bootstrap, wanted)
     keys = tmp_path / "keys.json"
-    write_entry(keys, {"id": "desk", "role": "dispatcher", "sha256": sha256(b"test-key").hexdigest()})
+    for key_id, role, unit in (("test-key", "dispatcher", None), ("u2", "unit", "U02"), ("u", "unit", None)):
+        write_entry(keys, {"id": key_id, "role": role, "unit": unit, "sha256": sha256(key_id.encode()).hexdigest()})
     return create_app(
         Settings(
             port=0,
@@ -122,3 +123,17 @@ async def test_a_citizen_rates_once_by_link_and_the_rates_show_it(
         assert [row["incident_id"] for row in listed.json()["incidents"]] == [name]
         empty = await client.get(overall["overdue"]["list"], headers=KEY)
         assert empty.json()["incidents"] == []
+
+
+async def test_a_units_key_sees_its_own_rates_and_one_without_a_unit_none(app: Any) -> None:
+    async with running(app) as client:
+
+        async def asks(key: str, address: str, **more: str) -> int:
+            mine = {"Authorization": f"Bearer {key}"}
+            return (await client.get(address, params={"period": "2026", **more}, headers=mine)).status_code
+
+        for address, more in (("/v1/rates", {}), ("/v1/rates/incidents", {"figure": "overdue"})):
+            assert await asks("u2", address, **more) == 200
+            assert await asks("u2", address, unit="U03", **more) == 403
+            assert await asks("u", address, **more) == 403
+            assert await asks("u", address, unit="U03", **more) == 403

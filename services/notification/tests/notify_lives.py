@@ -78,12 +78,20 @@ class Life:
         facts: dict[str, Any] = {"candidate": "X", "candidate_number": "N-X", "score": 0.5, "until": self.at + HOUR}
         return self._step(incidents.IncidentAskedV1, "dispatched", candidates=named, **facts)
 
-    def joined(self, by: str | None, how: str = "merged") -> "Life":
-        state = "dispatched"
+    def joined(self, by: str | None, how: str = "merged", state: str = "dispatched") -> "Life":
         return self._step(incidents.IncidentReportJoinedV1, state, report=self._report(by), how=how, score=0.9)
 
     def dispatched(self, unit: str = "U02", assisting: tuple[str, ...] = ()) -> "Life":
-        self.dispatch = Dispatch(
+        self.dispatch = self._dispatch(unit, assisting)
+        return self._step(incidents.IncidentDispatchedV1, "dispatched", dispatch=self.dispatch)
+
+    def covered(self, unit: str | None = "U02") -> "Life":
+        """Under the dispatch of incident B; without a unit while that one is ruled upon."""
+        self.dispatch = self._dispatch(unit) if unit else None
+        return self._step(orders.IncidentCoveredV1, "covered", by="B", by_number="N-B", dispatch=self.dispatch)
+
+    def _dispatch(self, unit: str, assisting: tuple[str, ...] = ()) -> Dispatch:
+        return Dispatch(
             dispatch_id=f"dp-{len(self.steps)}",
             unit=unit,
             unit_name=f"单位{unit}",
@@ -92,7 +100,6 @@ class Life:
             catalogue="2026-03",
             dispatched_at=self.at,
         )
-        return self._step(incidents.IncidentDispatchedV1, "dispatched", dispatch=self.dispatch)
 
     def returned(self) -> "Life":
         return self._step(incidents.IncidentReturnedV1, "dispatched", dispatch=self.dispatch, reason="不归我们管")

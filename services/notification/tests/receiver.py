@@ -15,7 +15,8 @@ class Taken:
 
 @dataclass
 class Receiver:
-    """`answers` are used up in order, then 204: a status, `hang` (take it, never answer) or `drop` (take it, hang up)."""
+    """`answers` are used up in order, then 204: a status, `hang` (take it, never answer), `drop` (take it, hang up) or
+    `garble` (take it, say so in an encoding that it does not keep to)."""
 
     answers: list[int | str] = field(default_factory=list)
     taken: list[Taken] = field(default_factory=list)
@@ -55,6 +56,10 @@ class Receiver:
         answer = self.answers.pop(0) if ours and self.answers else 204
         if answer == "hang":
             await self._release.wait()
+        if answer == "garble":
+            writer.write(b"HTTP/1.1 200 X\r\ncontent-encoding: gzip\r\ncontent-length: 2\r\n\r\nok")
+            await writer.drain()
+            return True
         if isinstance(answer, str):
             return False
         writer.write(f"HTTP/1.1 {answer} X\r\ncontent-length: 0\r\n\r\n".encode())

@@ -7,12 +7,14 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
+from typing import IO
 
 import httpx
 import pytest
 from receiver import Receiver
 
-from huying.notification.delivery.file import append, file_of
+from huying.notification.delivery import file
+from huying.notification.delivery.file import Outbox, file_of, ids_in
 from huying.notification.delivery.outcome import Parcel
 from huying.notification.delivery.webhook import Answer, Patience, post
 from huying.notification.settings import WebhookTarget
@@ -31,7 +33,7 @@ def ids(path: Path) -> list[str]:
 
 
 def test_each_recipient_has_a_file_with_a_line_a_notice(tmp_path: Path) -> None:
-    outcomes = append(tmp_path, [parcel("n1"), parcel("n2", "reporter:王/../x"), parcel("n3")])
+    outcomes = Outbox(tmp_path).append([parcel("n1"), parcel("n2", "reporter:王/../x"), parcel("n3")])
     assert [(outcome.notice_id, outcome.state) for outcome in outcomes] == [
         (n, "confirmed") for n in ("n1", "n2", "n3")
     ]
@@ -49,15 +51,61 @@ def test_a_recipient_cannot_leave_the_folder_and_a_long_one_still_has_a_file(tmp
 
 
 def test_a_notice_that_somebody_began_is_written_once_even_after_a_torn_line(tmp_path: Path) -> None:
-    append(tmp_path, [parcel("n1")])
+    Outbox(tmp_path).append([parcel("n1")])
     path = file_of(tmp_path, DUTY)
-    with path.open("ab") as file:
-        file.write(b'{"notice_id": "n2", "tex')
-    append(tmp_path, [parcel(name, resumed=True) for name in ("n1", "n2", "n3")])
-    append(tmp_path, [parcel(name, resumed=True) for name in ("n1", "n2", "n3")])
+    with path.open("ab") as torn:
+        torn.write(b'{"notice_id": "n2", "tex')
+    Outbox(tmp_path).append([parcel(name, resumed=True) for name in ("n1", "n2", "n3")])
+    Outbox(tmp_path).append([parcel(name, resumed=True) for name in ("n1", "n2", "n3")])
     assert ids(path) == ["n1", "n2", "n3"]
-    append(tmp_path, [parcel("n3", attempts=1)])
+    Outbox(tmp_path).append([parcel("n3", attempts=1)])
     assert ids(path) == ["n1", "n2", "n3"]
+
+
+@pytest.mark.parametrize("earlier", [[], [parcel("n0")]])
+def test_a_sender_that_stood_still_adds_nothing_to_what_its_successor_wrote(
+    tmp_path: Path, earlier: list[Parcel]
+) -> None:
+    frozen, successor = Outbox(tmp_path), Outbox(tmp_path)
+    frozen.append(earlier)
+    successor.append([parcel("n1", resumed=True), parcel("n2")])
+    frozen.append([parcel("n1"), parcel("n3")])
+    successor.append([parcel("n3", resumed=True), parcel("n4")])
+    frozen.append([parcel("n4")])
+    assert ids(file_of(tmp_path, DUTY)) == [*(one.notice_id for one in earlier), "n1", "n2", "n3", "n4"]
+
+
+@pytest.mark.parametrize("how", ["moved", "emptied"])
+def test_a_file_that_the_countys_system_put_away_is_begun_anew(tmp_path: Path, how: str) -> None:
+    outbox, path = Outbox(tmp_path), file_of(tmp_path, DUTY)
+    outbox.append([parcel("n1"), parcel("n2")])
+    if how == "moved":
+        path.rename(tmp_path / "taken.jsonl")
+    else:
+        path.write_bytes(b"")
+    Outbox(tmp_path).append([parcel("n3")])
+    outbox.append([parcel("n3"), parcel("n4")])
+    assert ids(path) == ["n3", "n4"]
+
+
+def test_only_what_came_since_is_looked_through_and_all_of_a_file_that_was_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starts: list[int] = []
+
+    def noted(opened: IO[bytes], start: int = 0) -> frozenset[str]:
+        starts.append(start)
+        return ids_in(opened, start)
+
+    monkeypatch.setattr(file, "ids_in", noted)
+    monkeypatch.setattr(file, "REMEMBERED", 1)
+    outbox = Outbox(tmp_path)
+    outbox.append([parcel("n1")])
+    size = file_of(tmp_path, DUTY).stat().st_size
+    outbox.append([parcel("n2")])
+    outbox.append([parcel("n3", "reporter:li")])
+    outbox.append([parcel("n4")])
+    assert starts == [0, size, 0, 0]
 
 
 @pytest.fixture
@@ -93,6 +141,7 @@ async def test_a_request_carries_its_id_and_a_signature_over_time_and_body(
         (302, "refused", "http_302"),
         ("hang", "unanswered", "no_answer: ReadTimeout"),
         ("drop", "unanswered", "no_answer: RemoteProtocolError"),
+        ("garble", "unanswered", "no_answer: DecodingError"),
     ],
 )
 async def test_what_a_receiver_answers_is_read_for_what_it_proves(
@@ -109,6 +158,16 @@ async def test_a_receiver_that_is_not_there_was_not_reached(receiver: Receiver, 
     await receiver.__aexit__()
     answer = await post(client, gone, parcel("n1"), NOW)
     assert (answer.word, answer.reason) == ("again", "not_reached: ConnectError")
+
+
+@pytest.mark.parametrize("url", ["http://", "http://hall:port/hook", "http://[::1/hook"])
+async def test_an_address_that_leads_nowhere_is_refused_and_not_tried_again(
+    client: httpx.AsyncClient, url: str
+) -> None:
+    nowhere = WebhookTarget.model_validate({"url": url, "secret": "geheim"})
+    answer = await post(client, nowhere, parcel("n1"), NOW)
+    assert answer.word == "refused"
+    assert answer.reason.startswith("no_address: ")
 
 
 PATIENCE = Patience(attempts=4, first_pause=timedelta(seconds=1))

@@ -71,6 +71,40 @@ def test_the_result_goes_to_the_grid_worker_and_to_every_reporter_once(desk: Des
     assert "T2" in told[5][2].title, "everyone is told under the number of their own report"
 
 
+def test_who_joins_what_is_finished_is_told_its_result_and_not_one_that_no_longer_stands(desk: Desk) -> None:
+    life = Life("A").opened("wang").dispatched().completed().joined("li", "person", state="completed")
+    _, told = tell(desk, life.joined(None, "person", state="completed"))
+    assert pairs(told[3]) == [("reporter:li", "reporter_joined"), ("reporter:li", "reporter_completed")]
+    assert "灯修好了" in told[3][1].text
+    assert "T3" in told[3][1].title
+    assert told[4] == []
+    life.beside(orders.IncidentRedoneV1, reason="不满意", count=1).joined("zhao")
+    _, told = tell(desk, life)
+    assert pairs(told[-1]) == [("reporter:zhao", "reporter_joined")]
+
+
+def test_what_is_covered_from_birth_is_told_to_grid_worker_and_reporter_as_an_order_is_and_once(desk: Desk) -> None:
+    life = Life("A").opened("wang")
+    life.beside(orders.IncidentGroupedV1, "dispatched", parent="B", parent_number="N-B")
+    _, told = tell(desk, life.covered().covered())
+    assert pairs(told[2]) == [
+        ("unit:U02:duty_officer", "covered"),
+        (GRID, "grid_dispatched"),
+        ("reporter:wang", "reporter_progress"),
+    ]
+    assert pairs(told[3]) == [("unit:U02:duty_officer", "covered")]
+
+
+def test_what_is_covered_while_that_is_ruled_upon_or_after_an_order_of_its_own_is_told_by_whom_it_is_placed(
+    desk: Desk,
+) -> None:
+    _, told = tell(desk, Life("A").opened("wang").covered(None).covered())
+    assert told[1] == []
+    assert ("reporter:wang", "reporter_progress") in pairs(told[2])
+    _, told = tell(desk, Life("A").opened("wang").dispatched().covered())
+    assert pairs(told[2]) == [("unit:U02:duty_officer", "covered")]
+
+
 def test_who_was_split_off_is_told_where_the_report_went_and_no_more_of_the_old_incident(desk: Desk) -> None:
     life = Life("A").opened().joined("li").joined("wang").dispatched()
     leaving = life.steps[1].report  # type: ignore[attr-defined]

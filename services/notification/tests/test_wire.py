@@ -9,10 +9,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from aiokafka import AIOKafkaProducer
 from fastapi import FastAPI
-from notify_lives import Life, warned
+from notify_lives import Life, invited, warned
 from pymongo import MongoClient
 from receiver import Receiver
 
@@ -21,11 +22,13 @@ from huying.chassis.testing import SECRET, running, until
 from huying.contracts.clocks import ClockEvent
 from huying.contracts.envelope import CloudEvent
 from huying.contracts.message import Event
+from huying.contracts.ratings import RatingInvitedV1
 from huying.contracts.topics import CLOCKS, INCIDENTS, NOTICES, RATINGS
 from huying.devkit.dlq import Lot
 from huying.devkit.stack import Stack
 from huying.devkit.stack import topics as provisioning
-from huying.notification.delivery.file import append, file_of
+from huying.notification.delivery import webhook
+from huying.notification.delivery.file import Outbox, file_of
 from huying.notification.delivery.outcome import Parcel
 from huying.notification.domain import Desk
 from huying.notification.main import create_app
@@ -80,6 +83,8 @@ class Bench:
                 topic, name = INCIDENTS, f"{body.incident_id}/{getattr(body, 'incident_version', 0)}"
                 if isinstance(event, ClockEvent):
                     topic, name = CLOCKS, f"{event.clock_id}/75"
+                if isinstance(event, RatingInvitedV1):
+                    topic, name = RATINGS, event.rating_id
                 wrapped = CloudEvent(name, "test", event.TYPE, event.encode(), body.at)
                 headers = list(wrapped.headers())
                 await producer.send_and_wait(topic.name, wrapped.data, key=body.incident_id.encode(), headers=headers)
@@ -138,6 +143,36 @@ async def test_notices_reach_the_files_and_the_bus_whatever_came_first(bench: Be
     assert all(event.endswith("/confirmed") for event in events)
 
 
+async def test_a_unit_reads_what_its_people_were_told_and_nobody_reads_a_citizens_link(
+    bench: Bench, unique_name: str
+) -> None:
+    ring = bench.folder / "keys.json"
+    for key_id, role, unit in (
+        ("u2", "unit", "U02"),
+        ("u", "unit", None),
+        ("head", "leader", "U03"),
+        ("g", "grid_worker", "T01"),
+    ):
+        write_entry(ring, {"id": key_id, "role": role, "unit": unit, "sha256": sha256(key_id.encode()).hexdigest()})
+    async with running(bench.app()) as client:
+        await bench.publish([*Life(unique_name).opened().dispatched().steps, invited(unique_name)])
+        await until(lambda: bench.settled(unique_name, 4), "four notices")
+
+        async def asks(key: str) -> httpx.Response:
+            mine = {"Authorization": f"Bearer {key}"}
+            return await client.get("/v1/notices", params={"incident": unique_name}, headers=mine)
+
+        seen = {key: (await asks(key)).json() for key in ("test-key", "u2", "head", "g")}
+        assert (await asks("u")).status_code == 403
+    stored = bench.database["notices"].find_one({"incident_id": unique_name, "template": "rating_invited"})
+    assert stored is not None
+    assert "/r/abc" in stored["text"], "the reporter does get it"
+    assert "/r/abc" not in json.dumps(seen)
+    told = {key: [notice["template"] for notice in answer["notices"]] for key, answer in seen.items()}
+    assert told.pop("test-key")[-1] == "rating_invited"
+    assert told == {"u2": ["dispatched"], "head": [], "g": ["grid_dispatched"]}
+
+
 async def test_a_signed_webhook_is_tried_again_until_it_is_taken(
     bench: Bench, receiver: Receiver, unique_name: str
 ) -> None:
@@ -154,6 +189,34 @@ async def test_a_signed_webhook_is_tried_again_until_it_is_taken(
     for taken in receiver.taken:
         signed = taken.headers["huying-timestamp"].encode() + b"." + taken.body
         assert taken.headers["huying-signature"] == "v1=" + hmac.new(b"geheim", signed, sha256).hexdigest()
+
+
+async def test_a_receiver_that_answers_garbage_and_a_fault_of_ours_stop_nobody_elses_notices(
+    bench: Bench, receiver: Receiver, unique_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.by_webhook("gateway")
+    receiver.only = unique_name
+    receiver.answers = ["garble"]
+    usual = webhook.post
+
+    async def faulty(client: Any, target: Any, parcel: Parcel, now: datetime) -> webhook.Answer:
+        if parcel.incident_id == f"{unique_name}-2":
+            raise RuntimeError("a fault of this release")
+        return await usual(client, target, parcel, now)
+
+    monkeypatch.setattr(webhook, "post", faulty)
+    hooks = {"gateway": {"url": receiver.url, "secret": "geheim"}}
+    async with running(bench.app(webhooks=hooks)) as client:
+        for n in range(1, 4):
+            await bench.publish(Life(f"{unique_name}-{n}").opened(None).dispatched().steps)
+            await until(lambda n=n: bench.settled(f"{unique_name}-{n}", 2), "two notices")
+        assert (await client.get("/healthz")).status_code == 200
+    rows = bench.database["notices"].find({"incident_id": {"$regex": f"^{unique_name}"}, "medium": "webhook"})
+    assert [(row["state"], row["reason"]) for row in rows.sort("incident_id", 1)] == [
+        ("unknown", "no_answer: DecodingError"),
+        ("unknown", "fault: RuntimeError"),
+        ("confirmed", ""),
+    ]
 
 
 async def test_a_receiver_that_keeps_failing_is_switched_off_until_a_person_enables_it(
@@ -222,7 +285,7 @@ async def test_who_dies_between_sending_and_confirmed_is_resumed_by_what_each_me
     bench.database["notices"].insert_many(rows)
     names = ("notice_id", "incident_id", "at", "recipient", "role", "handle", "template", "title", "text")
     before = Parcel(**{name: rows[0][name if name != "notice_id" else "_id"] for name in names})
-    append(bench.folder / "out", [before])
+    Outbox(bench.folder / "out").append([before])
 
     hooks = {
         "blind": {"url": receiver.url, "secret": "s"},

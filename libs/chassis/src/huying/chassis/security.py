@@ -112,6 +112,12 @@ class KeyRing:
             return None
         return known[0] if known else None
 
+    def account(self, name: str) -> tuple[Principal, str] | None:
+        """An account as it stands now, and a mark that is another one after its password was set."""
+        self._fresh()
+        known = self._accounts.get(name)
+        return (known[0], sha256(known[1].encode()).hexdigest()) if known else None
+
     def by_signature(self, header: str, data: bytes) -> Principal | None:
         """Whose signature stands over `data`."""
         self._fresh()

@@ -38,7 +38,6 @@ INDEXES = {
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The service; `settings` from the environment when absent. One per process at a time, as NiceGUI is."""
     settings = settings or Settings()
-    sessions = Sessions(derive(settings.secret.get_secret_value(), "session"), settings.session)
     pack = load(settings.pack)
     names = Names(
         county=pack.name_zh,
@@ -61,9 +60,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         indexes=INDEXES,
         title="呼应 · 调度台",
     )
+    keys = app.state.ground.keys
+    sessions = Sessions(derive(settings.secret.get_secret_value(), "session"), settings.session, keys)
     app.state.sessions = sessions
     app.state.names = names
-    app.add_middleware(Gate, sessions=sessions, keys=app.state.ground.keys)
+    app.add_middleware(Gate, sessions=sessions, keys=keys)
 
     from .pages import attach
 

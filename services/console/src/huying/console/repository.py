@@ -98,7 +98,7 @@ def filter_of(wish: Wish, now: datetime, own_unit: str | None = None) -> Documen
         parts.append(STATE_FILTERS[wish.state][1])
     if wish.town:
         parts.append({"town_code": wish.town})
-    if own_unit:
+    if own_unit is not None:
         parts.append({"$or": [{"unit": own_unit}, {"view.course.whistle.units": own_unit}]})
     elif wish.unit:
         parts.append({"unit": wish.unit})

@@ -1,6 +1,6 @@
 """What a person fills in for each command, and the command that it becomes. Pure; routing has the last word."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -75,6 +75,7 @@ FORMS: Mapping[str, tuple[Field, ...]] = {
         Field("meet_at", "集合地点", "line"),
         _why("事由（必填）"),
     ),
+    "check_in": (Field("unit", "哪个单位已到场", "unit"),),
     "joint_review": (
         Field("units", "参加单位（召集时填）", "units", needed=False),
         Field("topic", "会商事项（召集时填）", "line", needed=False),
@@ -109,8 +110,25 @@ FORMS: Mapping[str, tuple[Field, ...]] = {
     "undo_merge": (_why("撤销合并的理由（必填）"),),
 }
 """Commands that need something filled in; the others are done at once."""
+OWN = frozenset({"check_in"})
+"""Commands that a unit's people do at once: they speak for their own unit, where others have to say which."""
 
 _ACTION: TypeAdapter[Any] = TypeAdapter(Action)
+
+
+def asks(kind: str, own_unit: str | None) -> bool:
+    """Whether a person fills something in first; `own_unit` is that of a unit's people."""
+    return kind in FORMS and not (kind in OWN and own_unit is not None)
+
+
+def begun(kind: str, view: Mapping[str, Any], parts: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """What stands in the form when it opens: the first piece to part, the first unit that has not come yet."""
+    if kind == "part_report":
+        return next(iter(parts), None)
+    if kind == "check_in":
+        called = (view.get("course") or {}).get("whistle") or {"units": ()}
+        return next(({"unit": unit} for unit in called["units"] if unit not in called.get("arrived", ())), None)
+    return None
 
 
 def numbers(text: str) -> list[str]:

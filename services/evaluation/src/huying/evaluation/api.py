@@ -156,6 +156,8 @@ def _own(who: Principal, unit: str | None) -> str | None:
     """A unit's key sees its own unit."""
     if who.actor.standing != "unit":
         return unit
+    if who.unit is None:
+        raise Problem(403, "Not allowed", "Your key names no unit; make it anew with `huying keys create --unit`.")
     if unit not in {None, who.unit}:
         raise Problem(403, "Not allowed", f"Your key speaks for {who.unit!r}; ask without `unit` or with your own.")
     return who.unit

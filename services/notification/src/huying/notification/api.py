@@ -1,15 +1,21 @@
-"""Who was told what, for dispatchers; and receivers in trouble. Nobody sends a notice by HTTP."""
+"""Who was told what, for dispatchers; and receivers in trouble. Nobody sends a notice by HTTP.
 
+A link that was made for one citizen is theirs: whoever may ask here could otherwise rate in their place.
+"""
+
+import re
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query
 
+from huying.chassis.message import Document
 from huying.chassis.problem import Problem
 from huying.chassis.security import Principal, allowed
 from huying.chassis.service import Ground, ground_of
 
 from .delivery.receivers import Receivers
 from .repository import ROWS
+from .wording import LINKED
 
 router = APIRouter(prefix="/v1", tags=["notices"])
 Ask = Annotated[Principal, Depends(allowed("unit", "grid_worker", "dispatcher", "leader", "supervisor", "system"))]
@@ -18,6 +24,8 @@ Here = Annotated[Ground, Depends(ground_of)]
 State = Literal["intent", "sending", "confirmed", "failed", "unknown"]
 
 _SHOWN = ("incident_id", "at", "recipient", "role", "medium", "template", "title", "text", "state", "attempts")
+WITHHELD = "（内有只给反映人的一次性链接，此处不显示）"
+"""What stands here for the words of a notice that carries a citizen's link."""
 
 
 @router.get("/notices")
@@ -29,16 +37,11 @@ async def notices(
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> dict[str, Any]:
     """Notices of an incident, or of a state (`unknown` are for a person to look at); the oldest first."""
-    del who
     if incident is None and state is None:
         raise Problem(422, "Invalid request", "Name an incident or a state: /v1/notices?incident=... or ?state=unknown")
     query = {name: value for name, value in (("incident_id", incident), ("state", state)) if value is not None}
-    rows = ground.mongo.collection(ROWS).find(query).sort([("at", 1), ("_id", 1)]).limit(limit)
-    shown = [
-        {"notice_id": row["_id"], "reason": row.get("reason", ""), **{name: row[name] for name in _SHOWN}}
-        async for row in rows
-    ]
-    return {"notices": shown}
+    rows = ground.mongo.collection(ROWS).find(query | _own(who)).sort([("at", 1), ("_id", 1)]).limit(limit)
+    return {"notices": [_shown(row) async for row in rows]}
 
 
 @router.get("/receivers")
@@ -56,6 +59,24 @@ async def enable(handle: str, who: Steer, ground: Here) -> dict[str, str]:
     if not await _receivers(ground).enable(handle):
         raise Problem(404, "Unknown receiver", f"No receiver {handle!r} was ever asked; see GET /v1/receivers.")
     return {"handle": handle, "state": "enabled"}
+
+
+def _own(who: Principal) -> dict[str, Any]:
+    """What a key may see: a unit's what its people were told, a grid worker's what grid workers were, others all."""
+    match who.actor.standing:
+        case "unit" if who.unit is None:
+            raise Problem(403, "Not allowed", "Your key names no unit; make it anew with `huying keys create --unit`.")
+        case "unit":
+            return {"recipient": {"$regex": f"^unit:{re.escape(who.unit or '')}:"}}
+        case "grid_worker":
+            return {"role": "grid_worker"}
+        case _:
+            return {}
+
+
+def _shown(row: Document) -> dict[str, Any]:
+    shown = {"notice_id": row["_id"], "reason": row.get("reason", ""), **{name: row[name] for name in _SHOWN}}
+    return shown | ({"title": WITHHELD, "text": WITHHELD} if row["template"] in LINKED else {})
 
 
 def _receivers(ground: Ground) -> Receivers:

@@ -36,7 +36,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is kept of an incident. All but version and reporters is as it was when it was opened."""
+    """What is kept of an incident. All up to its class is as it was when it was opened, save the version."""
 
     incident_id: str
     jurisdiction: str
@@ -48,6 +48,10 @@ class Facts:
     village: str | None
     clock_class: str
     reporters: tuple[Told, ...] = ()
+    placed: bool = False
+    """Whether grid worker and reporters know that a unit has it, by its own dispatch or under another's."""
+    result: str | None = None
+    """What the unit reported, as long as it stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +84,15 @@ class Desk:
         if facts is not None and event.incident_version <= facts.version:
             return None
         after = replace(facts or opening(event), version=event.incident_version)
-        after = replace(after, reporters=_reporters_after(after.reporters, event))
+        after = replace(
+            after, reporters=_reporters_after(after.reporters, event), result=_result_after(after.result, event)
+        )
         occasion = f"v{event.incident_version}"
         written = [
             self._notice(after, occasion, event.at, recipient, template, {**self._fields(event.incident), **more})
             for recipient, template, more in self._steps(event, after)
         ]
-        return after, _once(written)
+        return replace(after, placed=after.placed or _places(event)), _once(written)
 
     def on_clock(self, facts: Facts, event: ClockEvent, event_id: str) -> list[Notice]:
         """Who is told of a warning or a breach; nobody of the rest."""
@@ -138,12 +144,14 @@ class Desk:
                 for code in dispatch.assisting:
                     told = {"unit": self._unit(code), "main_unit": dispatch.unit_name}
                     yield from _each(self._audience.holders("duty_officer", code, village), "assisting", told)
-                yield from _each(self._audience.holders("grid_worker", unit, village), "grid_dispatched", {})
-                yield from self._reporters(facts, "reporter_progress", {})
+                yield from self._placed(facts, unit, village)
             case feed.IncidentReportJoinedV1(report=report, how=how):
                 if report.reporter is not None and how not in BACK:
                     told = {"tracking": report.tracking_number}
                     yield self._audience.reporter(report.reporter.ref), "reporter_joined", told
+                if report.reporter is not None and facts.result is not None:  # it came after the others were told
+                    told = {"tracking": report.tracking_number, "text": facts.result}
+                    yield self._audience.reporter(report.reporter.ref), "reporter_completed", told
                 if how == "follow_up" and unit is not None:
                     yield from _each(self._audience.holders("duty_officer", unit, village), "follow_up", {})
             case feed.IncidentAskedV1(until=until):
@@ -174,6 +182,8 @@ class Desk:
                 yield from _each(self._audience.holders("duty_officer", dispatch.unit, village), "withdrawn", more)
             case orders.IncidentCoveredV1(by_number=by) if unit is not None:
                 yield from _each(officers, "covered", {"by": by})
+                if not facts.placed:
+                    yield from self._placed(facts, unit, village)
             case orders.IncidentWhistledV1() | orders.IncidentReviewedV1():
                 yield from self._called(event)
             case orders.IncidentEscalatedV1(from_level=low, to_level=high, reason=reason):
@@ -228,6 +238,13 @@ class Desk:
             else:
                 more |= {"topic": event.topic, "conclusion": event.conclusion or ""}
             yield from _each(self._audience.holders("duty_officer", code, village), template, more)
+
+    def _placed(
+        self, facts: Facts, unit: str | None, village: str | None
+    ) -> Iterator[tuple[Recipient, str, Mapping[str, Any]]]:
+        """Those outside the units who hear that one of them has it."""
+        yield from _each(self._audience.holders("grid_worker", unit, village), "grid_dispatched", {})
+        yield from self._reporters(facts, "reporter_progress", {})
 
     def _reporters(
         self, facts: Facts, template: str, more: Mapping[str, Any]
@@ -312,6 +329,19 @@ def _reporters_after(reporters: tuple[Told, ...], event: IncidentEvent) -> tuple
             return ()
         case _:
             return reporters
+
+
+def _result_after(result: str | None, event: IncidentEvent) -> str | None:
+    """The result that stands after a step: none once it is worked on again."""
+    if isinstance(event, feed.IncidentCompletedV1):
+        return event.text
+    return result if event.incident.state == "completed" else None
+
+
+def _places(event: IncidentEvent) -> bool:
+    """Whether a unit has it by this step."""
+    placing = isinstance(event, feed.IncidentDispatchedV1 | orders.IncidentCoveredV1)
+    return placing and event.incident.dispatch is not None
 
 
 def _each(

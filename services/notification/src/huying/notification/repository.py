@@ -57,14 +57,17 @@ def facts_of(row: Document) -> Facts | None:
     if row["version"] == 0:
         return None
     fields: dict[str, Any] = {name: row[name] for name in _FACTS}
-    return Facts(row["_id"], reporters=tuple(Told(*pair) for pair in row["reporters"]), **fields)
+    later = {name: row[name] for name in _LATER if name in row}
+    return Facts(row["_id"], reporters=tuple(Told(*pair) for pair in row["reporters"]), **fields, **later)
 
 
 _FACTS = ("jurisdiction", "version", "number", "title", "matter", "place", "village", "clock_class")
+_LATER = ("placed", "result")
+"""Absent from what an earlier release wrote."""
 
 
 def _document(facts: Facts) -> Document:
-    row: Document = {name: getattr(facts, name) for name in _FACTS}
+    row: Document = {name: getattr(facts, name) for name in _FACTS + _LATER}
     return row | {"reporters": [[told.reference, told.tracking] for told in facts.reporters]}
 
 

@@ -44,6 +44,8 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "reporter_redone": ("tracking", "reason"),
 }
 """Template to the fields that it may use besides the common ones."""
+LINKED = frozenset(name for name, fields in FIELDS.items() if "link" in fields)
+"""Templates that carry a link made for one citizen: what they say is nobody else's to read."""
 
 KIND_ZH = {
     "acceptance": "签收",

@@ -5,11 +5,16 @@ from typing import Annotated, Any, get_args
 
 import typer
 
-from .screen import fail, say_json
+from .screen import fail, refusals, say_json
 
 app = typer.Typer(help="密钥与账号 · secret, machine keys, accounts", no_args_is_help=True)
 Ring = Annotated[
     Path | None, typer.Option("--keys", envvar="HUYING_KEYS", help="keys.json 的位置（默认 huying up 的 .run/up）")
+]
+
+Pack = Annotated[
+    Path | None,
+    typer.Option("--pack", envvar="HUYING_PACK", help="单位代码所在的县域包（默认巨鹿）· of the unit's code"),
 ]
 
 
@@ -26,6 +31,24 @@ def _role(text: str) -> Any:
     if text not in get_args(Role):
         fail(f"角色 {text!r} 不存在 · no such role: choose one of {', '.join(get_args(Role))}")
     return text
+
+
+def _unit(role: str, unit: str | None, pack: Path | None) -> str | None:
+    """A unit of the county. One of role `unit` without its own would be shown nothing, or everybody's."""
+    if not unit:
+        if role == "unit":
+            fail("角色 unit 要写明单位 · role unit needs --unit, a unit's code, e.g. --unit U02")
+        return None
+    from huying.county import load
+
+    from ..installation import default_pack
+
+    chosen = pack or default_pack()
+    with refusals():
+        known = {one.code for one in load(chosen).units}
+    if unit not in known:
+        fail(f"{chosen} 里没有单位 {unit!r} · no such unit: its codes are in units.csv; another county: --pack DIR")
+    return unit
 
 
 @app.command()
@@ -47,6 +70,7 @@ def create(
         bool, typer.Option("--signing", help="同时生成 Ed25519 签名密钥（直接写 Kafka 的系统）")
     ] = False,
     keys: Ring = None,
+    pack: Pack = None,
 ) -> None:
     """建一把机器密钥，令牌只显示这一次。Make a machine key; its token is shown once."""
     from huying.chassis.security import write_entry
@@ -55,7 +79,7 @@ def create(
 
     if not key_id or not all(letter.isalnum() or letter in "-." for letter in key_id):
         fail(f"名字 {key_id!r} 只能用字母、数字、- 和 . · use letters, digits, '-' and '.'")
-    entry, token = key_entry(key_id, _role(role), unit, tuple(source or ()), jurisdiction)
+    entry, token = key_entry(key_id, _role(role), _unit(role, unit, pack), tuple(source or ()), jurisdiction)
     shown: dict[str, Any] = {"id": key_id, "role": role, "token": token}
     if signing:
         private, public = signing_pair()
@@ -71,6 +95,7 @@ def account(
     unit: Annotated[str | None, typer.Option(help="所属单位代码")] = None,
     password: Annotated[str | None, typer.Option(envvar="HUYING_PASSWORD", help="不给则生成")] = None,
     keys: Ring = None,
+    pack: Pack = None,
 ) -> None:
     """建一个控制台账号。Make an account for the console."""
     import secrets
@@ -80,7 +105,7 @@ def account(
     from ..installation import PASSWORD_BYTES, account_entry
 
     chosen = password or secrets.token_urlsafe(PASSWORD_BYTES)
-    write_entry(_ring(keys), account_entry(name, chosen, _role(role), unit))
+    write_entry(_ring(keys), account_entry(name, chosen, _role(role), _unit(role, unit, pack)))
     shown = {"name": name, "role": role}
     say_json(shown if password else {**shown, "password": chosen})
 

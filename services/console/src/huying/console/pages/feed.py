@@ -9,7 +9,7 @@ from starlette.requests import Request
 from huying.chassis.errors import Transient
 
 from ..repository import PAGE, STATE_FILTERS, Shown, Wish
-from .frame import LOOK_S, RELOOK, Desk, desk_of, empty, frame, show_time
+from .frame import RELOOK, Desk, desk_of, empty, frame, show_time, watch
 from .rows import row_of
 
 COLUMNS = (
@@ -190,4 +190,4 @@ async def page(request: Request, state: str = "", town: str = "", unit: str = ""
     with frame(desk, "feed", "实时"):
         view.draw()
     await view.look()
-    ui.timer(LOOK_S, view.glance)
+    watch(desk, view.glance)

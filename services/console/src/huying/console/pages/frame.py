@@ -1,7 +1,7 @@
 """What every page shares: who looks, what time it is, the bar on top, how a command is given. It shows no case."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -63,16 +63,24 @@ class Desk:
         """Reads.
 
         Raises:
-            Transient: the service has not started.
+            Transient: the service has not started, or this person may not look any more.
         """
+        if not self.stands:
+            raise Transient("the session is over")
         if self.projection is None:
             raise Transient("the console has not started yet")
         return self.projection.board
 
     @property
+    def stands(self) -> bool:
+        """Whether the session is as it was when the page was opened: not over, the account with the same rights."""
+        sessions: Sessions = self.app.state.sessions
+        return sessions.read(self.cookie) == self.who
+
+    @property
     def own_unit(self) -> str | None:
-        """A unit's people see their unit's incidents; the dispatch centre sees all."""
-        return self.who.unit if self.who.actor.standing == "unit" else None
+        """A unit's people see their unit's incidents, none where nobody said which; the dispatch centre sees all."""
+        return self.who.unit or "" if self.who.actor.standing == "unit" else None
 
     def now(self) -> datetime:
         """Business time."""
@@ -80,8 +88,7 @@ class Desk:
 
     async def command(self, incident_id: str, version: int, action: dict[str, Any]) -> tuple[bool, str]:
         """Give a command as this person; whether it was done, and the sentence to show."""
-        sessions: Sessions = self.app.state.sessions
-        if sessions.read(self.cookie) is None:
+        if not self.stands:
             ui.navigate.to("/login")
             return False, "登录已过期，请重新登录"
         body = CommandBody.model_validate({"action": action, "expected_version": version})
@@ -106,6 +113,18 @@ def desk_of(request: Request) -> Desk:
     who = sessions.read(cookie)
     assert who is not None, "the gate lets nobody in without a session"
     return Desk(app, who, cookie)
+
+
+def watch(desk: Desk, glance: Callable[[], Awaitable[None]]) -> None:
+    """Let a page glance every moment, until its session is over: an open page asks no gate."""
+
+    async def look() -> None:
+        if desk.stands:
+            await glance()
+        else:
+            ui.navigate.to("/login")
+
+    ui.timer(LOOK_S, look)
 
 
 _PAGES = (("/", "实时", "feed"), ("/triage", "研判", "triage"))

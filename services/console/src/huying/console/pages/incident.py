@@ -10,10 +10,10 @@ from huying.chassis.errors import Transient
 from huying.contracts.moves import MOVES
 
 from ..domain import allowed, takes_part
-from ..wishes import CAREFUL, FIRST, FORMS
+from ..wishes import CAREFUL, FIRST, asks, begun
 from . import parts
 from .dialogs import ask
-from .frame import LOOK_S, RELOOK, Desk, desk_of, empty, frame, show_time
+from .frame import RELOOK, Desk, desk_of, empty, frame, show_time, watch
 
 
 class IncidentPage:
@@ -125,9 +125,10 @@ class IncidentPage:
         """Do it at once, or ask first for what it needs."""
         if kind == "answer_ask":
             ui.navigate.to(f"/triage?incident={self.id}")
-        elif kind in FORMS:
-            begun = next(iter(parts.proposals(self.listed)), None) if kind == "part_report" else None
-            ask(kind, self.desk.names, self.desk.board, self.listed, self.do, begun)
+        elif asks(kind, self.desk.own_unit):
+            assert self.document is not None
+            filled_in = begun(kind, self.document["view"], parts.proposals(self.listed))
+            ask(kind, self.desk.names, self.desk.board, self.listed, self.do, filled_in)
         else:
             await self.do({"kind": kind})
 
@@ -149,4 +150,4 @@ async def page(request: Request, incident_id: str) -> None:
     await view.look()
     if view.document is not None:
         ui.page_title(f"{view.document['number']} · 呼应")
-    ui.timer(LOOK_S, view.glance)
+    watch(desk, view.glance)

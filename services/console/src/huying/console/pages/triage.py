@@ -12,7 +12,7 @@ from huying.chassis.errors import Transient
 from ..evidence import marked
 from ..words import place, span, when
 from . import dialogs, parts
-from .frame import LOOK_S, RELOOK, Desk, desk_of, empty, frame, show_time
+from .frame import RELOOK, Desk, desk_of, empty, frame, show_time, watch
 
 
 class TriagePage:
@@ -243,4 +243,4 @@ async def page(request: Request, incident: str = "") -> None:
     with frame(desk, "triage", "研判"):
         view.draw()
     await view.look()
-    ui.timer(LOOK_S, view.glance)
+    watch(desk, view.glance)

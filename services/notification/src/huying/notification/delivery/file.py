@@ -17,6 +17,8 @@ from .outcome import Outcome, Parcel
 
 LONGEST_NAME = 200
 """Bytes; file systems end at 255."""
+REMEMBERED = 10_000
+"""Files of which it is known where they were left; one that is not is looked through from its beginning."""
 
 
 def file_of(folder: Path, recipient: str) -> Path:
@@ -27,26 +29,54 @@ def file_of(folder: Path, recipient: str) -> Path:
     return folder / f"{name}.jsonl"
 
 
-def append(folder: Path, parcels: Sequence[Parcel]) -> list[Outcome]:
-    """Write notices, each recipient's in one go. A notice that somebody else began is looked for first.
+class Outbox:
+    """The files of one sender. It remembers where it left each, so that it looks through what came after only.
 
-    Raises:
-        OSError: the disk refuses; what was written is found again by its id.
+    Ids are looked for under the file's lock, always: a sender that stood still between its claim and its line cannot
+    know that another has taken the claim over and written meanwhile.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    by_recipient: dict[str, list[Parcel]] = {}
-    for parcel in parcels:
-        by_recipient.setdefault(parcel.recipient, []).append(parcel)
-    for recipient, own in by_recipient.items():
-        with file_of(folder, recipient).open("ab+") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            written = ids_in(file) if any(parcel.resumed or parcel.attempts for parcel in own) else frozenset()
-            lines = [_line(parcel) for parcel in own if parcel.notice_id not in written]
-            if lines:
-                file.write(_closing(file) + b"".join(lines))
-                file.flush()
-            os.fsync(file.fileno())
-    return [Outcome(parcel.notice_id, "confirmed") for parcel in parcels]
+
+    def __init__(self, folder: Path) -> None:
+        """Nothing is made or opened before there is a notice."""
+        self._folder = folder
+        self._left: dict[str, tuple[int, int]] = {}
+        """Recipient to (inode, size) of the file as we left it; every claim of ours since then is later than that."""
+
+    def append(self, parcels: Sequence[Parcel]) -> list[Outcome]:
+        """Write notices, each recipient's in one go, but those that stand there.
+
+        Raises:
+            OSError: the disk refuses; what was written is found again by its id.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        by_recipient: dict[str, list[Parcel]] = {}
+        for parcel in parcels:
+            by_recipient.setdefault(parcel.recipient, []).append(parcel)
+        for recipient, own in by_recipient.items():
+            with file_of(self._folder, recipient).open("ab+") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                began = any(parcel.resumed or parcel.attempts for parcel in own)
+                written = ids_in(file, 0 if began else self._seen(recipient, file))
+                lines = [_line(parcel) for parcel in own if parcel.notice_id not in written]
+                if lines:
+                    file.write(_closing(file) + b"".join(lines))
+                    file.flush()
+                os.fsync(file.fileno())
+                self._leave(recipient, file)
+        return [Outcome(parcel.notice_id, "confirmed") for parcel in parcels]
+
+    def _leave(self, recipient: str, file: IO[bytes]) -> None:
+        now = os.fstat(file.fileno())
+        self._left.pop(recipient, None)
+        self._left[recipient] = now.st_ino, now.st_size
+        if len(self._left) > REMEMBERED:
+            del self._left[next(iter(self._left))]
+
+    def _seen(self, recipient: str, file: IO[bytes]) -> int:
+        """How far the file holds nothing new to us: nowhere, where the county's system has put it away."""
+        now = os.fstat(file.fileno())
+        inode, size = self._left.get(recipient, (now.st_ino, 0))
+        return size if inode == now.st_ino and size <= now.st_size else 0
 
 
 def _line(parcel: Parcel) -> bytes:
@@ -62,9 +92,9 @@ def _closing(file: IO[bytes]) -> bytes:
     return b"" if file.read(1) == b"\n" else b"\n"
 
 
-def ids_in(file: IO[bytes]) -> frozenset[str]:
-    """Ids of the notices that stand in the file whole."""
-    file.seek(0)
+def ids_in(file: IO[bytes], start: int = 0) -> frozenset[str]:
+    """Ids of the notices that stand in the file whole, from a line's beginning on."""
+    file.seek(start)
     return frozenset(_ids(file))
 
 

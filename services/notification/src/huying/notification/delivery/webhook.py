@@ -53,7 +53,9 @@ async def post(client: httpx.AsyncClient, target: WebhookTarget, parcel: Parcel,
         response = await client.post(target.url, content=body, headers=headers)
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
         return Answer("again", f"not_reached: {type(error).__name__}")
-    except httpx.TransportError as error:
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+        return Answer("refused", f"no_address: {type(error).__name__}")
+    except httpx.RequestError as error:  # among them an answer that cannot be read: it may have been taken
         return Answer("unanswered", f"no_answer: {type(error).__name__}")
     if response.is_success:
         return Answer("taken")

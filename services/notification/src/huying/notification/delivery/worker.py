@@ -39,6 +39,7 @@ class Worker:
     def __init__(self, settings: Settings) -> None:
         """Nothing is opened before `beside`."""
         self._settings = settings
+        self._outbox = file.Outbox(settings.outbox_dir)
         self._awake = {medium: asyncio.Event() for medium in ("file", "webhook")}
         self._patience = webhook.Patience(settings.webhook_attempts, settings.webhook_first_pause)
 
@@ -120,10 +121,13 @@ class Worker:
         if not parcels:
             return []
         try:
-            return await asyncio.to_thread(file.append, self._settings.outbox_dir, parcels)
+            return await asyncio.to_thread(self._outbox.append, parcels)
         except OSError as error:
             log.error("notices cannot be written to files", error=str(error), folder=str(self._settings.outbox_dir))
             return [self._patience.again(parcel, f"os_error_{error.errno}", _now()) for parcel in parcels]
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with these, the others are sent
+            log.error("notices could not be written", error=repr(error), notices=[one.notice_id for one in parcels])
+            return [self._patience.again(parcel, _fault(error), _now(), unsure=True) for parcel in parcels]
 
     async def _post(self, ground: Ground, parcels: list[Parcel], client: httpx.AsyncClient) -> list[Outcome]:
         receivers = Receivers(ground.mongo, self._settings.webhook_disable_after)
@@ -146,8 +150,16 @@ class Worker:
             return Outcome(parcel.notice_id, "unknown", "sender_died"), None
         if parcel.handle in off:
             return Outcome(parcel.notice_id, "failed", "receiver_disabled"), None
-        answer = await webhook.post(client, target, parcel, _now())
+        try:
+            answer = await webhook.post(client, target, parcel, _now())
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with this one, the others are sent
+            log.error("a notice could not be posted", error=repr(error), notice=parcel.notice_id)
+            answer = webhook.Answer("unanswered", _fault(error))
         return self._patience.outcome(parcel, answer, target.takes_ids, _now()), answer.counts
+
+
+def _fault(error: Exception) -> str:
+    return f"fault: {type(error).__name__}"
 
 
 def _now() -> datetime:
