@@ -107,8 +107,15 @@ def _county_report(row: dict[str, Any], period: str) -> LabelledReport:
 def in_order(
     paths: Sequence[Path], read: Callable[[Path], list[LabelledReport]]
 ) -> list[tuple[Path, list[LabelledReport]]]:
-    """Files with their reports, by the first report's arrival: the order on the command line must teach nothing."""
+    """Files with their reports, by the first report's arrival: the order on the command line must teach nothing.
+
+    Raises:
+        UnusableError: one holds no report, and figures of nothing would be zeros.
+    """
     found = [(path, read(path)) for path in paths]
+    for path, labelled in found:
+        if not labelled:
+            raise UnusableError(f"{str(path)!r} holds no report: give a file with labelled reports, or leave it out")
     return sorted(found, key=lambda pair: [report.facts.received_at for report in pair[1][:1]])
 
 
