@@ -14,6 +14,7 @@ from huying.contracts.message import Event
 from huying.contracts.places import Place
 from huying.contracts.reports import ReportAcceptedV1
 from huying.county import Pack, load
+from huying.devkit.evaluate.corrections import corrections
 from huying.devkit.labels import labels_of
 from huying.devkit.logbook import Record
 from huying.devkit.whatif import Rules, what_if
@@ -157,6 +158,16 @@ def test_the_same_pack_changes_nothing_whatever_people_decided(told: Told) -> No
     incident = told.report("路灯不亮")
     told.wish(incident, c.Assign(unit="U09", reason="更合适"))
     assert what_if(told.log, Rules(PACK), Rules(PACK), START).changed == ()
+
+
+def test_a_record_that_fits_no_contract_is_left_out_of_what_is_asked_and_learned(told: Told) -> None:
+    one, other = told.report("路灯不亮"), told.report("灯坏了")
+    told.wish(one, c.Merge(into=other, reason="同一盏"))
+    whole = (what_if(told.log, Rules(PACK), Rules(PACK), START), labels_of(told.log), corrections(told.log))
+    for topic, kind in ((REPORTS, "report.accepted"), (FEED, "incident.opened"), (FEED, "incident.merged")):
+        broken = CloudEvent("stranger", "huying/test", f"cn.huying.{kind}.v1", b'{"report_id": []}', told.at)
+        told.log[topic].append(Record(topic, 0, len(told.log[topic]), broken))
+    assert (what_if(told.log, Rules(PACK), Rules(PACK), START), labels_of(told.log), corrections(told.log)) == whole
 
 
 def test_a_ruling_of_the_log_holds_under_both_packs(told: Told, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from huying.routing.judgement.learning.labelled import LabelledReport
 
 from .. import logbook
 from ..labels import labels_of
-from ..logbook import Record
+from ..logbook import Record, readable
 from ..stack import StackError, cluster
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -107,14 +107,12 @@ def _corrected(steps: Sequence[IncidentEvent]) -> _Corrected:
 def _steps(log: Mapping[str, Sequence[Record]]) -> list[IncidentEvent]:
     told = {
         (step.incident_id, step.incident_version): step
-        for record in log.get(topics.INCIDENTS.name, ())
-        if record.event is not None and (kind := topics.EVENTS.get(record.event.type)) is not None
-        if isinstance(step := kind.model_validate_json(record.event.data), IncidentEvent)
+        for _, step in readable(log.get(topics.INCIDENTS.name, ()), topics.INCIDENTS.events)
+        if isinstance(step, IncidentEvent)
     }
     return sorted(told.values(), key=lambda step: (step.at, step.incident_id, step.incident_version))
 
 
 def _reports(log: Mapping[str, Sequence[Record]]) -> dict[str, ReportAcceptedV1]:
-    events = [record.event for record in log.get(topics.REPORTS.name, ()) if record.event is not None]
-    told = [ReportAcceptedV1.model_validate_json(one.data) for one in events if one.type == ReportAcceptedV1.TYPE]
-    return {report.report_id: report for report in reversed(told)}
+    told = readable(log.get(topics.REPORTS.name, ()), (ReportAcceptedV1,))
+    return {report.report_id: report for _, report in reversed(told)}
