@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from huying.chassis.errors import ConfigurationError
@@ -56,7 +57,7 @@ def corrections(log: Mapping[str, Sequence[Record]]) -> list[LabelledReport]:
             LabelledReport(
                 facts=facts_of(report),
                 problem=f"feed/{incident}",
-                period=f"feed-{report.received_at.astimezone(ZONE):%Y-%m}",
+                period=period_of(report.received_at),
                 matter=said.matter if said else None,
                 clock="emergency" if last.danger else last.clock_class,  # an alarm that nobody has dismissed is one
                 relation="follow_up" if report.relates_to else None,
@@ -64,6 +65,11 @@ def corrections(log: Mapping[str, Sequence[Record]]) -> list[LabelledReport]:
             )
         )
     return sorted(labelled, key=lambda item: (item.facts.received_at, item.facts.report_id))
+
+
+def period_of(received_at: datetime) -> str:
+    """The month of the feed that a report came in."""
+    return f"feed-{received_at.astimezone(ZONE):%Y-%m}"
 
 
 async def corrections_at(bootstrap: str) -> list[LabelledReport]:

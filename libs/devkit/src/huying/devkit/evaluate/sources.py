@@ -110,8 +110,13 @@ def in_order(
     """Files with their reports, by the first report's arrival: the order on the command line must teach nothing.
 
     Raises:
-        UnusableError: one holds no report, and figures of nothing would be zeros.
+        UnusableError: one holds no report, and figures of nothing would be zeros; or one is named twice, and would
+            judge what it taught.
     """
+    known: dict[Path, Path] = {}
+    for path in paths:
+        if (first := known.setdefault(path.resolve(), path)) is not path:
+            raise UnusableError(f"{str(path)!r} is named twice, as {str(first)!r} too: name each file once")
     found = [(path, read(path)) for path in paths]
     for path, labelled in found:
         if not labelled:
