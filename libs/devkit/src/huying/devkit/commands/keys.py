@@ -5,7 +5,7 @@ from typing import Annotated, Any, get_args
 
 import typer
 
-from .screen import fail, say_json
+from .screen import fail, refusals, say_json
 
 app = typer.Typer(help="密钥与账号 · secret, machine keys, accounts", no_args_is_help=True)
 Ring = Annotated[
@@ -60,7 +60,8 @@ def create(
     if signing:
         private, public = signing_pair()
         entry["public_key"], shown["private_key"] = public, private
-    write_entry(_ring(keys), entry)
+    with refusals():
+        write_entry(_ring(keys), entry)
     say_json(shown)
 
 
@@ -80,7 +81,8 @@ def account(
     from ..installation import PASSWORD_BYTES, account_entry
 
     chosen = password or secrets.token_urlsafe(PASSWORD_BYTES)
-    write_entry(_ring(keys), account_entry(name, chosen, _role(role), unit))
+    with refusals():
+        write_entry(_ring(keys), account_entry(name, chosen, _role(role), unit))
     shown = {"name": name, "role": role}
     say_json(shown if password else {**shown, "password": chosen})
 
@@ -91,6 +93,8 @@ def remove(key_id: Annotated[str, typer.Argument(help="密钥或账号的名字"
     from huying.chassis.security import remove_entry
 
     ring = _ring(keys)
-    if not remove_entry(ring, key_id):
+    with refusals():
+        removed = remove_entry(ring, key_id)
+    if not removed:
         fail(f"{str(ring)!r} 里没有 {key_id!r} · no such key or account")
     typer.echo(f"已收回 {key_id} · removed", err=True)
