@@ -171,6 +171,69 @@ def test_a_trace_is_a_tree_over_all_services(tmp_path: Path) -> None:
     assert run.invoke(app, ["trace", "rp-9", "--traces", str(tmp_path)]).exit_code == 1
 
 
+def test_a_line_of_a_trace_file_that_is_no_span_is_left_out(tmp_path: Path) -> None:
+    good = _span("t1", "a", None, "intake", "rp-1", 0)
+    odd = [
+        "[]",
+        "7",
+        '"x"',
+        "{}",
+        *(json.dumps(good | one) for one in ({"attributes": []}, {"trace": []}, {"end_ns": ""})),
+    ]
+    (tmp_path / "intake.jsonl").write_bytes("\n".join([*odd, json.dumps(good)]).encode() + b"\n\xff")
+    answer = run.invoke(app, ["trace", "rp-1", "--traces", str(tmp_path)])
+    assert (answer.exit_code, answer.stdout.count("intake")) == (0, 1), answer.output
+
+
+LINE = {
+    "id": "R1", "channel": "citizen_app", "received_at": "2026-03-02T08:00:00+08:00", "text": "路灯不亮", "address": None,
+    "village_code": None, "town": None, "point": None, "device": None,
+}  # fmt: skip
+ODD_LINES = [
+    b"{",
+    b"[]",
+    json.dumps({key: value for key, value in LINE.items() if key != "channel"}).encode(),
+    json.dumps(LINE | {"received_at": "yesterday"}).encode(),
+    json.dumps(LINE | {"received_at": "2026-03-02T08:00:00"}).encode(),
+    json.dumps(LINE | {"device": "d1"}).encode(),
+    b"\xff",
+]
+
+
+@pytest.mark.parametrize("odd", ODD_LINES)
+@pytest.mark.parametrize("command", [("replay",), ("demo", "--once", "--reports")])
+def test_a_line_that_is_no_report_is_named_before_anything_starts(
+    command: tuple[str, ...], odd: bytes, tmp_path: Path
+) -> None:
+    file = tmp_path / "reports.jsonl"
+    file.write_bytes(json.dumps(LINE | {"text": "路灯\u2028不亮"}, ensure_ascii=False).encode() + b"\n\n" + odd + b"\n")
+    answer = run.invoke(app, [*command, str(file)])
+    assert isinstance(answer.exception, SystemExit), answer.exception
+    assert (answer.exit_code, f"{file}:3" in answer.stderr) == (1, True), answer.stderr
+
+
+@pytest.mark.parametrize("text", [b"{", b"[]", b'{"a": 1}', b"\xff", b"{}"])
+def test_a_file_of_tokens_that_cannot_be_used_is_named(text: bytes, tmp_path: Path) -> None:
+    reports, tokens = tmp_path / "reports.jsonl", tmp_path / "tokens.json"
+    reports.write_text(json.dumps(LINE), "utf-8")
+    tokens.write_bytes(text)
+    words = ["replay", str(reports), "--tokens", str(tokens), "--kafka", "127.0.0.1:1"]
+    answer = run.invoke(app, words)
+    assert isinstance(answer.exception, SystemExit), answer.exception
+    assert (answer.exit_code, str(tokens) in answer.stderr) == (1, True), answer.stderr
+
+
+@pytest.mark.parametrize("text", [b"{", b"{}", b"[7]", b'[{"id": "weather"}]', b"\xff"])
+@pytest.mark.parametrize("words", [("create", "weather"), ("account", "li"), ("remove", "weather")])
+def test_a_broken_file_of_keys_is_named_and_left_as_it_is(words: tuple[str, ...], text: bytes, tmp_path: Path) -> None:
+    ring = tmp_path / "keys.json"
+    ring.write_bytes(text)
+    answer = run.invoke(app, ["keys", *words, "--keys", str(ring)])
+    assert isinstance(answer.exception, SystemExit), answer.exception
+    assert (answer.exit_code, str(ring) in answer.stderr, "huying keys" in answer.stderr) == (1, True, True)
+    assert (answer.stdout, ring.read_bytes()) == ("", text)
+
+
 @pytest.mark.parametrize("service", [service.name for service in SERVICES])
 def test_the_table_of_consumers_is_what_each_service_subscribes_to(service: str, tmp_path: Path) -> None:
     code = (

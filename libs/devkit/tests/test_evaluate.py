@@ -5,7 +5,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from huying.devkit.cli import app
+from huying.devkit.evaluate.classify import read_letters
 from huying.devkit.evaluate.correlate import NOT_FOUND, Judged, Outcome, figures_of, worst
 from huying.devkit.evaluate.folds import by_town
 from huying.devkit.evaluate.living import Life, live
@@ -52,6 +55,56 @@ def test_a_towns_problems_are_judged_among_what_was_open_in_the_county_and_nobod
     assert [item.problem for item in folds["东"].learned] == ["b", "c", "e"]
     assert [[item.problem for item in stream] for stream, _ in folds["东"].streams] == [["a", "b", "c", "a"], ["d"]]
     assert [counted for _, counted in folds["东"].streams] == [[True, False, False, True], [True]]
+
+
+COUNTY = '{"id": "F1", "truth": {}}\n'
+MESSAGES = "msg_id,user,time,title,detail,place,incident_group,incident_level,organiser_modified\n"
+CASES = "case_enquiry_id,source,open_dt,closed_dt,type,neighborhood,longitude,latitude,is_dup,parent_case_id\n"
+UNUSABLE = [
+    (("eval", "correlate"), {"a.csv": MESSAGES, "b.csv": CASES}, "messages"),
+    (("eval", "correlate"), {"a.csv": "msg_id,incident_group\n1,a\n"}, "organiser_modified"),
+    (("eval", "correlate"), {"a.csv": MESSAGES + "m9,u,yesterday,t,d,p,,,\n"}, "'m9'"),
+    (("eval", "correlate"), {"a.csv": MESSAGES + "m9\n"}, "'m9'"),
+    (("eval", "correlate"), {"a.csv": "case_enquiry_id,parent_case_id\n1,a\n"}, "neighborhood"),
+    (("eval", "correlate"), {"a.csv": CASES + "c7,s,2026-01-01 08:00,,t,n,east,,0,\n"}, "'c7'"),
+    (("eval", "correlate"), {"a.csv": MESSAGES}, "holds no report"),
+    (("eval", "screen"), {"a.jsonl": COUNTY}, "a.jsonl:1"),
+    (("eval", "screen"), {"a.jsonl": b"\xff\xfe"}, "UTF-8"),
+    (("eval", "correlate"), {"a.csv.gz": MESSAGES}, "a.csv.gz"),
+    (("eval", "classify", "--cv", "2"), {"a.csv": "text,label\n"}, "no labelled letter"),
+    (("eval", "classify", "--cv", "2"), {"a.csv": "words,label\na,x\n"}, "column text"),
+    (("eval", "classify", "--cv", "2"), {"a.csv": "text\na\n"}, "label"),
+    (("eval", "classify", "--cv", "2"), {"a.csv": "text,label\na,x\nb,\n"}, "more letters"),
+    (("eval", "classify", "--cv", "3"), {"a.csv": "text,label\nab,x\nac,x\nad,y\nae,y\n"}, "more letters"),
+    (("eval", "classify", "--cv", "2"), {"a.csv": "text,label\na,x\nb,x\nc,y\nd,y\n"}, "no character"),
+]
+
+
+@pytest.mark.parametrize(("command", "files", "named"), UNUSABLE)
+def test_a_file_that_cannot_be_judged_is_answered_with_a_sentence_that_names_what_is_wrong(
+    command: tuple[str, ...], files: dict[str, str | bytes], named: str, tmp_path: Path
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).write_bytes(text.encode() if isinstance(text, str) else text)
+    answer = CliRunner().invoke(app, [*command, *(str(tmp_path / name) for name in files)])
+    assert isinstance(answer.exception, SystemExit), answer.exception
+    assert (answer.exit_code, named in answer.stderr, "a." in answer.stderr or "give" in answer.stderr) == (
+        1,
+        True,
+        True,
+    )
+
+
+@pytest.mark.parametrize("words", [("--train", "nope.csv", "--test", "nope.csv"), ("nope.csv", "--cv", "2")])
+def test_a_file_of_letters_that_is_not_there_is_a_usage_error(words: tuple[str, ...]) -> None:
+    answer = CliRunner().invoke(app, ["eval", "classify", *words])
+    assert (answer.exit_code, "nope.csv" in answer.stderr) == (2, True)
+
+
+def test_a_letter_without_a_label_is_left_out_and_no_class_of_its_own(tmp_path: Path) -> None:
+    file = tmp_path / "letters.csv"
+    file.write_text("text,label\n路灯 不亮,灯\n停水了,\n没人管, \n水管 漏了,水\n", "utf-8")
+    assert read_letters(file) == (["路灯不亮", "水管漏了"], ["灯", "水"])
 
 
 def test_a_towns_months_are_counted_together_before_the_mean_over_towns() -> None:

@@ -1,17 +1,22 @@
 """What `huying eval screen` measures is what the domain dispatches."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from huying.contracts.incidents import Classification
 from huying.county import Pack, load
+from huying.devkit.cli import app
 from huying.devkit.evaluate import screen
-from huying.devkit.evaluate.shipped import pack_dir
+from huying.devkit.evaluate.shipped import pack_dir, shipped_judge
 from huying.routing.judgement import RankedMatter, ReportFacts, Screening
 from huying.routing.judgement.learning.labelled import LabelledReport
 
 PACK = load(pack_dir(None))
+JUDGE = shipped_judge(None, None)
 FACTS = ReportFacts("r1", "citizen_app", datetime(2026, 3, 2, tzinfo=UTC), "路灯杆子上好像有电")
 LAMP = RankedMatter("M02", 0.9)
 ALARM = Screening("r1", (LAMP,), "public_service", True, 0.1, "emergency", (), (), False, False, None, False)
@@ -33,3 +38,32 @@ def test_the_clock_is_the_domains(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(screen, "classify", alarmed)
     assert clock_accuracy("emergency") == 1.0
+
+
+def test_a_stream_without_an_emergency_takes_nothing_from_the_recall(monkeypatch: pytest.MonkeyPatch) -> None:
+    quiet = replace(ALARM, emergency=False, clock="public_service")
+    calm = LabelledReport(FACTS, None, "2026-03", matter="M02", clock="public_service", main_unit="U02")
+    danger = replace(calm, clock="emergency")
+    assert screen.screening_figures(PACK, [calm], [quiet])["emergency_recall"] == 1.0
+    lived = {"calm": [quiet], "hit": [ALARM], "missed": [quiet]}
+    streams = {"calm": [calm], "hit": [danger], "missed": [danger]}
+
+    def recall(*names: str) -> float:
+        told = iter(names)
+        monkeypatch.setattr(screen, "in_context", lambda judge, labelled: 2 * (lived[next(told)],))
+        figures = screen.judged(PACK, JUDGE, [(streams[name], None) for name in names])
+        assert figures["emergency_recall"] == figures["emergency_recall_text_alone"]
+        return figures["emergency_recall"]
+
+    assert recall("calm", "hit") == 1.0
+    assert recall("calm", "hit", "hit", "missed") == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize("words", [(), ("--cv", "months"), ("--cv", "towns")])
+def test_a_file_without_a_report_is_refused_instead_of_judged_with_zeros(tmp_path: Path, words: tuple[str]) -> None:
+    files = [tmp_path / name for name in ("one.jsonl", "other.jsonl")]
+    for file in files:
+        file.touch()
+    answer = CliRunner().invoke(app, ["eval", "screen", *map(str, files), *words])
+    assert (answer.exit_code, "one.jsonl" in answer.stderr, "holds no report" in answer.stderr) == (1, True, True)
+    assert answer.stdout == ""

@@ -2,12 +2,14 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from huying.devkit.cli import app
+from huying.devkit.evaluate.going_live import months_of, taught_without
 from huying.devkit.evaluate.shipped import pack_bits
 from huying.devkit.evaluate.sources import in_order, read_county
 from huying.routing.judgement import load_model
@@ -34,6 +36,33 @@ def part_of(month: str, lines: int, tmp_path: Path) -> Path:
     path = tmp_path / f"{month}.jsonl"
     path.write_text("".join(text), "utf-8")
     return path
+
+
+@pytest.mark.parametrize("command", [("learn", "--from"), ("eval", "screen", "--cv", "months"), ("eval", "correlate")])
+def test_a_file_named_twice_is_refused_since_it_would_judge_what_it_taught(command, tmp_path):
+    file = part_of("2025-10", 150, tmp_path)
+    (tmp_path / "again.jsonl").symlink_to(file)
+    again = [f"{tmp_path}/again.jsonl"] if command[0] == "eval" else ["--from", f"{tmp_path}/again.jsonl"]
+    result = CliRunner().invoke(app, [*command, str(file), *again])
+    assert (result.exit_code, "named twice" in result.stderr, "again.jsonl" in result.stderr) == (1, True, True)
+
+
+def test_a_copy_of_a_month_cannot_judge_it(pack, tmp_path):
+    file = part_of("2025-10", 150, tmp_path)
+    shutil.copy(file, tmp_path / "copy.jsonl")
+    code, found = learn(pack, "--from", str(tmp_path))
+    assert (code, found["live"], "two labelled months" in found["verdict"]) == (1, False, True)
+
+
+def test_a_twin_learns_no_correction_of_the_month_that_it_is_judged_on(tmp_path):
+    whole = months_of([part_of(month, 150, tmp_path) for month in ("2025-10", "2025-11")])
+    october, november = (one.labelled for one in whole)
+    same = replace(october[0], period="feed-2025-11")
+    corrected = [replace(october[1], facts=replace(october[1].facts, report_id="rp-1"), period="feed-2025-10")]
+    corrected += [replace(november[0], facts=replace(november[0].facts, report_id="rp-2"), period="feed-2025-11")]
+    months = [*whole, *months_of([], [*corrected, same])]
+    assert taught_without(months, 0) == [*november, corrected[1]], "neither October's feed nor its report elsewhere"
+    assert taught_without(months, 1) == [*october, corrected[0]]
 
 
 def version(pack: Path) -> str:

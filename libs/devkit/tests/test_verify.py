@@ -17,35 +17,68 @@ HOUR = timedelta(hours=1)
 Log = dict[str, list[Record]]
 
 
-def record(topic: str, offset: int, kind: str, event_id: str, **data: Any) -> Record:
+AT = NOW.isoformat()
+REPORT = {
+    "tracking_number": "20260331-1",
+    "jurisdiction": "130529",
+    "source": "huying/x",
+    "origin_id": "1",
+    "channel": "citizen_app",
+    "text": "路灯不亮",
+    "place": {},
+    "received_at": AT,
+    "accepted_at": AT,
+}
+DISPATCH = {"unit": "U02", "unit_name": "城管局", "catalogue": "1", "dispatched_at": AT}
+VIEW = {
+    "incident_id": "in-0",
+    "number": "20260331-0001",
+    "jurisdiction": "130529",
+    "state": "dispatched",
+    "classification": {"matter": "M02", "matter_name": "路灯", "clock_class": "public_service", "confidence": 0.9},
+    "place": {},
+    "title": "路灯不亮",
+    "opened_at": AT,
+    "report_count": 1,
+    "channels": ["citizen_app"],
+}
+STEP = {"jurisdiction": "130529", "at": AT, "pack_hash": "p", "incident": VIEW, "how": "merged", "score": 0.9}
+STEP |= {"reason": "错", "text": "修好了"}
+CLOCK = {"incident_id": "in-0", "jurisdiction": "130529", "kind": "resolution", "clock_class": "public_service"}
+CLOCK |= {"at": AT, "started_at": AT, "policy": "p", "verdict": "on_time", "reason": "等件", "count": 1}
+"""What the contracts ask for beside what a case is about; a model ignores what is another's."""
+
+
+def record(topic: str, offset: int, kind: str, event_id: str, /, **data: Any) -> Record:
     event = CloudEvent(event_id, "huying/x", f"cn.huying.{kind}.v1", json.dumps(data).encode())
     return Record(topic, 0, offset, event)
 
 
+def report(offset: int, name: str) -> Record:
+    return record("huying.reports.v1", offset, "report.accepted", name, **REPORT, report_id=name)
+
+
+def tick(at: datetime) -> Record:
+    return record("huying.ticks.v1", 0, "tick.struck", "tick/1", number=1, instant=at.isoformat(), until=at.isoformat())
+
+
 def step(offset: int, incident: str, version: int, kind: str, **data: Any) -> Record:
     name = f"incident.{kind}"
-    return record(
-        "huying.incidents.v1",
-        offset,
-        name,
-        f"{incident}/{version}",
-        incident_id=incident,
-        incident_version=version,
-        **data,
-    )
+    shared = STEP | {"incident_id": incident, "incident_version": version}
+    parts = {"report": REPORT, "dispatch": DISPATCH}
+    whole = {key: parts[key] | value for key, value in data.items()}
+    return record("huying.incidents.v1", offset, name, f"{incident}/{version}", **shared | whole)
 
 
 def clock(offset: int, kind: str, due: datetime, event_id: str = "", name: str = "ck") -> Record:
-    data = {"clock_id": name, "due_at": due.isoformat()}
+    data = CLOCK | {"clock_id": name, "due_at": due.isoformat()}
     return record("huying.clocks.v1", offset, f"clock.{kind}", event_id or f"{name}/{kind}", **data)
 
 
 def month() -> tuple[Log, dict[str, Any]]:
     """Two reports, one incident, dispatched and completed; all ledgers at the end."""
     log: Log = {
-        "huying.reports.v1": [
-            record("huying.reports.v1", n, "report.accepted", f"rp-{n}", report_id=f"rp-{n}") for n in (0, 1)
-        ],
+        "huying.reports.v1": [report(n, f"rp-{n}") for n in (0, 1)],
         "huying.incidents.v1": [
             step(0, "in-0", 1, "opened", report={"report_id": "rp-0"}),
             step(1, "in-0", 2, "dispatched", dispatch={"dispatch_id": "d2"}),
@@ -132,8 +165,7 @@ def _never_fire(log: Log, books: dict[str, Any]) -> None:
 
 
 def _never_fire_in_a_replay(log: Log, books: dict[str, Any]) -> None:
-    tick = NOW - HOUR + timedelta(seconds=1)
-    log["huying.ticks.v1"] = [record("huying.ticks.v1", 0, "tick.struck", "tick/1", instant=tick.isoformat())]
+    log["huying.ticks.v1"] = [tick(NOW - HOUR + timedelta(seconds=1))]
     del log["huying.clocks.v1"][1]
 
 
@@ -201,12 +233,12 @@ def test_a_clock_with_nothing_to_tell_is_no_violation(after: list[Record]) -> No
     assert prove(log, Books(**books), CLUSTER).violations == 0
 
 
-@pytest.mark.parametrize(("tick", "broken"), [(None, 0), (NOW - HOUR, 0), (NOW, 1)])
-def test_a_clock_has_until_the_next_tick_or_five_minutes(tick: datetime | None, broken: int) -> None:
+@pytest.mark.parametrize(("struck", "broken"), [(None, 0), (NOW - HOUR, 0), (NOW, 1)])
+def test_a_clock_has_until_the_next_tick_or_five_minutes(struck: datetime | None, broken: int) -> None:
     log, books = month()
     log["huying.clocks.v1"] = [clock(0, "started", NOW - timedelta(minutes=4))]
-    if tick is not None:
-        log["huying.ticks.v1"] = [record("huying.ticks.v1", 0, "tick.struck", "tick/1", instant=tick.isoformat())]
+    if struck is not None:
+        log["huying.ticks.v1"] = [tick(struck)]
     assert prove(log, Books(**books), CLUSTER).found["not_fired"] == broken
 
 
@@ -225,6 +257,33 @@ def test_a_parked_report_is_counted_and_not_lost() -> None:
     proof = prove(log, Books(**books), CLUSTER)
     assert proof.parked == 1
     assert proof.found["lost"] == 0
+
+
+@pytest.mark.parametrize(
+    ("topic", "kind", "data"),
+    [
+        ("huying.clocks.v1", "clock.started", CLOCK | {"clock_id": "ck"}),
+        ("huying.clocks.v1", "clock.breached", CLOCK | {"clock_id": [], "due_at": AT}),
+        ("huying.clocks.v1", "clock.started", CLOCK | {"clock_id": "ck", "due_at": "2026-03-31T12:00:00"}),
+        ("huying.reports.v1", "report.accepted", REPORT | {"report_id": []}),
+        ("huying.incidents.v1", "incident.opened", STEP | {"incident_id": "i", "incident_version": 1, "report": {}}),
+        ("huying.incidents.v1", "incident.dispatched", STEP | {"incident_id": "i", "incident_version": 1}),
+        ("huying.incidents.v1", "incident.parted", STEP | {"incident_id": "i", "incident_version": 1, "part": None}),
+        ("huying.ticks.v1", "tick.struck", {"number": 1, "instant": "noon"}),
+        ("huying.reports.v1", "incident.opened", {}),
+    ],
+)
+def test_a_record_that_the_services_cannot_read_is_counted_and_proves_nothing(
+    topic: str, kind: str, data: dict[str, Any]
+) -> None:
+    log, books = month()
+    assert "unreadable" not in prove(log, Books(**books), CLUSTER).looked_at
+    told = log.setdefault(topic, [])
+    told.append(record(topic, len(told), kind, "stranger", **data))
+    books["positions"] = {}
+    proof = prove(log, Books(**books), CLUSTER)
+    assert proof.violations == 0
+    assert (proof.looked_at["unreadable"], proof.looked_at[topic]) == (1, len(told))
 
 
 @pytest.mark.parametrize(

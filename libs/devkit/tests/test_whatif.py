@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
 from huying.contracts import commands as c
 from huying.contracts.commands import Actor, CommandIssuedV1
@@ -14,6 +16,9 @@ from huying.contracts.message import Event
 from huying.contracts.places import Place
 from huying.contracts.reports import ReportAcceptedV1
 from huying.county import Pack, load
+from huying.devkit.cli import app
+from huying.devkit.commands.whatif import rules_of
+from huying.devkit.evaluate.corrections import corrections
 from huying.devkit.labels import labels_of
 from huying.devkit.logbook import Record
 from huying.devkit.whatif import Rules, what_if
@@ -159,6 +164,16 @@ def test_the_same_pack_changes_nothing_whatever_people_decided(told: Told) -> No
     assert what_if(told.log, Rules(PACK), Rules(PACK), START).changed == ()
 
 
+def test_a_record_that_fits_no_contract_is_left_out_of_what_is_asked_and_learned(told: Told) -> None:
+    one, other = told.report("路灯不亮"), told.report("灯坏了")
+    told.wish(one, c.Merge(into=other, reason="同一盏"))
+    whole = (what_if(told.log, Rules(PACK), Rules(PACK), START), labels_of(told.log), corrections(told.log))
+    for topic, kind in ((REPORTS, "report.accepted"), (FEED, "incident.opened"), (FEED, "incident.merged")):
+        broken = CloudEvent("stranger", "huying/test", f"cn.huying.{kind}.v1", b'{"report_id": []}', told.at)
+        told.log[topic].append(Record(topic, 0, len(told.log[topic]), broken))
+    assert (what_if(told.log, Rules(PACK), Rules(PACK), START), labels_of(told.log), corrections(told.log)) == whole
+
+
 def test_a_ruling_of_the_log_holds_under_both_packs(told: Told, tmp_path: Path) -> None:
     first = told.report("路灯不亮")
     for _ in range(2):
@@ -176,6 +191,26 @@ def test_changed_words_of_a_circumstance_are_read_in_the_texts_again(told: Told,
     judge = Judge(bits_of(new), JUDGE.model)
     answer = what_if(told.log, Rules(PACK, JUDGE), Rules(new, judge), START)
     assert [(one.incident_id, one.old_unit, one.new_unit) for one in answer.changed] == [(incident, "U01", "U04")]
+
+
+def test_a_model_that_knows_a_heading_which_the_new_pack_has_dropped_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    new = tmp_path / "pack"
+    shutil.copytree(JULU, new)
+    for file in (new / "matters.csv", new / "duties.csv"):
+        lines = file.read_text("utf-8").splitlines(keepends=True)
+        file.write_text("".join(line for line in lines if not line.startswith("M16,")), "utf-8")
+    with pytest.raises(typer.Exit):
+        rules_of(PACK, load(new), None)
+    told = capsys.readouterr().err
+    assert ("M16" in told, "huying learn" in told) == (True, True), told
+
+
+def test_the_packs_that_are_named_are_taken_from_where_routing_takes_its_own(tmp_path: Path) -> None:
+    words = ["whatif", "--pack", str(JULU), "--since", "2026-03-01", "--kafka", "127.0.0.1:1"]
+    answer = CliRunner().invoke(app, words, env={"HUYING_PACK": str(tmp_path / "county")})
+    assert (answer.exit_code, str(tmp_path / "county") in answer.stderr) == (1, True), answer.stderr
 
 
 def test_labels_are_pairs_of_reports_and_the_later_word_counts(told: Told) -> None:

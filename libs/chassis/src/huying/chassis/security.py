@@ -71,10 +71,7 @@ class KeyRing:
         stamp = (stat.st_mtime_ns, stat.st_size)
         if stamp == self._stamp:
             return
-        try:
-            entries = json.loads(self._path.read_text("utf-8"))
-        except ValueError as error:
-            raise ConfigurationError(f"{self._path}: not JSON ({error}); write it with `huying keys`") from error
+        entries = _ring(self._path)
         by_hash, public, accounts = {}, {}, {}
         for entry in entries:
             who = Principal(
@@ -174,6 +171,9 @@ def allowed(*roles: Standing) -> Callable[[Request], Awaitable[Principal]]:
     return check
 
 
+_CURE = "mend it, or move it away and make the keys anew with `huying keys`"
+
+
 def write_entry(path: Path, *entries: dict[str, Any]) -> None:
     """Add or replace entries in the ring's file by their id; the others stay."""
     new = {entry["id"] for entry in entries}
@@ -191,7 +191,20 @@ def remove_entry(path: Path, key_id: str) -> bool:
 
 
 def _ring(path: Path) -> list[dict[str, Any]]:
-    return json.loads(path.read_text("utf-8")) if path.exists() else []
+    """The entries of the ring's file; a missing file has none.
+
+    Raises:
+        ConfigurationError: the file is no ring.
+    """
+    try:
+        entries = json.loads(path.read_text("utf-8")) if path.exists() else []
+    except ValueError as error:
+        raise ConfigurationError(f"{path}: not JSON ({error}); {_CURE}") from error
+    if not isinstance(entries, list) or not all(
+        isinstance(one, dict) and {"id", "role"} <= one.keys() for one in entries
+    ):
+        raise ConfigurationError(f"{path}: not a list of entries with id and role; {_CURE}")
+    return entries
 
 
 def _write_ring(path: Path, entries: list[dict[str, Any]]) -> None:

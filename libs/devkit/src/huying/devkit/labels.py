@@ -1,14 +1,13 @@
 """What people's merges, splits and answers teach: pairs of reports that are one problem, or are not. Reads the log."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from huying.contracts import incidents as feed
 from huying.contracts import orders, topics
 from huying.contracts.course import Label
 from huying.contracts.incidents import IncidentEvent
 
-from .logbook import Record
+from .logbook import Record, readable
 
 TEACHING = (feed.IncidentMergedV1, orders.IncidentSplitV1)
 """Events that carry labels of their own."""
@@ -47,12 +46,6 @@ def _pair(label: Label) -> tuple[str, str]:
 
 
 def _feed(log: Mapping[str, Sequence[Record]]) -> list[IncidentEvent]:
-    wanted: dict[str, Any] = {
-        kind.TYPE: kind for kind in (feed.IncidentOpenedV1, feed.IncidentAskAnsweredV1, *TEACHING)
-    }
-    told = {
-        record.event.id: wanted[record.event.type].model_validate_json(record.event.data)
-        for record in log.get(topics.INCIDENTS.name, ())
-        if record.event is not None and record.event.type in wanted
-    }
-    return list(told.values())
+    wanted: tuple[type[IncidentEvent], ...] = (feed.IncidentOpenedV1, feed.IncidentAskAnsweredV1, *TEACHING)
+    told = readable(log.get(topics.INCIDENTS.name, ()), wanted)
+    return list({record.event.id: event for record, event in told if record.event is not None}.values())

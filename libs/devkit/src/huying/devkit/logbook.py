@@ -1,14 +1,18 @@
 """The whole log of a running broker, topic by topic, from the start to its end. It reads and commits nothing."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from huying.chassis.broker import partitions_of
 from huying.contracts.envelope import CloudEvent, EnvelopeError, parse
+from huying.contracts.message import Event
 from huying.contracts.topics import Topic
 
+E = TypeVar("E", bound=Event)
 WAIT_MS = 50
 EMPTY_POLLS = 3
 """A partition without a record answers with its end at the first fetch; two more in case the broker was busy."""
@@ -45,6 +49,17 @@ async def read(bootstrap: str, topics: Iterable[Topic]) -> dict[str, list[Record
             empty = empty + 1 if not batches and all(ended) else 0
     finally:
         await consumer.stop()
+    return found
+
+
+def readable(records: Iterable[Record], kinds: Iterable[type[E]]) -> list[tuple[Record, E]]:
+    """The records of these kinds that fit their contracts; services park the rest or pass it over, and so does this."""
+    models = {kind.TYPE: kind for kind in kinds}
+    found = []
+    for record in records:
+        if record.event is not None and (model := models.get(record.event.type)) is not None:
+            with suppress(ValueError):
+                found.append((record, model.model_validate_json(record.event.data)))
     return found
 
 

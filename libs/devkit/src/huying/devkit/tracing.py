@@ -8,17 +8,30 @@ from typing import Any
 
 Span = Mapping[str, Any]
 NS_PER_MS = 1_000_000
+SHAPE = {
+    "trace": str,
+    "span": str,
+    "parent": str | None,
+    "service": str,
+    "name": str,
+    "start_ns": int,
+    "end_ns": int,
+    "attributes": dict,
+}
+"""What a line must have to be a span."""
 
 
 def read(folder: Path) -> list[Span]:
-    """Every span in the folder's `*.jsonl`; a line cut off by a crash is left out."""
+    """Every span in the folder's `*.jsonl`; a line cut off by a crash, or of another program, is left out."""
     spans: list[Span] = []
     for path in sorted(folder.glob("*.jsonl")):
-        for line in path.read_text("utf-8").splitlines():
+        for line in path.read_bytes().splitlines():
             try:
-                spans.append(json.loads(line))
+                span = json.loads(line)
             except ValueError:
                 continue
+            if isinstance(span, dict) and all(isinstance(span.get(name), kind) for name, kind in SHAPE.items()):
+                spans.append(span)
     return spans
 
 

@@ -3,7 +3,6 @@
 It reads everything from the start and believes no service's own figures. It repairs nothing.
 """
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
@@ -14,9 +13,14 @@ from pymongo import AsyncMongoClient
 
 from huying.chassis.parking import HELD_STATES
 from huying.chassis.relay import REFUSED
-from huying.contracts import topics
+from huying.contracts import incidents, orders, topics
+from huying.contracts.clocks import ClockEvent
+from huying.contracts.incidents import IncidentEvent
+from huying.contracts.message import Event
+from huying.contracts.reports import ReportAcceptedV1
+from huying.contracts.ticks import TickV1
 
-from .logbook import Record
+from .logbook import Record, readable
 from .replay.quiet import CONSUMES
 
 INVARIANTS = (
@@ -40,6 +44,10 @@ dispatches; `gaps`: a version missing on the feed; `conflicting`: one event id, 
 EXAMPLES = 5
 DOORS = {"intake": ("reports", "body_hash"), "hotline-bridge": ("orders", "digest")}
 """Who answers 202, where it remembers what it let in, and what only that has: of other doors' reports intake hears."""
+COMING = (incidents.IncidentOpenedV1, incidents.IncidentReportJoinedV1)
+ENDING = (incidents.IncidentReturnedV1, incidents.IncidentCompletedV1, orders.IncidentWithdrawnV1)
+READ = (topics.REPORTS, topics.INCIDENTS, topics.CLOCKS, topics.TICKS)
+"""Whose records are read; of the other topics only that one identity tells one thing."""
 TOLD_WITHIN = timedelta(minutes=5)
 """A live clock may be told that late without being called late; a replay's is told by its tick."""
 
@@ -138,13 +146,14 @@ def prove(log: Mapping[str, Sequence[Record]], books: Books, cluster: str) -> Pr
     proof.looked_at = {name: len(records) for name, records in log.items() if records}
     proof.looked_at |= {name: len(let_in) for name, let_in in books.doors.items() if let_in}
     _identities(proof, log)
-    steps = _steps(log)
-    _reports(proof, log, books, steps)
+    told = _told(proof, log)
+    steps = _steps(told)
+    _reports(proof, told, books, steps)
     _feed(proof, steps)
     for incident, count in Counter(books.active).items():
         if count > 1:
             proof.break_("double_dispatch", f"{incident}: {count} active main dispatches in the database")
-    _clocks(proof, log, books.read_at)
+    _clocks(proof, told, books.read_at)
     _ledgers(proof, log, books, cluster)
     for service, count in books.unpublished.items():
         if count:
@@ -152,29 +161,27 @@ def prove(log: Mapping[str, Sequence[Record]], books: Books, cluster: str) -> Pr
     return proof
 
 
-Step = tuple[int, str, dict[str, Any]]
-"""Version, event type, data."""
+Told = Mapping[str, Sequence[tuple[Record, Event]]]
+"""By topic what a service can read."""
+Steps = Mapping[str, Sequence[IncidentEvent]]
+"""Incident to its steps by version, each once."""
 
 
-def _steps(log: Mapping[str, Sequence[Record]]) -> dict[str, list[Step]]:
-    """Incident to its steps by version, each once."""
-    steps: dict[str, dict[int, Step]] = defaultdict(dict)
-    for record in log.get(topics.INCIDENTS.name, ()):
-        data = _data(record)
-        if data and "incident_version" in data and record.event is not None:
-            version = data["incident_version"]
-            steps[data["incident_id"]][version] = (version, record.event.type, data)
+def _told(proof: Proof, log: Mapping[str, Sequence[Record]]) -> Told:
+    """What fits its contract; the rest is counted as unreadable."""
+    told = {topic.name: readable(log.get(topic.name, ()), topic.events) for topic in READ}
+    unreadable = sum(len(log.get(name, ())) - len(records) for name, records in told.items())
+    if unreadable:
+        proof.looked_at["unreadable"] = unreadable
+    return told
+
+
+def _steps(told: Told) -> Steps:
+    steps: dict[str, dict[int, IncidentEvent]] = defaultdict(dict)
+    for _, event in told[topics.INCIDENTS.name]:
+        if isinstance(event, IncidentEvent):
+            steps[event.incident_id][event.incident_version] = event
     return {incident: [some[version] for version in sorted(some)] for incident, some in steps.items()}
-
-
-def _data(record: Record) -> dict[str, Any]:
-    if record.event is None:
-        return {}
-    try:
-        data = json.loads(record.event.data)
-    except ValueError:
-        return {}
-    return data if isinstance(data, dict) else {}
 
 
 def _identities(proof: Proof, log: Mapping[str, Sequence[Record]]) -> None:
@@ -190,28 +197,25 @@ def _identities(proof: Proof, log: Mapping[str, Sequence[Record]]) -> None:
                 proof.break_("conflicting", f"{topic.name}: {record.event.id} tells two things")
 
 
-def _reports(
-    proof: Proof, log: Mapping[str, Sequence[Record]], books: Books, steps: Mapping[str, Sequence[Step]]
-) -> None:
+def _reports(proof: Proof, told: Told, books: Books, steps: Steps) -> None:
     accepted: set[str] = set()
     logged: set[str] = set()
     held = set(books.parked.get("routing", ()))
-    for record in log.get(topics.REPORTS.name, ()):
-        report = _data(record).get("report_id")
-        if report is None:
+    for record, event in told[topics.REPORTS.name]:
+        if not isinstance(event, ReportAcceptedV1):
             continue
-        logged.add(report)
+        logged.add(event.report_id)
         if (record.topic, record.partition, record.offset) not in held:
-            accepted.add(report)
+            accepted.add(event.report_id)
     placed: dict[str, tuple[int, str]] = {}
     for incident, story in steps.items():
-        for _, _, data in story:
-            if "part" in data and data["part"]["part_of"] in accepted:  # a report of its own from then on
-                accepted.add(data["part"]["report_id"])
-            if "report" in data:  # the highest number of moves says where a report is now
-                name, moves = data["report"]["report_id"], data["report"].get("moves", 0)
+        for step in story:
+            if isinstance(step, orders.IncidentPartedV1) and step.part.part_of in accepted:  # a report from then on
+                accepted.add(step.part.report_id)
+            if isinstance(step, COMING):  # the highest number of moves says where a report is now
+                name, moves = step.report.report_id, step.report.moves
                 placed[name] = max(placed.get(name, (-1, "")), (moves, incident))
-    told = {name: incident for name, (_, incident) in placed.items()}
+    on_feed = {name: incident for name, (_, incident) in placed.items()}
     where: dict[str, list[str]] = defaultdict(list)
     for incident, (state, reports) in books.incidents.items():
         for report in reports if state != "merged" else ():
@@ -221,9 +225,9 @@ def _reports(
             proof.break_("lost", f"{report}: accepted, and in no incident")
         elif len(where[report]) > 1:
             proof.break_("in_two_incidents", f"{report}: in {', '.join(where[report])}")
-        elif not told.get(report) == books.reports[report] == where[report][0]:
+        elif not on_feed.get(report) == books.reports[report] == where[report][0]:
             proof.break_(
-                "feed_differs", f"{report}: {told.get(report)} on the feed, {where[report][0]} in the database"
+                "feed_differs", f"{report}: {on_feed.get(report)} on the feed, {where[report][0]} in the database"
             )
     for door, let_in in books.doors.items():
         for report in let_in - logged - books.reports.keys():
@@ -232,47 +236,46 @@ def _reports(
         proof.break_("unknown_reports", f"{report}: in {books.reports[report]}, and never let in")
 
 
-def _feed(proof: Proof, steps: Mapping[str, Sequence[Step]]) -> None:
+def _feed(proof: Proof, steps: Steps) -> None:
     for incident, story in steps.items():
-        versions = [version for version, _, _ in story]
+        versions = [step.incident_version for step in story]
         if versions != list(range(1, len(versions) + 1)):
             proof.break_("gaps", f"{incident}: versions {versions}")
         active: set[str] = set()
-        for version, kind, data in story:
-            if kind.endswith("incident.dispatched.v1"):
-                active.add(data["dispatch"]["dispatch_id"])
-            elif kind.endswith(("incident.returned.v1", "incident.completed.v1", "incident.withdrawn.v1")):
-                active.discard(data["dispatch"]["dispatch_id"])
+        for step in story:
+            if isinstance(step, incidents.IncidentDispatchedV1):
+                active.add(step.dispatch.dispatch_id)
+            elif isinstance(step, ENDING):
+                active.discard(step.dispatch.dispatch_id)
             if len(active) > 1:
-                proof.break_("double_dispatch", f"{incident}: {len(active)} active main dispatches at {version}")
+                at = step.incident_version
+                proof.break_("double_dispatch", f"{incident}: {len(active)} active main dispatches at {at}")
 
 
-def _clocks(proof: Proof, log: Mapping[str, Sequence[Record]], read_at: datetime) -> None:
+def _clocks(proof: Proof, told: Told, read_at: datetime) -> None:
     """Started, breached and stopped once each; a warning once a step, which its event id names. A breach when due."""
     once: dict[tuple[str, str], str] = {}
     seen: set[str] = set()
     due: dict[str, datetime | None] = {}
-    for record in log.get(topics.CLOCKS.name, ()):
-        data = _data(record)
-        if record.event is None or "clock_id" not in data:
+    for record, clock in told[topics.CLOCKS.name]:
+        if record.event is None or not isinstance(clock, ClockEvent):
             continue
-        what = record.event.type.removeprefix("cn.huying.clock.")
+        what = clock.TYPE.removeprefix("cn.huying.clock.")
         if what in {"started.v1", "breached.v1", "stopped.v1"}:
-            known = once.setdefault((data["clock_id"], what), record.event.id)
+            known = once.setdefault((clock.clock_id, what), record.event.id)
             if known != record.event.id:
-                proof.break_("clocks_fired_twice", f"{data['clock_id']}: {what} as {known} and {record.event.id}")
+                proof.break_("clocks_fired_twice", f"{clock.clock_id}: {what} as {known} and {record.event.id}")
         if record.event.id in seen:
             continue  # the relay may repeat what it told; a clock goes its way once
         seen.add(record.event.id)
-        silent = what in {"breached.v1", "stopped.v1", "paused.v1"} or (data["clock_id"], "breached.v1") in once
-        due[data["clock_id"]] = None if silent else datetime.fromisoformat(data["due_at"])
-    struck = (_data(record).get("instant") for record in log.get(topics.TICKS.name, ()))
-    ticks = [datetime.fromisoformat(instant) for instant in struck if instant]
+        silent = what in {"breached.v1", "stopped.v1", "paused.v1"} or (clock.clock_id, "breached.v1") in once
+        due[clock.clock_id] = None if silent else clock.due_at
+    ticks = [tick.instant for _, tick in told[topics.TICKS.name] if isinstance(tick, TickV1)]
     told_to = max(ticks, default=read_at - TOLD_WITHIN)
-    for clock, deadline in due.items():
+    for name, deadline in due.items():
         if deadline is not None and deadline < told_to:
             proof.break_(
-                "not_fired", f"{clock}: due {deadline.isoformat()}, and nothing was told by {told_to.isoformat()}"
+                "not_fired", f"{name}: due {deadline.isoformat()}, and nothing was told by {told_to.isoformat()}"
             )
 
 

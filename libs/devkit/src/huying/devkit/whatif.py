@@ -22,7 +22,7 @@ from huying.county import Duty, Pack
 from huying.routing.domain import Catalogue, classify, facts_of, locate
 from huying.routing.judgement import Judge
 
-from .logbook import Record
+from .logbook import Record, readable
 
 E = TypeVar("E", bound=Event)
 NOT_REPLAYED = {
@@ -189,6 +189,4 @@ def _cases(log: Mapping[str, Sequence[Record]]) -> list[Case]:
 
 
 def _told(log: Mapping[str, Sequence[Record]], topic: topics.Topic, kind: type[E]) -> Iterator[E]:
-    for record in log.get(topic.name, ()):
-        if record.event is not None and record.event.type == kind.TYPE:
-            yield kind.model_validate_json(record.event.data)
+    return (event for _, event in readable(log.get(topic.name, ()), (kind,)))

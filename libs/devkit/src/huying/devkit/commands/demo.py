@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +13,8 @@ from .screen import bar, console, fail, refusals, say_json, spinner
 
 REPORTS = Path("tests") / "data" / "county" / "reports.jsonl"
 PREFIX = "huying_demo"
+FIELDS = ("id", "channel", "received_at", "text", "address", "village_code", "town", "point", "device")
+"""What a line must have; an answer that is not there is null."""
 SEED = 20260302
 """The month's first day."""
 
@@ -23,10 +26,35 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     """The reports of a county file."""
     if not path.is_file():
         fail(f"没有文件 {str(path)!r} · no such file: give one with --reports")
-    lines = [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
+    lines = []
+    with path.open("rb") as stream:  # by bytes: a separator of lines within a text is none of the file's
+        for number, text in enumerate(stream, start=1):
+            if not text.strip():
+                continue
+            try:
+                lines.append(_line(text))
+            except ValueError as error:
+                fail(f"{path}:{number} 不是一件上报 · no report ({error}): mend the line, or take it out")
     if not lines:
         fail(f"{str(path)!r} 里没有上报 · holds no report")
     return lines
+
+
+def _line(text: bytes) -> dict[str, Any]:
+    """One report with all that the doors ask for.
+
+    Raises:
+        ValueError: says what is wrong.
+    """
+    line: dict[str, Any] = json.loads(text)
+    if missing := [name for name in FIELDS if not isinstance(line, dict) or name not in line]:
+        raise ValueError(f"without {', '.join(missing)}")
+    if datetime.fromisoformat(str(line["received_at"])).tzinfo is None:
+        raise ValueError(f"received_at {line['received_at']!r} without its offset from UTC")
+    device = line["device"]
+    if device is not None and not (isinstance(device, dict) and {"id", "alarm"} <= device.keys()):
+        raise ValueError("a device needs id and alarm")
+    return line
 
 
 def demo(
@@ -149,7 +177,8 @@ def replay(
     where = tokens or default_directory() / "tokens.json"
     if not where.is_file():
         fail(f"没有 {str(where)!r} · no machine keys there: start `huying up --clock replay`, or give --tokens")
-    target = Target.elsewhere(kafka, mongo, prefix, host, where, default_pack())
+    with refusals():
+        target = Target.elsewhere(kafka, mongo, prefix, host, where, default_pack())
 
     async def all_of_it() -> dict[str, Any]:
         from datetime import timedelta

@@ -84,7 +84,8 @@ def create(
     if signing:
         private, public = signing_pair()
         entry["public_key"], shown["private_key"] = public, private
-    write_entry(_ring(keys), entry)
+    with refusals():
+        write_entry(_ring(keys), entry)
     say_json(shown)
 
 
@@ -105,7 +106,9 @@ def account(
     from ..installation import PASSWORD_BYTES, account_entry
 
     chosen = password or secrets.token_urlsafe(PASSWORD_BYTES)
-    write_entry(_ring(keys), account_entry(name, chosen, _role(role), _unit(role, unit, pack)))
+    owner = account_entry(name, chosen, _role(role), _unit(role, unit, pack))
+    with refusals():
+        write_entry(_ring(keys), owner)
     shown = {"name": name, "role": role}
     say_json(shown if password else {**shown, "password": chosen})
 
@@ -116,6 +119,8 @@ def remove(key_id: Annotated[str, typer.Argument(help="密钥或账号的名字"
     from huying.chassis.security import remove_entry
 
     ring = _ring(keys)
-    if not remove_entry(ring, key_id):
+    with refusals():
+        removed = remove_entry(ring, key_id)
+    if not removed:
         fail(f"{str(ring)!r} 里没有 {key_id!r} · no such key or account")
     typer.echo(f"已收回 {key_id} · removed", err=True)

@@ -18,7 +18,9 @@ LISTED = 40
 def whatif(
     pack: Annotated[Path, typer.Option("--pack", help="要试的县域包")],
     since: Annotated[str, typer.Option(help="从哪天起，如 2026-03-01")],
-    current: Annotated[Path | None, typer.Option("--current", help="现行县域包；默认随程序的那一份")] = None,
+    current: Annotated[
+        Path | None, typer.Option("--current", envvar="HUYING_PACK", help="现行县域包；默认随程序的那一份")
+    ] = None,
     learned: Annotated[
         Path | None, typer.Option("--model", envvar="HUYING_MODEL", help="现行模型；默认随县域包")
     ] = None,
@@ -84,18 +86,26 @@ async def _ask(bootstrap: str, path: Path, current: Path | None, learned: Path |
     if await cluster.cluster_id(bootstrap) is None:
         raise StackError(f"no broker at {bootstrap!r}: start the system with `huying up`, or give --kafka")
     log = await logbook.read(bootstrap, (REPORTS, INCIDENTS))
-    return what_if(log, *_rules(old, new, learned), start)
+    return what_if(log, *rules_of(old, new, learned), start)
 
 
-def _rules(old: Any, new: Any, learned: Path | None) -> tuple[Any, Any]:
-    """Both packs; where they read texts differently, texts are read again: by the live model, and by the new pack's own."""
-    from huying.routing.judgement import Judge, load_model, model_file
+def rules_of(old: Any, new: Any, learned: Path | None) -> tuple[Any, Any]:
+    """Both packs; where they read texts differently, texts are read again: by the live model, and by the new pack's own.
+
+    A model that routing would refuse under the pack is refused here: its headings would be nobody's.
+    """
+    from huying.routing.judgement import model_file
+    from huying.routing.judgement.model import ModelUnreadableError
     from huying.routing.judgement.pack import bits_of
+    from huying.routing.models import Models
 
     from ..whatif import Rules
 
     if bits_of(old) == bits_of(new):
         return Rules(old), Rules(new)
     model, own = model_file(old.path, learned), model_file(new.path)
-    judges = (Judge(bits_of(old), load_model(model)), Judge(bits_of(new), load_model(own if own.exists() else model)))
+    try:
+        judges = Models(old, learned).judge(model), Models(new, None).judge(own if own.exists() else model)
+    except ModelUnreadableError as error:
+        fail(f"模型不能用 · {error}; `huying learn --pack DIR --from FILE...` makes one")
     return Rules(old, judges[0]), Rules(new, judges[1])

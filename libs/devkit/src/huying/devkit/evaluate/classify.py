@@ -5,8 +5,6 @@ Refuses to train and test on one letter.
 
 from __future__ import annotations
 
-import csv
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import perf_counter
@@ -17,19 +15,23 @@ import numpy.typing as npt
 
 from huying.routing.judgement.learning.letters import learn_letters
 
-from .sources import UnusableError, opened
+from .sources import UnusableError, rows_of
 
 BINS = 10
 
 
 def read_letters(path: Path) -> tuple[list[str], list[str]]:
-    """Texts and labels of a CSV with the columns text (or tokens_no_stopwords) and label."""
-    csv.field_size_limit(sys.maxsize)
-    with opened(path) as stream:
-        rows = list(csv.DictReader(stream))
-    if not rows or "label" not in rows[0]:
-        raise UnusableError(f"{str(path)!r} has no column 'label'; expected text,label or tokens_no_stopwords,label")
-    column = "text" if "text" in rows[0] else "tokens_no_stopwords"
+    """Texts and labels of a CSV with the columns text (or tokens_no_stopwords) and label; what has no label is left out.
+
+    Raises:
+        UnusableError: a column is missing, or every label.
+    """
+    rows = [row for row in rows_of(path, "label") if row["label"].strip()]
+    column = next((name for name in ("text", "tokens_no_stopwords") if rows and name in rows[0]), None)
+    if column is None:
+        raise UnusableError(
+            f"{str(path)!r} has no labelled letter in a column text; expected text,label or tokens_no_stopwords,label"
+        )
     return [row[column].replace(" ", "") for row in rows], [row["label"] for row in rows]
 
 
@@ -75,19 +77,32 @@ def dealt(labels: Sequence[str], parts: int) -> list[int]:
 
 
 def one_split(learned: tuple[list[str], list[str]], judged: tuple[list[str], list[str]]) -> dict[str, Any]:
-    """Figures of one split, with the baseline on the same letters."""
+    """Figures of one split, with the baseline on the same letters.
+
+    Raises:
+        UnusableError: the letters are too few to learn from or to judge on.
+    """
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.metrics import f1_score
     from sklearn.svm import LinearSVC
 
+    if len(set(learned[1])) < 2 or not judged[0]:
+        raise UnusableError(
+            f"{len(learned[0])} letters to learn from with {len(set(learned[1]))} labels, and {len(judged[0])} to judge: "
+            "give more letters of two labels at least, or fewer parts with --cv"
+        )
+    vectoriser = TfidfVectorizer(analyzer="char", ngram_range=(1, 3), sublinear_tf=True, min_df=2)
+    try:
+        grams = vectoriser.fit_transform(learned[0])
+    except ValueError as error:
+        raise UnusableError(f"{len(learned[0])} letters share no character: give more letters with text") from error
     model = learn_letters(*learned)
     truth = np.array(judged[1])
     begun = perf_counter()
     chances = model.chances(judged[0])
     seconds = perf_counter() - begun
     found = np.array(model.labels)[chances.argmax(axis=1)]
-    vectoriser = TfidfVectorizer(analyzer="char", ngram_range=(1, 3), sublinear_tf=True, min_df=2)
-    plain = LinearSVC(random_state=0).fit(vectoriser.fit_transform(learned[0]), learned[1])
+    plain = LinearSVC(random_state=0).fit(grams, learned[1])
     baseline = plain.predict(vectoriser.transform(judged[0]))
     sure = chances.max(axis=1)
     table = reliability(sure, found == truth)

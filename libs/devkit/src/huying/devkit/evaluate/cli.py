@@ -122,9 +122,15 @@ def _hard_table(kinds: dict[str, dict[str, float]]) -> None:
 
 @eval_app.command("classify")
 def classify_command(
-    file: Annotated[Path | None, typer.Argument(help="one file, with --cv N")] = None,
-    train: Annotated[Path | None, typer.Option("--train", help="CSV with text,label")] = None,
-    test: Annotated[Path | None, typer.Option("--test", help="CSV with text,label")] = None,
+    file: Annotated[
+        Path | None, typer.Argument(exists=True, dir_okay=False, help="CSV with text,label: one file, with --cv N")
+    ] = None,
+    train: Annotated[
+        Path | None, typer.Option("--train", exists=True, dir_okay=False, help="CSV with text,label")
+    ] = None,
+    test: Annotated[
+        Path | None, typer.Option("--test", exists=True, dir_okay=False, help="CSV with text,label")
+    ] = None,
     cv: Annotated[int, typer.Option("--cv", help="number of parts")] = 0,
     as_json: Json = False,
 ) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from huying.chassis.errors import ConfigurationError
@@ -20,7 +21,7 @@ from huying.routing.judgement.learning.labelled import LabelledReport
 
 from .. import logbook
 from ..labels import labels_of
-from ..logbook import Record
+from ..logbook import Record, readable
 from ..stack import StackError, cluster
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -56,7 +57,7 @@ def corrections(log: Mapping[str, Sequence[Record]]) -> list[LabelledReport]:
             LabelledReport(
                 facts=facts_of(report),
                 problem=f"feed/{incident}",
-                period=f"feed-{report.received_at.astimezone(ZONE):%Y-%m}",
+                period=period_of(report.received_at),
                 matter=said.matter if said else None,
                 clock="emergency" if last.danger else last.clock_class,  # an alarm that nobody has dismissed is one
                 relation="follow_up" if report.relates_to else None,
@@ -64,6 +65,11 @@ def corrections(log: Mapping[str, Sequence[Record]]) -> list[LabelledReport]:
             )
         )
     return sorted(labelled, key=lambda item: (item.facts.received_at, item.facts.report_id))
+
+
+def period_of(received_at: datetime) -> str:
+    """The month of the feed that a report came in."""
+    return f"feed-{received_at.astimezone(ZONE):%Y-%m}"
 
 
 async def corrections_at(bootstrap: str) -> list[LabelledReport]:
@@ -107,14 +113,12 @@ def _corrected(steps: Sequence[IncidentEvent]) -> _Corrected:
 def _steps(log: Mapping[str, Sequence[Record]]) -> list[IncidentEvent]:
     told = {
         (step.incident_id, step.incident_version): step
-        for record in log.get(topics.INCIDENTS.name, ())
-        if record.event is not None and (kind := topics.EVENTS.get(record.event.type)) is not None
-        if isinstance(step := kind.model_validate_json(record.event.data), IncidentEvent)
+        for _, step in readable(log.get(topics.INCIDENTS.name, ()), topics.INCIDENTS.events)
+        if isinstance(step, IncidentEvent)
     }
     return sorted(told.values(), key=lambda step: (step.at, step.incident_id, step.incident_version))
 
 
 def _reports(log: Mapping[str, Sequence[Record]]) -> dict[str, ReportAcceptedV1]:
-    events = [record.event for record in log.get(topics.REPORTS.name, ()) if record.event is not None]
-    told = [ReportAcceptedV1.model_validate_json(one.data) for one in events if one.type == ReportAcceptedV1.TYPE]
-    return {report.report_id: report for report in reversed(told)}
+    told = readable(log.get(topics.REPORTS.name, ()), (ReportAcceptedV1,))
+    return {report.report_id: report for _, report in reversed(told)}

@@ -20,7 +20,7 @@ from .figures import b_cubed, group_recall, pair_counts, ratio
 from .fitting import fitted
 from .living import Life, live
 from .shipped import shipped_judge
-from .sources import Format, format_of, in_order, read_cases, read_county, read_messages
+from .sources import Format, UnusableError, format_of, in_order, read_cases, read_county, read_messages
 
 READERS: dict[str, Callable[[Path], list[LabelledReport]]] = {
     "county": read_county,
@@ -68,11 +68,11 @@ def evaluate(
     """Judge the files. `cv` is None, a number, `months` or `towns`; `explained`: `worst` will ask.
 
     Raises:
-        ValueError: files of different formats, or a kind of --cv that the format does not have.
+        UnusableError: files of different formats, or a kind of --cv that the format does not have.
     """
     forms = {format_of(path) for path in files}
     if len(forms) != 1:
-        raise ValueError(f"the files have formats {sorted(forms)!r}; give files of one format at a time")
+        raise UnusableError(f"the files have formats {', '.join(sorted(forms))}; give files of one format at a time")
     form = forms.pop()
     months = in_order(files, READERS[form])
     outcome = Outcome(form)

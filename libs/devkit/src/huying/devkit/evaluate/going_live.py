@@ -17,7 +17,7 @@ from huying.routing.judgement.learning import learn
 from huying.routing.judgement.learning.labelled import LabelledReport
 from huying.routing.judgement.model import ModelUnreadableError
 
-from .corrections import NothingToLearnError
+from .corrections import NothingToLearnError, period_of
 from .correlate import judged, mean_of, stream_figures
 from .shipped import model_path, pack_bits, pack_dir
 from .sources import UnusableError, in_order, read_county
@@ -53,6 +53,14 @@ def months_of(files: Sequence[Path], corrected: Sequence[LabelledReport] = ()) -
     return [Month(path.name, labelled) for path, labelled in in_order(files, read_county)] + feed
 
 
+def taught_without(months: Sequence[Month], held: int) -> list[LabelledReport]:
+    """What the twin learns that is judged on the held month: nothing of its reports, nor of what people corrected then."""
+    own = {(item.facts.report_id, item.facts.received_at) for item in months[held].labelled}
+    then = {period_of(received_at) for _, received_at in own}
+    others = (item for number, month in enumerate(months) if number != held for item in month.labelled)
+    return [i for i in others if i.period not in then and (i.facts.report_id, i.facts.received_at) not in own]
+
+
 def go_live(
     months: Sequence[Month], pack: Path | None, model: Path | None, anyway: bool, progress: Callable[[str], None]
 ) -> dict[str, Any]:
@@ -75,12 +83,12 @@ def go_live(
     figures: dict[str, Any] = {"files": sum(month.whole for month in months), "reports": reports}
     figures |= {"corrected": corrected} if corrected else {}
     whole = [number for number, month in enumerate(months) if month.whole] or list(range(len(months)))
-    judged_on = whole[-JUDGED_ON:] if len(whole) > 1 else []
+    judged_on = [held for held in whole[-JUDGED_ON:] if taught_without(months, held)] if len(whole) > 1 else []
     rows = []
     for held in judged_on:
         progress(f"learning without {months[held].name}, to judge on it")
-        rest = [item for i, month in enumerate(months) if i != held for item in month.labelled]
-        stream = judged(months[held].name, Judge(bits, learn(rest, bits, progress).model), months[held].labelled)
+        taught = learn(taught_without(months, held), bits, progress)
+        stream = judged(months[held].name, Judge(bits, taught.model), months[held].labelled)
         rows.append(stream_figures(stream))
     names = [months[held].name for held in judged_on]
     if rows:

@@ -17,6 +17,7 @@ from huying.routing.domain import Catalogue, classify, locate, place_of
 from huying.routing.judgement import Correlator, IncidentView, Judge, Screening
 from huying.routing.judgement.learning.labelled import LabelledReport
 
+from .figures import ratio
 from .fitting import fitted
 from .folds import folds_of
 from .living import SCREENED_AT_ONCE
@@ -27,18 +28,20 @@ from .sources import in_order, read_county
 def evaluate_screening(
     files: Sequence[Path], cv: str | None, pack: Path | None, model: Path | None, progress: Callable[[str], None]
 ) -> dict[str, Any]:
-    """Figures of the files: the shipped engine, or cross-validated with `cv` (as in `eval correlate`)."""
+    """Figures of the files: the shipped engine, or cross-validated with `cv` (as in `eval correlate`).
+
+    A part's streams are counted together before the mean over parts is taken: a month of a town may have no emergency.
+    """
     months = [labelled for _, labelled in in_order(files, read_county)]
     county = load(pack_dir(pack))
     rows: list[dict[str, float]] = []
     if cv is None:
         judge = shipped_judge(pack, model)
-        rows = [judged(county, judge, month, None) for month in months]
+        rows = [judged(county, judge, [(month, None)]) for month in months]
     else:
         for fold in folds_of("county", months, cv):
             progress(f"learning without {fold.name}")
-            judge = fitted("county", fold.learned, pack)
-            rows += [judged(county, judge, stream, counted) for stream, counted in fold.streams]
+            rows.append(judged(county, fitted("county", fold.learned, pack), fold.streams))
     figures: dict[str, Any] = {key: float(np.mean([row[key] for row in rows])) for key in rows[0]}
     figures["reports"] = sum(len(month) for month in months)
     figures["parts"] = rows
@@ -66,16 +69,21 @@ def in_context(judge: Judge, labelled: Sequence[LabelledReport]) -> tuple[list[S
 
 
 def judged(
-    county: Pack, judge: Judge, labelled: Sequence[LabelledReport], counted: Sequence[bool] | None
+    county: Pack, judge: Judge, streams: Sequence[tuple[Sequence[LabelledReport], Sequence[bool] | None]]
 ) -> dict[str, float]:
-    """Figures of one stream."""
-    alone, revised = in_context(judge, labelled)
-    chosen = [i for i in range(len(labelled)) if counted is None or counted[i]]
-    items = [labelled[i] for i in chosen]
-    figures = screening_figures(county, items, [revised[i] for i in chosen])
-    texts = screening_figures(county, items, [alone[i] for i in chosen])
-    return figures | {
-        f"{key}_text_alone": texts[key] for key in ("top1", "top3", "emergency_recall", "emergency_precision")
+    """Figures of one part, over all its streams."""
+    items: list[LabelledReport] = []
+    texts: list[Screening] = []
+    lived: list[Screening] = []
+    for labelled, counted in streams:
+        alone, revised = in_context(judge, labelled)
+        chosen = [i for i in range(len(labelled)) if counted is None or counted[i]]
+        items += [labelled[i] for i in chosen]
+        texts += [alone[i] for i in chosen]
+        lived += [revised[i] for i in chosen]
+    by_text = screening_figures(county, items, texts)
+    return screening_figures(county, items, lived) | {
+        f"{key}_text_alone": by_text[key] for key in ("top1", "top3", "emergency_recall", "emergency_precision")
     }
 
 
@@ -97,12 +105,12 @@ def screening_figures(
         dangers += danger
         alarms += screening.emergency
         hits += danger and screening.emergency
-    count = max(len(labelled), 1)
+    count = len(labelled)
     return {
-        "top1": top1 / count,
-        "top3": top3 / count,
-        "clock_class_accuracy": clock / count,
-        "main_unit_accuracy": unit / count,
-        "emergency_recall": hits / max(dangers, 1),
-        "emergency_precision": hits / max(alarms, 1),
+        "top1": ratio(top1, count),
+        "top3": ratio(top3, count),
+        "clock_class_accuracy": ratio(clock, count),
+        "main_unit_accuracy": ratio(unit, count),
+        "emergency_recall": ratio(hits, dangers),
+        "emergency_precision": ratio(hits, alarms),
     }

@@ -9,6 +9,8 @@ import csv
 import gzip
 import json
 import re
+import sys
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -22,6 +24,29 @@ from huying.routing.judgement.learning.labelled import LabelledReport
 
 Format = Literal["county", "messages", "cases"]
 CHINA = timezone(timedelta(hours=8))
+MESSAGE_COLUMNS = (
+    "msg_id",
+    "user",
+    "time",
+    "title",
+    "detail",
+    "place",
+    "incident_group",
+    "incident_level",
+    "organiser_modified",
+)
+CASE_COLUMNS = (
+    "case_enquiry_id",
+    "source",
+    "open_dt",
+    "closed_dt",
+    "type",
+    "neighborhood",
+    "longitude",
+    "latitude",
+    "is_dup",
+    "parent_case_id",
+)
 
 
 class UnusableError(ValueError):
@@ -34,13 +59,39 @@ class UnknownFormatError(UnusableError):
 
 @contextmanager
 def opened(path: Path) -> Iterator[IO[str]]:
-    """The file as text, unpacked when its name ends in .gz."""
-    with (
-        gzip.open(path, "rt", encoding="utf-8", newline="")
-        if path.suffix == ".gz"
-        else path.open(encoding="utf-8", newline="")
-    ) as stream:
-        yield stream
+    """The file as text, unpacked when its name ends in .gz.
+
+    Raises:
+        UnusableError: it is no text in UTF-8, or not packed as its name says.
+    """
+    try:
+        with (
+            gzip.open(path, "rt", encoding="utf-8", newline="")
+            if path.suffix == ".gz"
+            else path.open(encoding="utf-8", newline="")
+        ) as stream:
+            yield stream
+    except (UnicodeDecodeError, gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise UnusableError(f"{str(path)!r} is no text in UTF-8, plain or packed as .gz ({error})") from error
+
+
+def rows_of(path: Path, *columns: str) -> list[dict[str, str]]:
+    """The rows of a CSV that has these columns; what a short row lacks is empty.
+
+    Raises:
+        UnusableError: a column is missing, or it is no CSV.
+    """
+    csv.field_size_limit(sys.maxsize)
+    with opened(path) as stream:
+        reader = csv.DictReader(stream, restval="")
+        try:
+            rows = list(reader)
+        except csv.Error as error:
+            raise UnusableError(f"{path!s}:{reader.line_num}: no CSV ({error})") from error
+    missing = [column for column in columns if column not in (reader.fieldnames or ())]
+    if missing:
+        raise UnusableError(f"{str(path)!r} has no column {', '.join(missing)}; expected {','.join(columns)}")
+    return rows
 
 
 def format_of(path: Path) -> Format:
@@ -107,8 +158,20 @@ def _county_report(row: dict[str, Any], period: str) -> LabelledReport:
 def in_order(
     paths: Sequence[Path], read: Callable[[Path], list[LabelledReport]]
 ) -> list[tuple[Path, list[LabelledReport]]]:
-    """Files with their reports, by the first report's arrival: the order on the command line must teach nothing."""
+    """Files with their reports, by the first report's arrival: the order on the command line must teach nothing.
+
+    Raises:
+        UnusableError: one holds no report, and figures of nothing would be zeros; or one is named twice, and would
+            judge what it taught.
+    """
+    known: dict[Path, Path] = {}
+    for path in paths:
+        if (first := known.setdefault(path.resolve(), path)) is not path:
+            raise UnusableError(f"{str(path)!r} is named twice, as {str(first)!r} too: name each file once")
     found = [(path, read(path)) for path in paths]
+    for path, labelled in found:
+        if not labelled:
+            raise UnusableError(f"{str(path)!r} holds no report: give a file with labelled reports, or leave it out")
     return sorted(found, key=lambda pair: [report.facts.received_at for report in pair[1][:1]])
 
 
@@ -119,7 +182,7 @@ def read_county(path: Path) -> list[LabelledReport]:
         for number, line in enumerate(stream, start=1):
             try:
                 labelled.append(_county_report(json.loads(line), path.stem))
-            except (ValueError, KeyError, TypeError) as error:
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise UnknownFormatError(
                     f"{path!s}:{number}: no labelled county report ({type(error).__name__}: {error}); expected JSON "
                     "lines like those of tests/data/county/reports.jsonl, with truth"
@@ -140,30 +203,39 @@ def district(place: str) -> str | None:
 
 def read_messages(path: Path) -> list[LabelledReport]:
     """Petition messages in order of time; `problem` only where a person grouped them, topics left out."""
+    rows = [row for row in rows_of(path, *MESSAGE_COLUMNS) if row["incident_level"] != "topic"]
+    return _in_time(path, rows, _message)
+
+
+def _message(row: dict[str, str], period: str) -> LabelledReport:
+    return LabelledReport(
+        facts=ReportFacts(
+            report_id=row["msg_id"],
+            channel="party_gov_site",
+            received_at=datetime.fromisoformat(row["time"]).replace(tzinfo=CHINA),
+            text=row["title"] + "。" + row["detail"].strip(),
+            address=row["title"],
+            town=district(row["place"]),
+            reporter=row["user"],
+        ),
+        problem=row["incident_group"] or None,
+        period=period,
+        relation=row["incident_level"] or None,
+        hard=("organiser_modified",) if row["organiser_modified"] == "1" else (),
+    )
+
+
+def _in_time(
+    path: Path, rows: Sequence[dict[str, str]], read: Callable[[dict[str, str], str], LabelledReport]
+) -> list[LabelledReport]:
     labelled: list[LabelledReport] = []
-    with opened(path) as stream:
-        for row in csv.DictReader(stream):
-            if row["incident_level"] == "topic":
-                continue
-            labelled.append(
-                LabelledReport(
-                    facts=ReportFacts(
-                        report_id=row["msg_id"],
-                        channel="party_gov_site",
-                        received_at=datetime.fromisoformat(row["time"]).replace(tzinfo=CHINA),
-                        text=row["title"] + "。" + row["detail"].strip(),
-                        address=row["title"],
-                        town=district(row["place"]),
-                        reporter=row["user"],
-                    ),
-                    problem=row["incident_group"] or None,
-                    period=path.stem,
-                    relation=row["incident_level"] or None,
-                    hard=("organiser_modified",) if row["organiser_modified"] == "1" else (),
-                )
-            )
-    labelled.sort(key=lambda item: (item.facts.received_at, item.facts.report_id))
-    return labelled
+    for row in rows:
+        try:
+            labelled.append(read(row, path.stem))
+        except ValueError as error:
+            name = next(iter(row.values()))
+            raise UnusableError(f"{str(path)!r}: the row of {name!r} cannot be read ({error}); mend it") from error
+    return sorted(labelled, key=lambda item: (item.facts.received_at, item.facts.report_id))
 
 
 CASE_DOORS = {
@@ -177,31 +249,28 @@ CASE_DOORS = {
 
 def read_cases(path: Path) -> list[LabelledReport]:
     """Municipal cases in order of time; a duplicate with a known parent carries the parent's number."""
-    labelled: list[LabelledReport] = []
-    with opened(path) as stream:
-        rows = list(csv.DictReader(stream))
+    rows = rows_of(path, *CASE_COLUMNS)
     parents = {row["parent_case_id"] for row in rows} - {""}
-    for row in rows:
+
+    def case(row: dict[str, str], period: str) -> LabelledReport:
         own = row["case_enquiry_id"]
-        labelled.append(
-            LabelledReport(
-                facts=ReportFacts(
-                    report_id=own,
-                    channel=CASE_DOORS.get(row["source"], "internet_supervision"),
-                    received_at=datetime.fromisoformat(row["open_dt"]).replace(tzinfo=UTC),
-                    text="",
-                    address=None,
-                    town=row["neighborhood"] or None,
-                    lon=float(row["longitude"]) if row["longitude"] else None,
-                    lat=float(row["latitude"]) if row["latitude"] else None,
-                    matter_hint=row["type"],
-                ),
-                problem=row["parent_case_id"] or (own if own in parents else None),
-                period=path.stem,
-                matter=row["type"],
-                relation="duplicate" if row["is_dup"] == "1" else None,
-                finished_at=datetime.fromisoformat(row["closed_dt"]).replace(tzinfo=UTC) if row["closed_dt"] else None,
-            )
+        return LabelledReport(
+            facts=ReportFacts(
+                report_id=own,
+                channel=CASE_DOORS.get(row["source"], "internet_supervision"),
+                received_at=datetime.fromisoformat(row["open_dt"]).replace(tzinfo=UTC),
+                text="",
+                address=None,
+                town=row["neighborhood"] or None,
+                lon=float(row["longitude"]) if row["longitude"] else None,
+                lat=float(row["latitude"]) if row["latitude"] else None,
+                matter_hint=row["type"],
+            ),
+            problem=row["parent_case_id"] or (own if own in parents else None),
+            period=period,
+            matter=row["type"],
+            relation="duplicate" if row["is_dup"] == "1" else None,
+            finished_at=datetime.fromisoformat(row["closed_dt"]).replace(tzinfo=UTC) if row["closed_dt"] else None,
         )
-    labelled.sort(key=lambda item: (item.facts.received_at, item.facts.report_id))
-    return labelled
+
+    return _in_time(path, rows, case)

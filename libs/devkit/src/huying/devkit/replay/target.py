@@ -5,7 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from huying.chassis.errors import ConfigurationError
+
+from ..installation import DOOR
 from ..system import BY_NAME, SERVICES, Services
+
+CURE = "give the tokens.json that `huying up` wrote with --tokens"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +37,13 @@ class Target:
 
     @classmethod
     def elsewhere(cls, bootstrap: str, mongo_url: str, prefix: str, host: str, tokens: Path, pack: Path) -> "Target":
-        """A system on the fixed ports of `host`, such as `huying up` or compose."""
+        """A system on the fixed ports of `host`, such as `huying up` or compose.
+
+        Raises:
+            ConfigurationError: `tokens` are no machine keys of an installation.
+        """
         urls = {one.name: f"http://{host}:{one.port}" for one in SERVICES}
-        return cls(bootstrap, mongo_url, prefix, urls, json.loads(tokens.read_text("utf-8")), pack)
+        return cls(bootstrap, mongo_url, prefix, urls, _read(tokens), pack)
 
     def headers(self, key_id: str) -> dict[str, str]:
         """Who speaks."""
@@ -43,3 +52,13 @@ class Target:
     def database(self, service: str) -> str:
         """Name of a service's database."""
         return f"{self.prefix}_{service.replace('-', '_')}"
+
+
+def _read(tokens: Path) -> dict[str, str]:
+    try:
+        known = json.loads(tokens.read_text("utf-8"))
+    except ValueError as error:
+        raise ConfigurationError(f"{tokens}: 不是 JSON · not JSON ({error}); {CURE}") from error
+    if not isinstance(known, dict) or not isinstance(known.get(DOOR), str):
+        raise ConfigurationError(f"{tokens}: 没有 {DOOR!r} 的密钥 · no machine key {DOOR!r} in it; {CURE}")
+    return known
