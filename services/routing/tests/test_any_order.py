@@ -51,10 +51,19 @@ class OrdersLife(RuleBasedStateMachine):
         text=st.sampled_from(["路灯不亮", "路灯还是不亮", "感谢，修好了", TWO]),
         hours=st.sampled_from([0, 0, 6, 20]),
         late=st.sampled_from([0, 0, 1, 90]),
+        origin=st.sampled_from([None, None, 5, 50]),
         data=st.data(),
     )
     def a_report_arrives(
-        self, band: str, danger: str, matter: str, text: str, hours: int, late: int, data: st.DataObject
+        self,
+        band: str,
+        danger: str,
+        matter: str,
+        text: str,
+        hours: int,
+        late: int,
+        origin: int | None,
+        data: st.DataObject,
     ) -> None:
         """Its channel had it for hours before it was accepted, and routing reads it minutes late."""
         target = self.some(data) if self.county.incidents else None
@@ -65,8 +74,9 @@ class OrdersLife(RuleBasedStateMachine):
         told = {"emergency": danger == "emergency", "alarm": danger == "alarm"}
         accepted = self.county.now - timedelta(minutes=late)
         at = accepted - timedelta(hours=hours)
+        due = at + timedelta(hours=origin) if origin else None
         name = self.county.arrives(
-            band, target, matter=matter, at=at, rivals=rivals, text=text, accepted=accepted, **told
+            band, target, matter=matter, at=at, rivals=rivals, text=text, accepted=accepted, origin_due_at=due, **told
         )
         joined = self.county[name]
         assert joined.classification.danger or danger == "none" or joined.state not in OPEN
@@ -335,6 +345,13 @@ class OrdersLife(RuleBasedStateMachine):
             assert incident.since == earliest or earliest is None
             opened = self.anchors.setdefault(incident.id, incident.opened_at)
             assert incident.opened_at == opened
+
+    @invariant()
+    def an_origins_deadline_is_that_of_the_reports_that_an_incident_has(self) -> None:
+        for incident in self.county.incidents.values():
+            wished = [self.county.reports[name].origin_due_at for name in incident.reports]
+            strictest = min((due for due in wished if due is not None), default=None)
+            assert incident.origin_due_at == strictest or not wished
 
     @invariant()
     def no_question_holds_a_danger_and_only_a_person_takes_an_emergency_back(self) -> None:

@@ -213,3 +213,17 @@ def test_an_origins_deadline_follows_the_reports_that_carry_it(county: County) -
     county.reports["r0"] = county.reports["r0"].model_copy(update={"origin_due_at": due})
     county.done(one, c.Merge(into=other, reason="同"))
     assert county[other].origin_due_at == due
+    county.done(one, c.UndoMerge(reason="不同"))
+    assert (county[one].origin_due_at, county[other].origin_due_at) == (due, None)
+    county.arrives("merge", other, origin_due_at=due)
+    county.arrives("merge", other, origin_due_at=due + HOUR)
+    county.done(other, c.Split(reports=("r2",), reason="另一件"))
+    assert (county[county.where["r2"]].origin_due_at, county[other].origin_due_at) == (due, due + HOUR)
+
+
+def test_an_undone_merge_has_the_origins_deadline_of_the_reports_that_come_back(county: County) -> None:
+    one, other = county.arrives(origin_due_at=START + 5 * HOUR), county.arrives()
+    county.arrives("merge", one)
+    county.done(one, c.Merge(into=other, reason="同"))
+    county.done(other, c.Split(reports=("r0",), reason="另一件"))
+    assert county.done(one, c.UndoMerge(reason="不同")).origin_due_at is None

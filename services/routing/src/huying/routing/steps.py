@@ -112,17 +112,18 @@ def split(
     incident: Incident,
     cause: Cause,
     leaving: Sequence[ReportRef],
+    staying: Sequence[ReportRef],
     into: Incident,
-    since: datetime,
     reason: str,
     labels: Sequence[Label],
     undone: bool,
 ) -> Step:
-    """Reports leave for `into`; the citizen's clocks start where the earliest of those that stay was accepted."""
+    """Reports leave for `into`; the citizen's clocks and the origin's deadline are those of the reports that stay."""
     gone = {report.report_id for report in leaving}
     changes = {
         "reports": tuple(report for report in incident.reports if report not in gone),
-        "course": incident.changed(citizen_since=since),
+        "origin_due_at": _strictest(staying),
+        "course": incident.changed(citizen_since=_earliest(staying)),
     }
     facts = {
         "into": into.id,
@@ -135,14 +136,24 @@ def split(
     return step(incident, cause, orders.IncidentSplitV1, changes, **facts)
 
 
+def _earliest(reports: Sequence[ReportRef]) -> datetime:
+    """Where the citizen's clocks of an incident with these reports start."""
+    return min(report.accepted_at for report in reports)
+
+
+def _strictest(reports: Sequence[ReportRef]) -> datetime | None:
+    """Until when their origins want them done; None where none says."""
+    return min((report.origin_due_at for report in reports if report.origin_due_at), default=None)
+
+
 def parted(incident: Incident, cause: Cause, part: ReportRef, into: Incident, reason: str) -> Step:
     """A part of one of its reports opens `into`; the report stays."""
     facts = {"into": into.id, "into_number": into.number, "part": part, "reason": reason}
     return step(incident, cause, orders.IncidentPartedV1, {}, **facts)
 
 
-def restored(incident: Incident, cause: Cause, since: datetime, reason: str) -> Step:
-    """A merge is undone: its course is what it was, its reports and a dispatch follow as the next steps.
+def restored(incident: Incident, cause: Cause, coming: Sequence[ReportRef], reason: str) -> Step:
+    """A merge is undone: its course is what it was, the reports that come back and a dispatch follow as the next steps.
 
     A pause, a wish for more time and a place in a family ended with the dispatch. Who waits for a ruling waits on.
     """
@@ -153,7 +164,8 @@ def restored(incident: Incident, cause: Cause, since: datetime, reason: str) -> 
         "merged_into": None,
         "gave": (),
         "before": None,
-        "course": course.model_copy(update={**ended, "citizen_since": since}),
+        "origin_due_at": _strictest(coming),
+        "course": course.model_copy(update={**ended, "citizen_since": _earliest(coming)}),
     }
     facts = {"merged_into": incident.merged_into, "reason": reason}
     return step(incident, cause, orders.IncidentRestoredV1, changes, **facts)

@@ -155,7 +155,7 @@ def undo(turn: Turn, incident: Incident, action: UndoMerge) -> Refusal | None:
         return impossible(f"当初并入的诉求已不在 {holder.number}：它们已另行拆分")
     if not staying:
         return impossible(f"{holder.number} 只剩当初并入的诉求：不能撤销合并")
-    restored = turn.take(steps.restored(incident, turn.cause, _since(coming), action.reason))
+    restored = turn.take(steps.restored(incident, turn.cause, coming, action.reason))
     _leave(turn, holder, coming, staying, restored, action.reason, undone=True)
     restored = _bring(turn, restored, coming, "restored")
     if incident.before is not None:
@@ -220,11 +220,6 @@ def apart(turn: Turn, incident: Incident, leaving: Sequence[ReportRef], name: st
     )
 
 
-def _since(reports: Sequence[ReportRef]) -> datetime:
-    """Where the citizen's clocks of an incident with these reports start."""
-    return min(report.accepted_at for report in reports)
-
-
 def _reports(turn: Turn, incident: Incident) -> list[ReportRef]:
     """Its reports, the earliest received first."""
     found = [turn.scene.reports[name] for name in incident.reports]
@@ -242,7 +237,7 @@ def _leave(
     undone: bool = False,
 ) -> None:
     labels = [Label(one=report.report_id, other=staying[0].report_id, same=False) for report in leaving]
-    turn.take(steps.split(incident, turn.cause, leaving, into, _since(staying), reason, labels, undone))
+    turn.take(steps.split(incident, turn.cause, leaving, staying, into, reason, labels, undone))
     turn.decision.reversals += len(leaving)
 
 
