@@ -155,9 +155,13 @@ class OrdersLife(RuleBasedStateMachine):
         self.county.wishes(name, self.wish(what, name, data), "leader")
         if what == "request_extension":
             self.county.wishes(name, c.ApproveExtension())
+        before = {one: self.county[one] for one in (name, into)}
         if self.county.wishes(name, c.Merge(into=into, reason="同")).declined is None:
             self.county.passes(timedelta(minutes=data.draw(st.integers(0, 90))))
-            self.county.wishes(name, c.UndoMerge(reason="不同"))
+            undone = self.county.wishes(name, c.UndoMerge(reason="不同")).declined is None
+            for one, was in before.items():
+                if undone and was.classification.clock_class == "emergency":
+                    assert self.county[one].emergency_since == was.emergency_since
 
     def legal(self, name: str) -> list[str]:
         """Moves that its state allows and that something is there for; the ones that end it are left to chance."""

@@ -258,6 +258,15 @@ def test_what_is_done_stays_done_and_time_that_was_granted_before_does_not_move_
     assert [told.event.at for told in bench.told if told.what == "breached"] == [at("2026-03-03 14:00")]
 
 
+def test_an_emergency_whose_older_report_leaves_runs_from_its_own_start(bench: Bench) -> None:
+    life = Life("A", at("2026-03-02 09:00"), "emergency").opened().dispatched()
+    bench.live(life).tick(at("2026-03-02 11:30"))
+    facts: dict[str, Any] = {"into": "B", "into_number": "N-B", "reports": (), "reason": "不是同一件", "undone": True}
+    risen = Course(emergency_since=at("2026-03-02 11:20"))
+    bench.live(life.beside(orders.IncidentSplitV1, 3 * HOUR, course=risen, **facts))
+    assert running(bench)["resolution"] == ("emergency", "03-02 11:20", "03-02 13:20")
+
+
 def test_an_emergency_that_a_person_lowers_has_its_matters_clocks_from_the_opening_again(bench: Bench) -> None:
     life = Life("A", at("2026-03-02 09:00"), "other").opened().dispatched().accepted(HOUR).contacted(HOUR)
     bench.live(life)

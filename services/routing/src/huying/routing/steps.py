@@ -3,7 +3,7 @@
 The steps beside the main line are in `asides`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -73,10 +73,12 @@ def joined(
     score: float,
     reasons: Sequence[Reason],
     urgent: datetime | None = None,
+    risen: Mapping[str, datetime] | None = None,
 ) -> Step:
     """A further report. Where it was accepted before all others, the citizen's clocks start there.
 
-    `urgent` is where an emergency's clocks start from now on; None where it is none.
+    `urgent` is where an emergency's clocks start from now on; None where it is none. `risen` is by which reports, where
+    this one may leave again.
     """
     channels = incident.channels if report.channel in incident.channels else (*incident.channels, report.channel)
     theirs, ours = report.origin_due_at, incident.origin_due_at
@@ -85,6 +87,7 @@ def joined(
         "channels": channels,
         "origin_due_at": min(theirs, ours) if theirs and ours else ours or theirs,
         "course": incident.anchored(min(incident.since, report.accepted_at), urgent),
+        "risen": incident.risen if risen is None else risen,
     }
     facts = {"report": report, "how": how, "score": score, "reasons": tuple(reasons)}
     return step(incident, cause, feed.IncidentReportJoinedV1, changes, **facts)
@@ -118,12 +121,17 @@ def split(
     labels: Sequence[Label],
     undone: bool,
 ) -> Step:
-    """Reports leave for `into`; the citizen's clocks and the origin's deadline are those of the reports that stay."""
+    """Reports leave for `into`; every clock is that of the reports that stay.
+
+    An emergency that only those told of which leave stays one, from when it was.
+    """
     gone = {report.report_id for report in leaving}
+    risen = {report: since for report, since in incident.risen.items() if report not in gone}
     changes = {
         "reports": tuple(report for report in incident.reports if report not in gone),
         "origin_due_at": _strictest(staying),
-        "course": incident.changed(citizen_since=_earliest(staying)),
+        "course": incident.anchored(_earliest(staying), min(risen.values(), default=None)),
+        "risen": risen,
     }
     facts = {
         "into": into.id,
@@ -157,7 +165,10 @@ def restored(incident: Incident, cause: Cause, coming: Sequence[ReportRef], reas
 
     A pause, a wish for more time and a place in a family ended with the dispatch. Who waits for a ruling waits on.
     """
-    course = incident.before.course if incident.before else PLAIN
+    course, back = incident.before.course if incident.before else PLAIN, {report.report_id for report in coming}
+    risen = {report: since for report, since in incident.risen.items() if report in back}
+    if risen:
+        course = course.model_copy(update={"emergency_since": min(risen.values())})
     ended = {"suspension": None, "request": None, "parent": None, "covered_by": None}
     changes = {
         "state": "dispatched" if course.waiting_since is None else "adjudicating",
@@ -166,6 +177,7 @@ def restored(incident: Incident, cause: Cause, coming: Sequence[ReportRef], reas
         "before": None,
         "origin_due_at": _strictest(coming),
         "course": course.model_copy(update={**ended, "citizen_since": _earliest(coming)}),
+        "risen": risen,
     }
     facts = {"merged_into": incident.merged_into, "reason": reason}
     return step(incident, cause, orders.IncidentRestoredV1, changes, **facts)
@@ -191,7 +203,7 @@ def _classified(incident: Incident, what: Classification, since: datetime) -> di
     if now and not was:
         changes["course"] = incident.changed(emergency_since=since, extended_until=None)
     elif was and not now:
-        changes["course"] = incident.changed(emergency_since=incident.emergency_since)
+        changes |= {"course": incident.changed(emergency_since=incident.emergency_since), "risen": {}}
     return changes
 
 

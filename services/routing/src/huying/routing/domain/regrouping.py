@@ -3,7 +3,7 @@
 One rule on every path: an incident's clocks start when the earliest of the reports that it has was accepted.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from huying.contracts.commands import AnswerAsk, Merge, Split, UndoMerge
@@ -17,7 +17,7 @@ from .. import asides, steps
 from ..incident import PLAIN, Before, Incident
 from .afterwards import answered_host
 from .arriving import classify, locate, place_of
-from .danger import heed, starts, stricter
+from .danger import heed, rising, starts, stricter
 from .families import adopt, go_on, leave, place, tied
 from .turn import Refusal, Turn, impossible
 
@@ -105,7 +105,8 @@ def _hand_over(
     if listed is not None and current.course.supervision is None and current.state in OPEN:
         current = turn.take(asides.supervised(current, turn.cause, True, listed.reason))
     urgent = starts(current, before.classification, before.emergency_since)
-    current, waited = _bring(turn, current, leaving, how, score, urgent), before.state == "asked"
+    risen = rising(current, before.classification, before.rising)
+    current, waited = _bring(turn, current, leaving, how, score, urgent, risen), before.state == "asked"
     turn.decision.merges += len(leaving)
     turn.decision.regrouped |= {incident.id, current.id}
     asked = [turn.surviving(one.incident_id) for one in current.ask.candidates] if current.ask else []
@@ -248,10 +249,11 @@ def _bring(
     how: steps.How,
     score: float = 1.0,
     urgent: datetime | None = None,
+    risen: Mapping[str, datetime] | None = None,
 ) -> Incident:
     for report in coming:
         moved = steps.numbered(report)
-        target = turn.take(steps.joined(target, turn.cause, moved, how, score, (), urgent))
+        target = turn.take(steps.joined(target, turn.cause, moved, how, score, (), urgent, risen))
         turn.decision.moved[report.report_id] = moved
         turn.decision.joins.append((report.report_id, target.id))
     return target
