@@ -341,6 +341,10 @@ class OrdersLife(RuleBasedStateMachine):
                 assert holder.unit == one.unit
 
     @invariant()
+    def flood_mode_is_open_on_an_open_incident_only(self) -> None:
+        assert all(one.state in OPEN for one in self.county.incidents.values() if one.course.flood is not None)
+
+    @invariant()
     def the_citizens_clock_starts_when_the_earliest_report_was_accepted_and_the_opening_is_never_rewritten(
         self,
     ) -> None:

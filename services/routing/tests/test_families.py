@@ -93,3 +93,15 @@ def test_flood_mode_is_opened_and_closed_by_a_person_and_ends_with_its_parents_r
     county.done(parent, c.Accept())
     assert county.done(parent, c.Complete(text="水退了")).course.flood is None
     assert county.steps(parent)[-2:] == ["flood-closed", "completed"]
+
+
+def test_flood_mode_ends_with_its_parents_result_when_that_is_covered_by_a_child(county: County) -> None:
+    parent, child = county.arrives(matter="M20"), county.arrives(matter="M13")
+    county.done(parent, c.OpenFlood(until=START + 100 * HOUR))
+    county.done(parent, c.Group(children=(child,)))
+    county.done(parent, c.Assign(unit=county[child].unit or "", reason="更合适"))
+    assert county[parent].course.covered_by == child
+    county.done(child, c.Accept())
+    county.done(child, c.Complete(text="水退了", with_covered=True))
+    assert (county[parent].state, county[parent].course.flood) == ("completed", None)
+    assert county[county.arrives(matter="M20")].course.parent is None

@@ -188,10 +188,9 @@ def complete(turn: Turn, incident: Incident, action: Complete) -> Refusal | None
     covered = followers(turn, incident)
     if covered and not action.with_covered:
         return impossible(f"还有 {len(covered)} 件随它一并办理：逐件办结，或选择一并办结")
-    if incident.course.flood is not None:
-        incident = turn.take(asides.flood_closed(incident, turn.cause, "completed"))
     for one in (incident, *covered):
-        done = turn.take(steps.completed(one, turn.cause, action))
+        dry = turn.take(asides.flood_closed(one, turn.cause, "completed")) if one.course.flood else one
+        done = turn.take(steps.completed(dry, turn.cause, action))
         turn.decision.closed.append(done.id)
     return None
 
