@@ -184,6 +184,21 @@ def test_a_ruling_has_a_clock_of_its_own_for_the_dispatch_centre(bench: Bench) -
     assert bench.clock("adjudication").verdict == "on_time"
 
 
+@pytest.mark.parametrize(
+    ("was", "now", "due"), [("other", "emergency", "03-02 11:15"), ("emergency", "other", "03-03 18:00")]
+)
+def test_a_ruling_is_due_by_the_class_that_the_order_has(bench: Bench, was: str, now: str, due: str) -> None:
+    life = Life("A", at("2026-03-02 09:00"), was).opened().dispatched().awaits_ruling(HOUR)
+    first = bench.live(life).clock("adjudication")
+    before, life.clock_class = life.steps[-1].incident.classification, now
+    risen = at("2026-03-02 11:00") if now == "emergency" else None
+    course = Course(waiting_since=at("2026-03-02 10:00"), emergency_since=risen)
+    bench.live(life.beside(orders.IncidentConfirmedV1, HOUR, course=course, before=before))
+    old, new = bench.clocks("adjudication")
+    assert (old.id, old.verdict) == (first.id, "void")
+    assert (new.clock_class, new.armed, local(new.due_at)) == (now, True, due)
+
+
 def test_a_ruling_that_is_overdue_is_breached_and_late(bench: Bench) -> None:
     life = Life("A", at("2026-03-02 09:00")).opened().dispatched().awaits_ruling(HOUR)
     bench.live(life).tick(at("2026-03-02 17:00"))

@@ -148,6 +148,8 @@ def _stop(decision: Decision, event: IncidentEvent, done: Mapping[ClockKind, dat
         elif clock.kind == "adjudication":
             if view.state != "adjudicating":
                 verdict = "late" if clock.breached_at or at > clock.due_at else "on_time"
+            elif clock.clock_class != view.classification.clock_class:
+                verdict = "void"
         elif clock.kind == "acceptance" and _moved_on(clock.run, event):
             verdict = "late" if clock.breached_at else "void"
         elif clock.kind in done:
