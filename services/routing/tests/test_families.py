@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from orders_bench import PACK, START, TOWN, County
+from orders_bench import PACK, START, TOWN, County, screening
 
 from huying.contracts import commands as c
 
@@ -105,3 +105,14 @@ def test_flood_mode_ends_with_its_parents_result_when_that_is_covered_by_a_child
     county.done(child, c.Complete(text="水退了", with_covered=True))
     assert (county[parent].state, county[parent].course.flood) == ("completed", None)
     assert county[county.arrives(matter="M20")].course.parent is None
+
+
+def test_what_is_split_off_during_a_flood_joins_its_family_and_has_no_second_dispatch(county: County) -> None:
+    parent, other = county.arrives(matter="M20"), county.arrives(matter="M02")
+    county.done(parent, c.OpenFlood(until=START + 100 * HOUR))
+    county.arrives("merge", other, matter="M20")
+    county.evidence["r2"] = screening(2, matter="M20")
+    county.done(other, c.Split(reports=("r2",), reason="另一件"))
+    fresh = county[county.where["r2"]]
+    assert (fresh.state, fresh.course.parent, fresh.course.covered_by) == ("covered", parent, parent)
+    assert active(county, county[parent].unit or "") == [parent]

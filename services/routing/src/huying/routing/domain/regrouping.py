@@ -18,7 +18,7 @@ from ..incident import PLAIN, Before, Incident
 from .afterwards import answered_host
 from .arriving import classify, locate, place_of
 from .danger import heed, rising, starts, stricter
-from .families import adopt, go_on, leave, place, tied
+from .families import adopt, go_on, leave, place, settle, tied
 from .turn import Refusal, Turn, impossible
 
 JOINED = "并入的事件反映有险情"
@@ -136,11 +136,7 @@ def split(turn: Turn, incident: Incident, action: Split) -> Refusal | None:
     turn.decision.moved[first.report_id] = moved
     turn.decision.joins.append((first.report_id, opened.id))
     turn.decision.opened.append(opened.id)
-    place(
-        turn,
-        _bring(turn, opened, leaving[1:], "split"),
-        turn.catalogue.duty(opened.classification, opened.place),
-    )
+    settle(turn, _bring(turn, opened, leaving[1:], "split"))
     turn.decision.regrouped |= {incident.id, opened.id}
     return None
 
