@@ -116,3 +116,15 @@ def test_what_is_split_off_during_a_flood_joins_its_family_and_has_no_second_dis
     fresh = county[county.where["r2"]]
     assert (fresh.state, fresh.course.parent, fresh.course.covered_by) == ("covered", parent, parent)
     assert active(county, county[parent].unit or "") == [parent]
+
+
+def test_a_released_child_stays_with_the_unit_that_a_person_gave_it(county: County) -> None:
+    parent, child = county.arrives(), county.arrives()
+    for one in (parent, child):
+        county.done(one, c.Assign(unit="U09", assisting=("U05",), reason="更合适"))
+    before = county[parent].dispatch
+    county.done(parent, c.Group(children=(child,)))
+    after = county.done(child, c.Release()).dispatch
+    assert before is not None
+    assert after is not None
+    assert (after.unit, after.assisting, after.basis) == ("U09", ("U05",), before.basis)

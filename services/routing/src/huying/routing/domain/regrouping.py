@@ -11,14 +11,13 @@ from huying.contracts.course import Label
 from huying.contracts.identity import split_incident_id
 from huying.contracts.incidents import ReportRef
 from huying.contracts.moves import ACTIVE, OPEN
-from huying.county import Duty
 
 from .. import asides, steps
 from ..incident import PLAIN, Before, Incident
 from .afterwards import answered_host
 from .arriving import classify, locate, place_of
 from .danger import heed, rising, starts, stricter
-from .families import adopt, go_on, leave, place, settle, tied
+from .families import adopt, go_on, had, leave, place, settle, tied
 from .turn import Refusal, Turn, impossible
 
 JOINED = "并入的事件反映有险情"
@@ -158,7 +157,7 @@ def undo(turn: Turn, incident: Incident, action: UndoMerge) -> Refusal | None:
     if incident.before is not None:
         restored = _home(turn, restored, incident.before)
     if restored.state != "adjudicating":
-        place(turn, restored, _had(turn, restored, incident.before))
+        place(turn, restored, had(turn, restored, incident.before.dispatch if incident.before else None))
     turn.decision.regrouped |= {restored.id, holder.id}
     return None
 
@@ -169,16 +168,6 @@ def _home(turn: Turn, incident: Incident, before: Before) -> Incident:
     if parent is None or parent.state not in OPEN or parent.course.parent is not None:
         return incident
     return adopt(turn, parent, incident)
-
-
-def _had(turn: Turn, incident: Incident, before: Before | None) -> Duty:
-    """The duty as the unit had it that had it last; the catalogue's where nobody had."""
-    listed = turn.catalogue.duty(incident.classification, incident.place)
-    last = before.dispatch if before else None
-    if last is None or not turn.catalogue.knows(last.unit, *last.assisting):
-        return listed
-    known = {"main": last.unit, "assisting": last.assisting, "basis": last.basis or "", "version": last.catalogue}
-    return listed.model_copy(update={**known, "level": last.level})
 
 
 def apart(turn: Turn, incident: Incident, leaving: Sequence[ReportRef], name: str) -> Incident:
