@@ -424,3 +424,30 @@ def test_why_a_person_did_it_travels_with_the_step(county: County) -> None:
     county.done(order, c.Suspend(reason="等", until=county.now + HOUR))
     assert told(order, c.Resume(reason="有原因")) == ["resumed"]
     assert told(order, c.Confirm(matter="M04", reason="有原因"))[0] == "confirmed"
+
+
+@pytest.mark.parametrize(
+    ("wish", "says"),
+    [
+        (
+            c.Confirm(circumstances=("nonsense",), reason="看过"),
+            "circumstances：没有情形 nonsense；可选 after_water_works",
+        ),
+        (
+            c.Return(reason="错", basis="职责清单", suggested_unit="NOPE"),
+            "suggested_unit：没有单位 'NOPE'：请从清单中选",
+        ),
+    ],
+)
+def test_a_code_that_the_pack_does_not_know_is_declined_with_its_field(
+    county: County, wish: c.Action, says: str
+) -> None:
+    declined = county.wishes(county.arrives(), wish).declined
+    assert declined is not None
+    assert (declined.reason, declined.message.startswith(says)) == ("not_possible", True)
+
+
+def test_a_circumstance_of_the_pack_is_confirmed(county: County) -> None:
+    known = PACK.county.circumstances[0].code
+    confirmed = county.done(county.arrives(), c.Confirm(circumstances=(known,), reason="看过"))
+    assert confirmed.classification.circumstances == (known,)

@@ -86,6 +86,15 @@ def test_flood_mode_is_opened_and_closed_by_a_person_and_ends_with_its_parents_r
     until = START + HOUR
     assert county.refused(parent, c.OpenFlood(until=until), "unit", PACK.duty("M20").main) == "not_allowed"
     assert county.refused(parent, c.OpenFlood(until=START)) == "not_possible"
+    days = timedelta(days=PACK.county.orders.flood_days)
+    for wish, field in [
+        (c.OpenFlood(until=START + days + HOUR), "until"),
+        (c.OpenFlood(until=until, towns=(TOWN, "999")), "towns"),
+        (c.OpenFlood(until=until, matters=("M999",)), "matters"),
+    ]:
+        declined = county.wishes(parent, wish).declined
+        assert declined is not None
+        assert (declined.reason, declined.message.startswith(f"{field}：")) == ("not_possible", True)
     county.done(parent, c.OpenFlood(until=until))
     assert county.refused(parent, c.OpenFlood(until=until)) == "not_possible"
     assert county.done(parent, c.CloseFlood()).course.flood is None

@@ -5,6 +5,7 @@ history, clocks and result.
 """
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 from huying.contracts.commands import CloseFlood, Group, OpenFlood, Release
 from huying.contracts.incidents import Dispatch
@@ -153,10 +154,13 @@ def open_flood(turn: Turn, incident: Incident, action: OpenFlood) -> Refusal | N
         return impossible(f"{incident.number} 是子事件：请在它的父事件上开启")
     if incident.course.flood is not None:
         return impossible("汛期模式已开启：先结束，再重新开启")
-    if action.until <= turn.at:
-        return impossible("结束时间须在此刻之后")
+    days = turn.catalogue.pack.county.orders.flood_days
+    if not turn.at < action.until <= turn.at + timedelta(days=days):
+        return impossible(f"until：结束时间须在此刻之后、{days} 天之内")
     if not known.issuperset(action.matters):
-        return impossible(f"没有事项 {'、'.join(sorted(set(action.matters) - known))}")
+        return impossible(f"matters：没有事项 {'、'.join(sorted(set(action.matters) - known))}：请从清单中选")
+    if strangers := sorted(set(action.towns) - {town.code for town in turn.catalogue.pack.towns}):
+        return impossible(f"towns：没有乡镇 {'、'.join(strangers)}：请从清单中选，不选为全县")
     turn.take(asides.flood_opened(incident, turn.cause, action))
     return None
 
