@@ -451,3 +451,16 @@ def test_a_circumstance_of_the_pack_is_confirmed(county: County) -> None:
     known = PACK.county.circumstances[0].code
     confirmed = county.done(county.arrives(), c.Confirm(circumstances=(known,), reason="看过"))
     assert confirmed.classification.circumstances == (known,)
+
+
+def test_a_unit_that_is_called_to_another_place_checks_in_there_again(county: County) -> None:
+    incident = county.arrives()
+    county.done(incident, c.BlowWhistle(units=("U09", "U05"), meet_at="村口", reason="看"))
+    for unit in ("U09", "U05"):
+        county.done(incident, c.CheckIn(unit=unit))
+    whistle = county.done(incident, c.BlowWhistle(units=("U09",), meet_at="桥头", reason="看")).course.whistle
+    assert whistle is not None
+    assert (whistle.units, whistle.arrived) == (("U09", "U05"), ("U05",))
+    whistle = county.done(incident, c.CheckIn(unit="U09")).course.whistle
+    assert whistle is not None
+    assert whistle.arrived == ("U05", "U09")
