@@ -362,9 +362,10 @@ class OrdersLife(RuleBasedStateMachine):
             assert incident.origin_due_at == strictest or not wished
 
     @invariant()
-    def no_question_holds_a_danger_and_only_a_person_takes_an_emergency_back(self) -> None:
+    def no_question_holds_a_danger_no_pause_an_emergency_and_only_a_person_takes_an_emergency_back(self) -> None:
         for incident in self.county.incidents.values():
             assert incident.state != "asked" or not incident.classification.danger
+            assert incident.state != "suspended" or incident.classification.clock_class != "emergency"
         for event in self.county.log[self.looked :]:
             now = event.incident.classification.clock_class
             fell = self.classes.get(event.incident_id) == "emergency" != now

@@ -464,3 +464,24 @@ def test_a_unit_that_is_called_to_another_place_checks_in_there_again(county: Co
     whistle = county.done(incident, c.CheckIn(unit="U09")).course.whistle
     assert whistle is not None
     assert whistle.arrived == ("U05", "U09")
+
+
+def test_an_extension_whose_date_has_passed_is_refused_and_cannot_be_granted(county: County) -> None:
+    incident = accepted(county)
+    county.done(incident, c.RequestExtension(until=county.now + HOUR, reason="等配件"))
+    county.passes(HOUR)
+    assert county.refused(incident, c.ApproveExtension()) == "not_possible"
+    after = county.done(incident, c.RefuseExtension(reason="已过"))
+    assert (after.course.request, after.course.extensions) == (None, 0)
+    county.done(incident, c.RequestExtension(until=county.now + HOUR, reason="等配件"))
+    assert county.done(incident, c.ApproveExtension()).course.extensions == 1
+
+
+@pytest.mark.parametrize("role", ["unit", "dispatcher", "leader"])
+def test_nobody_suspends_an_emergency(county: County, role: str) -> None:
+    incident = county.arrives(emergency=True)
+    county.done(incident, c.Accept())
+    unit = county[incident].unit if role == "unit" else None
+    assert county.refused(incident, c.Suspend(reason="等", until=county.now + HOUR), role, unit) == "not_possible"
+    county.done(incident, c.Confirm(clock_class="other", reason="不紧急"))
+    assert county.done(incident, c.Suspend(reason="等", until=county.now + HOUR), role, unit).state == "suspended"
