@@ -345,6 +345,11 @@ class OrdersLife(RuleBasedStateMachine):
         assert all(one.state in OPEN for one in self.county.incidents.values() if one.course.flood is not None)
 
     @invariant()
+    def nothing_that_somebody_is_to_decide_stays_open_beside_a_result(self) -> None:
+        done = [one.course for one in self.county.incidents.values() if one.state == "completed"]
+        assert not any(course.request or course.review for course in done)
+
+    @invariant()
     def the_citizens_clock_starts_when_the_earliest_report_was_accepted_and_the_opening_is_never_rewritten(
         self,
     ) -> None:

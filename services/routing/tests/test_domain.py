@@ -485,3 +485,12 @@ def test_nobody_suspends_an_emergency(county: County, role: str) -> None:
     assert county.refused(incident, c.Suspend(reason="等", until=county.now + HOUR), role, unit) == "not_possible"
     county.done(incident, c.Confirm(clock_class="other", reason="不紧急"))
     assert county.done(incident, c.Suspend(reason="等", until=county.now + HOUR), role, unit).state == "suspended"
+
+
+def test_a_joint_review_ends_with_the_result_and_can_be_convened_anew_when_it_is_done_again(county: County) -> None:
+    incident = accepted(county)
+    county.done(incident, c.JointReview(units=("U09",), topic="谁来修"))
+    assert county.done(incident, c.Complete(text="修好了")).course.review is None
+    county.done(incident, c.Redo(reason="没好"))
+    county.done(incident, c.JointReview(units=("U09",), topic="谁来修"))
+    assert county.done(incident, c.JointReview(conclusion="一起修")).course.review is None

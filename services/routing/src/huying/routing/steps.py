@@ -271,10 +271,11 @@ def returned(incident: Incident, cause: Cause, action: Return, ruling: bool) -> 
 
 
 def completed(incident: Incident, cause: Cause, action: Complete) -> Step:
-    """The unit reports the result; a question that stood beside it is closed with it."""
+    """The unit reports the result; a question, a request and a joint review that stood beside it are closed with it."""
     changes: dict[str, Any] = {"state": "completed", "completed_at": max(cause.at, incident.last_at), "ask": None}
-    if incident.course.request is not None or incident.course.covered_by is not None:
-        changes["course"] = incident.changed(request=None, covered_by=None)
+    beside = incident.course
+    if beside.request is not None or beside.covered_by is not None or beside.review is not None:
+        changes["course"] = incident.changed(request=None, covered_by=None, review=None)
     facts = {"dispatch": current(incident), "text": action.text, "attachments": action.attachments}
     return step(incident, cause, feed.IncidentCompletedV1, changes, **facts)
 
