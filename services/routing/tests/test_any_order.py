@@ -21,7 +21,7 @@ from huying.routing.incident import PLAIN
 
 UNITS = st.sampled_from(["U02", "U04", "U05", "T01"])
 HOURS = st.integers(-2, 60)
-ROLES = st.sampled_from(["dispatcher", "dispatcher", "leader", "supervisor", "unit", "system"])
+ROLES = st.sampled_from(["dispatcher", "dispatcher", "leader", "supervisor", "unit", "grid_worker", "system"])
 TWO = "村口路灯不亮三天了，另外学校门口垃圾没人拉"
 PIECES = ["学校门口垃圾没人拉", "村口路灯不亮三天了", "垃圾没人拉"]
 STARTS = "cn.huying.incident.dispatched.v1"
