@@ -137,6 +137,22 @@ def test_an_origins_deadline_leaves_with_its_report_and_nothing_is_told_twice(be
     assert bench.words("resolution").count("breached") == 1
 
 
+def test_a_clock_that_starts_anew_in_a_pause_has_the_whole_pause(bench: Bench) -> None:
+    life = Life("A", at("2026-03-02 09:00"), "other").opened().dispatched().accepted(HOUR)
+    suspended(life, 2 * DAY, at("2026-03-10 10:00"))
+    pause = life.view["course"].suspension
+    course = Course(citizen_since=at("2026-03-03 09:00"), suspension=pause)
+    facts: dict[str, Any] = {"into": "B", "into_number": "N-B", "reports": (), "reason": "另一件"}
+    life.beside(orders.IncidentSplitV1, DAY, "suspended", course=course, **facts)
+    life.beside(orders.IncidentResumedV1, DAY, "accepted", course=Course(citizen_since=at("2026-03-03 09:00")))
+    running = next(clock for clock in bench.live(life).clocks("resolution") if clock.armed)
+    assert [(one.started_at, one.ended_at) for one in running.pauses] == [
+        (at("2026-03-04 10:00"), at("2026-03-06 10:00"))
+    ]
+    assert local(running.due_at) == "03-16 18:00"
+    assert bench.words("resolution") == ["started", "paused/1", "stopped", "started", "paused/1", "resumed/1"]
+
+
 def test_a_breach_of_anothers_origin_is_not_that_of_those_who_stay(bench: Bench) -> None:
     life = Life("A", at("2026-03-02 09:00"), "other").opened().dispatched().accepted(HOUR)
     life.joined(HOUR, origin_due_at=at("2026-03-03 12:00"))

@@ -196,7 +196,10 @@ def _start(decision: Decision, event: IncidentEvent, done: Mapping[ClockKind, da
                 continue
             decision.take(*running.stop(event.at, "void", decision.case.unit))
             clock = _told_before(clock, running)
-        decision.take(clock, clock.started(decision.case.unit))
+        clock = decision.take(clock, clock.started(decision.case.unit))
+        if running is not None and running.paused_at is not None:  # it stands still since the other did
+            paused, told = clock.pause(event.at, running.pause_reason, decision.case.unit)
+            decision.take(replace(paused, paused_at=running.paused_at), told)
 
 
 def _beside(decision: Decision, event: IncidentEvent, rules: Rulebook) -> None:
