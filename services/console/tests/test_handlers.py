@@ -146,9 +146,20 @@ def test_a_declined_command_says_why_and_is_no_step_of_the_incident() -> None:
 
 
 def offered(
-    state: str, unit: str | None, role: Any, own: str | None, ask: dict[str, Any] | None = None, **course: Any
+    state: str,
+    unit: str | None,
+    role: Any,
+    own: str | None,
+    ask: dict[str, Any] | None = None,
+    clock_class: str = "other",
+    **course: Any,
 ) -> tuple[str, ...]:
-    view = {"dispatch": {"unit": unit, "assisting": ["U05"]} if unit else None, "course": course, "report_count": 1}
+    view = {
+        "dispatch": {"unit": unit, "assisting": ["U05"]} if unit else None,
+        "classification": {"clock_class": clock_class},
+        "course": course,
+        "report_count": 1,
+    }
     return allowed({"state": state, "view": view, "ask": ask}, Actor(id="somebody", role=role, unit=own))
 
 
@@ -169,5 +180,7 @@ def test_buttons_are_those_of_the_common_table_for_the_role_the_unit_and_what_th
     assert offered("accepted", "U01", "leader", "U01", request={}) == offered(
         "accepted", "U01", "unit", "U01", request={}
     )
+    assert "suspend" in offered("accepted", "U01", "unit", "U01")
+    assert "suspend" not in offered("accepted", "U01", "unit", "U01", clock_class="emergency")
     assert offered("dispatched", "U01", "grid_worker", "T01") == ("escalate", "whistle")
     assert offered("dispatched", "U01", "grid_worker", None) == ()

@@ -21,7 +21,7 @@ from huying.routing.incident import PLAIN
 
 UNITS = st.sampled_from(["U02", "U04", "U05", "T01"])
 HOURS = st.integers(-2, 60)
-ROLES = st.sampled_from(["dispatcher", "dispatcher", "leader", "supervisor", "unit", "system"])
+ROLES = st.sampled_from(["dispatcher", "dispatcher", "leader", "supervisor", "unit", "grid_worker", "system"])
 TWO = "村口路灯不亮三天了，另外学校门口垃圾没人拉"
 PIECES = ["学校门口垃圾没人拉", "村口路灯不亮三天了", "垃圾没人拉"]
 STARTS = "cn.huying.incident.dispatched.v1"
@@ -51,10 +51,19 @@ class OrdersLife(RuleBasedStateMachine):
         text=st.sampled_from(["路灯不亮", "路灯还是不亮", "感谢，修好了", TWO]),
         hours=st.sampled_from([0, 0, 6, 20]),
         late=st.sampled_from([0, 0, 1, 90]),
+        origin=st.sampled_from([None, None, 5, 50]),
         data=st.data(),
     )
     def a_report_arrives(
-        self, band: str, danger: str, matter: str, text: str, hours: int, late: int, data: st.DataObject
+        self,
+        band: str,
+        danger: str,
+        matter: str,
+        text: str,
+        hours: int,
+        late: int,
+        origin: int | None,
+        data: st.DataObject,
     ) -> None:
         """Its channel had it for hours before it was accepted, and routing reads it minutes late."""
         target = self.some(data) if self.county.incidents else None
@@ -65,8 +74,9 @@ class OrdersLife(RuleBasedStateMachine):
         told = {"emergency": danger == "emergency", "alarm": danger == "alarm"}
         accepted = self.county.now - timedelta(minutes=late)
         at = accepted - timedelta(hours=hours)
+        due = at + timedelta(hours=origin) if origin else None
         name = self.county.arrives(
-            band, target, matter=matter, at=at, rivals=rivals, text=text, accepted=accepted, **told
+            band, target, matter=matter, at=at, rivals=rivals, text=text, accepted=accepted, origin_due_at=due, **told
         )
         joined = self.county[name]
         assert joined.classification.danger or danger == "none" or joined.state not in OPEN
@@ -145,9 +155,13 @@ class OrdersLife(RuleBasedStateMachine):
         self.county.wishes(name, self.wish(what, name, data), "leader")
         if what == "request_extension":
             self.county.wishes(name, c.ApproveExtension())
+        before = {one: self.county[one] for one in (name, into)}
         if self.county.wishes(name, c.Merge(into=into, reason="同")).declined is None:
             self.county.passes(timedelta(minutes=data.draw(st.integers(0, 90))))
-            self.county.wishes(name, c.UndoMerge(reason="不同"))
+            undone = self.county.wishes(name, c.UndoMerge(reason="不同")).declined is None
+            for one, was in before.items():
+                if undone and was.classification.clock_class == "emergency":
+                    assert self.county[one].emergency_since == was.emergency_since
 
     def legal(self, name: str) -> list[str]:
         """Moves that its state allows and that something is there for; the ones that end it are left to chance."""
@@ -327,6 +341,15 @@ class OrdersLife(RuleBasedStateMachine):
                 assert holder.unit == one.unit
 
     @invariant()
+    def flood_mode_is_open_on_an_open_incident_only(self) -> None:
+        assert all(one.state in OPEN for one in self.county.incidents.values() if one.course.flood is not None)
+
+    @invariant()
+    def nothing_that_somebody_is_to_decide_stays_open_beside_a_result(self) -> None:
+        done = [one.course for one in self.county.incidents.values() if one.state == "completed"]
+        assert not any(course.request or course.review for course in done)
+
+    @invariant()
     def the_citizens_clock_starts_when_the_earliest_report_was_accepted_and_the_opening_is_never_rewritten(
         self,
     ) -> None:
@@ -337,9 +360,17 @@ class OrdersLife(RuleBasedStateMachine):
             assert incident.opened_at == opened
 
     @invariant()
-    def no_question_holds_a_danger_and_only_a_person_takes_an_emergency_back(self) -> None:
+    def an_origins_deadline_is_that_of_the_reports_that_an_incident_has(self) -> None:
+        for incident in self.county.incidents.values():
+            wished = [self.county.reports[name].origin_due_at for name in incident.reports]
+            strictest = min((due for due in wished if due is not None), default=None)
+            assert incident.origin_due_at == strictest or not wished
+
+    @invariant()
+    def no_question_holds_a_danger_no_pause_an_emergency_and_only_a_person_takes_an_emergency_back(self) -> None:
         for incident in self.county.incidents.values():
             assert incident.state != "asked" or not incident.classification.danger
+            assert incident.state != "suspended" or incident.classification.clock_class != "emergency"
         for event in self.county.log[self.looked :]:
             now = event.incident.classification.clock_class
             fell = self.classes.get(event.incident_id) == "emergency" != now

@@ -424,3 +424,73 @@ def test_why_a_person_did_it_travels_with_the_step(county: County) -> None:
     county.done(order, c.Suspend(reason="等", until=county.now + HOUR))
     assert told(order, c.Resume(reason="有原因")) == ["resumed"]
     assert told(order, c.Confirm(matter="M04", reason="有原因"))[0] == "confirmed"
+
+
+@pytest.mark.parametrize(
+    ("wish", "says"),
+    [
+        (
+            c.Confirm(circumstances=("nonsense",), reason="看过"),
+            "circumstances：没有情形 nonsense；可选 after_water_works",
+        ),
+        (
+            c.Return(reason="错", basis="职责清单", suggested_unit="NOPE"),
+            "suggested_unit：没有单位 'NOPE'：请从清单中选",
+        ),
+    ],
+)
+def test_a_code_that_the_pack_does_not_know_is_declined_with_its_field(
+    county: County, wish: c.Action, says: str
+) -> None:
+    declined = county.wishes(county.arrives(), wish).declined
+    assert declined is not None
+    assert (declined.reason, declined.message.startswith(says)) == ("not_possible", True)
+
+
+def test_a_circumstance_of_the_pack_is_confirmed(county: County) -> None:
+    known = PACK.county.circumstances[0].code
+    confirmed = county.done(county.arrives(), c.Confirm(circumstances=(known,), reason="看过"))
+    assert confirmed.classification.circumstances == (known,)
+
+
+def test_a_unit_that_is_called_to_another_place_checks_in_there_again(county: County) -> None:
+    incident = county.arrives()
+    county.done(incident, c.BlowWhistle(units=("U09", "U05"), meet_at="村口", reason="看"))
+    for unit in ("U09", "U05"):
+        county.done(incident, c.CheckIn(unit=unit))
+    whistle = county.done(incident, c.BlowWhistle(units=("U09",), meet_at="桥头", reason="看")).course.whistle
+    assert whistle is not None
+    assert (whistle.units, whistle.arrived) == (("U09", "U05"), ("U05",))
+    whistle = county.done(incident, c.CheckIn(unit="U09")).course.whistle
+    assert whistle is not None
+    assert whistle.arrived == ("U05", "U09")
+
+
+def test_an_extension_whose_date_has_passed_is_refused_and_cannot_be_granted(county: County) -> None:
+    incident = accepted(county)
+    county.done(incident, c.RequestExtension(until=county.now + HOUR, reason="等配件"))
+    county.passes(HOUR)
+    assert county.refused(incident, c.ApproveExtension()) == "not_possible"
+    after = county.done(incident, c.RefuseExtension(reason="已过"))
+    assert (after.course.request, after.course.extensions) == (None, 0)
+    county.done(incident, c.RequestExtension(until=county.now + HOUR, reason="等配件"))
+    assert county.done(incident, c.ApproveExtension()).course.extensions == 1
+
+
+@pytest.mark.parametrize("role", ["unit", "dispatcher", "leader"])
+def test_nobody_suspends_an_emergency(county: County, role: str) -> None:
+    incident = county.arrives(emergency=True)
+    county.done(incident, c.Accept())
+    unit = county[incident].unit if role == "unit" else None
+    assert county.refused(incident, c.Suspend(reason="等", until=county.now + HOUR), role, unit) == "not_possible"
+    county.done(incident, c.Confirm(clock_class="other", reason="不紧急"))
+    assert county.done(incident, c.Suspend(reason="等", until=county.now + HOUR), role, unit).state == "suspended"
+
+
+def test_a_joint_review_ends_with_the_result_and_can_be_convened_anew_when_it_is_done_again(county: County) -> None:
+    incident = accepted(county)
+    county.done(incident, c.JointReview(units=("U09",), topic="谁来修"))
+    assert county.done(incident, c.Complete(text="修好了")).course.review is None
+    county.done(incident, c.Redo(reason="没好"))
+    county.done(incident, c.JointReview(units=("U09",), topic="谁来修"))
+    assert county.done(incident, c.JointReview(conclusion="一起修")).course.review is None

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from orders_bench import PACK, START, TOWN, County
+from orders_bench import PACK, START, TOWN, County, screening
 
 from huying.contracts import commands as c
 
@@ -86,6 +86,15 @@ def test_flood_mode_is_opened_and_closed_by_a_person_and_ends_with_its_parents_r
     until = START + HOUR
     assert county.refused(parent, c.OpenFlood(until=until), "unit", PACK.duty("M20").main) == "not_allowed"
     assert county.refused(parent, c.OpenFlood(until=START)) == "not_possible"
+    days = timedelta(days=PACK.county.orders.flood_days)
+    for wish, field in [
+        (c.OpenFlood(until=START + days + HOUR), "until"),
+        (c.OpenFlood(until=until, towns=(TOWN, "999")), "towns"),
+        (c.OpenFlood(until=until, matters=("M999",)), "matters"),
+    ]:
+        declined = county.wishes(parent, wish).declined
+        assert declined is not None
+        assert (declined.reason, declined.message.startswith(f"{field}：")) == ("not_possible", True)
     county.done(parent, c.OpenFlood(until=until))
     assert county.refused(parent, c.OpenFlood(until=until)) == "not_possible"
     assert county.done(parent, c.CloseFlood()).course.flood is None
@@ -93,3 +102,38 @@ def test_flood_mode_is_opened_and_closed_by_a_person_and_ends_with_its_parents_r
     county.done(parent, c.Accept())
     assert county.done(parent, c.Complete(text="水退了")).course.flood is None
     assert county.steps(parent)[-2:] == ["flood-closed", "completed"]
+
+
+def test_flood_mode_ends_with_its_parents_result_when_that_is_covered_by_a_child(county: County) -> None:
+    parent, child = county.arrives(matter="M20"), county.arrives(matter="M13")
+    county.done(parent, c.OpenFlood(until=START + 100 * HOUR))
+    county.done(parent, c.Group(children=(child,)))
+    county.done(parent, c.Assign(unit=county[child].unit or "", reason="更合适"))
+    assert county[parent].course.covered_by == child
+    county.done(child, c.Accept())
+    county.done(child, c.Complete(text="水退了", with_covered=True))
+    assert (county[parent].state, county[parent].course.flood) == ("completed", None)
+    assert county[county.arrives(matter="M20")].course.parent is None
+
+
+def test_what_is_split_off_during_a_flood_joins_its_family_and_has_no_second_dispatch(county: County) -> None:
+    parent, other = county.arrives(matter="M20"), county.arrives(matter="M02")
+    county.done(parent, c.OpenFlood(until=START + 100 * HOUR))
+    county.arrives("merge", other, matter="M20")
+    county.evidence["r2"] = screening(2, matter="M20")
+    county.done(other, c.Split(reports=("r2",), reason="另一件"))
+    fresh = county[county.where["r2"]]
+    assert (fresh.state, fresh.course.parent, fresh.course.covered_by) == ("covered", parent, parent)
+    assert active(county, county[parent].unit or "") == [parent]
+
+
+def test_a_released_child_stays_with_the_unit_that_a_person_gave_it(county: County) -> None:
+    parent, child = county.arrives(), county.arrives()
+    for one in (parent, child):
+        county.done(one, c.Assign(unit="U09", assisting=("U05",), reason="更合适"))
+    before = county[parent].dispatch
+    county.done(parent, c.Group(children=(child,)))
+    after = county.done(child, c.Release()).dispatch
+    assert before is not None
+    assert after is not None
+    assert (after.unit, after.assisting, after.basis) == ("U09", ("U05",), before.basis)

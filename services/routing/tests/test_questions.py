@@ -105,7 +105,7 @@ def test_a_no_or_its_time_closes_a_question_that_holds_nothing_and_changes_nothi
 
 
 def test_what_runs_out_beside_each_other_runs_out_in_the_order_of_its_instants(county: County) -> None:
-    incident, _ = question(county, "meanwhile", emergency=True)
+    incident, _ = question(county, "meanwhile", alarm=True)
     county.done(incident, c.Accept())
     county.done(incident, c.Suspend(reason="等", until=county.now + 5 * MINUTE))
     pause = county.now + 5 * MINUTE

@@ -213,3 +213,62 @@ def test_an_origins_deadline_follows_the_reports_that_carry_it(county: County) -
     county.reports["r0"] = county.reports["r0"].model_copy(update={"origin_due_at": due})
     county.done(one, c.Merge(into=other, reason="同"))
     assert county[other].origin_due_at == due
+    county.done(one, c.UndoMerge(reason="不同"))
+    assert (county[one].origin_due_at, county[other].origin_due_at) == (due, None)
+    county.arrives("merge", other, origin_due_at=due)
+    county.arrives("merge", other, origin_due_at=due + HOUR)
+    county.done(other, c.Split(reports=("r2",), reason="另一件"))
+    assert (county[county.where["r2"]].origin_due_at, county[other].origin_due_at) == (due, due + HOUR)
+
+
+def test_an_undone_merge_has_the_origins_deadline_of_the_reports_that_come_back(county: County) -> None:
+    one, other = county.arrives(origin_due_at=START + 5 * HOUR), county.arrives()
+    county.arrives("merge", one)
+    county.done(one, c.Merge(into=other, reason="同"))
+    county.done(other, c.Split(reports=("r0",), reason="另一件"))
+    assert county.done(one, c.UndoMerge(reason="不同")).origin_due_at is None
+
+
+def test_an_emergency_that_took_in_an_older_one_has_its_own_start_when_that_is_undone(county: County) -> None:
+    oldest = county.arrives(emergency=True)
+    county.passes(3 * HOUR)
+    old, own = county.arrives(emergency=True), county.arrives()
+    county.passes(2 * HOUR)
+    county.arrives("merge", own, emergency=True)
+    county.arrives("merge", own)
+    assert county[own].emergency_since == START + 5 * HOUR
+    for other in (old, oldest):
+        county.done(other, c.Merge(into=own, reason="同"))
+    assert county[own].emergency_since == START
+    assert restore(document(county[own])) == county[own]
+    assert county.done(oldest, c.UndoMerge(reason="不同")).emergency_since == START
+    assert county[own].emergency_since == START + 3 * HOUR
+    county.done(old, c.UndoMerge(reason="不同"))
+    assert county[own].emergency_since == START + 5 * HOUR
+    assert (county[own].since, county[own].classification.clock_class) == (START + 3 * HOUR, "emergency")
+
+
+def test_an_emergency_that_only_the_undone_one_told_of_stays_and_starts_with_the_next_report_of_it(
+    county: County,
+) -> None:
+    theirs = county.arrives(emergency=True)
+    county.passes(HOUR)
+    own, further = county.arrives(), county.arrives()
+    county.done(theirs, c.Merge(into=own, reason="同"))
+    county.done(theirs, c.UndoMerge(reason="不同"))
+    assert (county[own].classification.clock_class, county[own].emergency_since) == ("emergency", START)
+    county.done(theirs, c.Merge(into=further, reason="同"))
+    county.passes(HOUR)
+    county.arrives("merge", further, emergency=True)
+    county.done(theirs, c.UndoMerge(reason="不同"))
+    assert county[further].emergency_since == START + 2 * HOUR
+
+
+def test_an_undone_merge_that_had_taken_in_others_has_the_start_of_those_that_come_back(county: County) -> None:
+    oldest = county.arrives(emergency=True)
+    county.passes(HOUR)
+    middle, last = county.arrives(emergency=True), county.arrives()
+    county.done(oldest, c.Merge(into=middle, reason="同"))
+    county.done(middle, c.Merge(into=last, reason="同"))
+    county.done(oldest, c.UndoMerge(reason="不同"))
+    assert county.done(middle, c.UndoMerge(reason="不同")).emergency_since == START + HOUR

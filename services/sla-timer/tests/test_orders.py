@@ -114,6 +114,73 @@ def test_a_split_gives_those_who_stay_the_clock_of_their_own_report_even_after_a
     assert (running.started_at, running.due_at, running.breached_at) == (since, at("2026-03-02 13:00"), None)
 
 
+def left(life: Life, later: timedelta, origin_due_at: datetime | None, since: datetime | None = None) -> Life:
+    """A report leaves; what stays has this deadline of an origin."""
+    life.view["origin_due_at"] = origin_due_at
+    facts: dict[str, Any] = {"into": "B", "into_number": "N-B", "reports": (), "reason": "另一件"}
+    course = Course(citizen_since=since) if since else None
+    return life.beside(orders.IncidentSplitV1, later, course=course, **facts)
+
+
+def test_an_origins_deadline_leaves_with_its_report_and_nothing_is_told_twice(bench: Bench) -> None:
+    life = Life("A", at("2026-03-02 09:00"), "other").opened().dispatched().accepted(HOUR)
+    life.joined(HOUR, origin_due_at=at("2026-03-06 18:00"))
+    bench.live(left(life, 3 * DAY, None)).tick(at("2026-03-11 17:59"))
+    armed = [clock for clock in bench.clocks("resolution") if clock.armed]
+    assert [(local(clock.due_at), clock.origin_due_at, clock.breached_at) for clock in armed] == [
+        ("03-11 18:00", None, None)
+    ]
+    warned = [told.event for told in bench.told if isinstance(told.event, ClockWarnedV1)]
+    percents = [event.percent for event in warned if event.kind == "resolution"]
+    assert percents == [50, 75, 90]
+    bench.tick(at("2026-03-11 18:01"))
+    assert bench.words("resolution").count("breached") == 1
+
+
+def test_a_clock_that_starts_anew_in_a_pause_has_the_whole_pause(bench: Bench) -> None:
+    life = Life("A", at("2026-03-02 09:00"), "other").opened().dispatched().accepted(HOUR)
+    suspended(life, 2 * DAY, at("2026-03-10 10:00"))
+    pause = life.view["course"].suspension
+    course = Course(citizen_since=at("2026-03-03 09:00"), suspension=pause)
+    facts: dict[str, Any] = {"into": "B", "into_number": "N-B", "reports": (), "reason": "另一件"}
+    life.beside(orders.IncidentSplitV1, DAY, "suspended", course=course, **facts)
+    life.beside(orders.IncidentResumedV1, DAY, "accepted", course=Course(citizen_since=at("2026-03-03 09:00")))
+    running = next(clock for clock in bench.live(life).clocks("resolution") if clock.armed)
+    assert [(one.started_at, one.ended_at) for one in running.pauses] == [
+        (at("2026-03-04 10:00"), at("2026-03-06 10:00"))
+    ]
+    assert local(running.due_at) == "03-16 18:00"
+    assert bench.words("resolution") == ["started", "paused/1", "stopped", "started", "paused/1", "resumed/1"]
+
+
+def test_a_breach_of_anothers_origin_is_not_that_of_those_who_stay(bench: Bench) -> None:
+    life = Life("A", at("2026-03-02 09:00"), "other").opened().dispatched().accepted(HOUR)
+    life.joined(HOUR, origin_due_at=at("2026-03-03 12:00"))
+    bench.live(life).tick(at("2026-03-03 12:01"))
+    bench.live(left(life, 2 * DAY, at("2026-03-06 12:00")))
+    states = {local(clock.due_at): (clock.verdict, clock.breached_at is None) for clock in bench.clocks("resolution")}
+    assert states == {"03-11 18:00": ("void", True), "03-03 12:00": ("void", False), "03-06 12:00": (None, True)}
+
+
+def test_a_clock_that_only_an_origin_asked_for_ends_when_its_report_leaves(bench: Bench) -> None:
+    life = Life("A", at("2026-03-02 09:00")).opened().dispatched()
+    life.joined(HOUR, origin_due_at=at("2026-03-02 14:00"))
+    bench.live(left(life, HOUR, None)).tick(at("2026-03-03 09:00"))
+    assert [clock.verdict for clock in bench.clocks("resolution")] == ["void"]
+    assert "breached" not in bench.words("resolution")
+    life.joined(HOUR, origin_due_at=at("2026-03-02 18:00"))
+    assert [clock.verdict for clock in bench.live(life).clocks("resolution")] == ["void", None]
+
+
+def test_an_origin_that_drives_nothing_yet_is_known_after_a_pause(bench: Bench) -> None:
+    life = Life("A", at("2026-03-02 09:00"), "other").opened().dispatched().accepted(HOUR)
+    life.joined(HOUR, origin_due_at=at("2026-03-12 12:00"))
+    bench.live(life)
+    assert (bench.words("resolution"), local(bench.clock("resolution").due_at)) == (["started"], "03-11 18:00")
+    suspended(life, HOUR, at("2026-03-05 11:00")).beside(orders.IncidentResumedV1, 3 * DAY, "accepted", course=Course())
+    assert local(bench.live(life).clock("resolution").due_at) == "03-12 12:00"
+
+
 def test_an_undone_merge_has_its_clocks_again(bench: Bench) -> None:
     life = Life("A", at("2026-03-02 09:00"), "other").opened().dispatched().merged(HOUR)
     life.beside(orders.IncidentRestoredV1, HOUR, "dispatched", course=None, merged_into="B", reason="不是同一件")
@@ -131,6 +198,21 @@ def test_a_ruling_has_a_clock_of_its_own_for_the_dispatch_centre(bench: Bench) -
     life.view["course"] = None
     bench.live(life.dispatched("U09", 2 * HOUR))
     assert bench.clock("adjudication").verdict == "on_time"
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "due"), [("other", "emergency", "03-02 11:15"), ("emergency", "other", "03-03 18:00")]
+)
+def test_a_ruling_is_due_by_the_class_that_the_order_has(bench: Bench, was: str, now: str, due: str) -> None:
+    life = Life("A", at("2026-03-02 09:00"), was).opened().dispatched().awaits_ruling(HOUR)
+    first = bench.live(life).clock("adjudication")
+    before, life.clock_class = life.steps[-1].incident.classification, now
+    risen = at("2026-03-02 11:00") if now == "emergency" else None
+    course = Course(waiting_since=at("2026-03-02 10:00"), emergency_since=risen)
+    bench.live(life.beside(orders.IncidentConfirmedV1, HOUR, course=course, before=before))
+    old, new = bench.clocks("adjudication")
+    assert (old.id, old.verdict) == (first.id, "void")
+    assert (new.clock_class, new.armed, local(new.due_at)) == (now, True, due)
 
 
 def test_a_ruling_that_is_overdue_is_breached_and_late(bench: Bench) -> None:
@@ -205,6 +287,15 @@ def test_what_is_done_stays_done_and_time_that_was_granted_before_does_not_move_
     assert running(bench) == {"resolution": ("emergency", "03-03 12:00", "03-03 14:00")}
     bench.tick(at("2026-03-03 14:01"))
     assert [told.event.at for told in bench.told if told.what == "breached"] == [at("2026-03-03 14:00")]
+
+
+def test_an_emergency_whose_older_report_leaves_runs_from_its_own_start(bench: Bench) -> None:
+    life = Life("A", at("2026-03-02 09:00"), "emergency").opened().dispatched()
+    bench.live(life).tick(at("2026-03-02 11:30"))
+    facts: dict[str, Any] = {"into": "B", "into_number": "N-B", "reports": (), "reason": "不是同一件", "undone": True}
+    risen = Course(emergency_since=at("2026-03-02 11:20"))
+    bench.live(life.beside(orders.IncidentSplitV1, 3 * HOUR, course=risen, **facts))
+    assert running(bench)["resolution"] == ("emergency", "03-02 11:20", "03-02 13:20")
 
 
 def test_an_emergency_that_a_person_lowers_has_its_matters_clocks_from_the_opening_again(bench: Bench) -> None:

@@ -38,6 +38,7 @@ class OrderRules(Record):
     extension_limit: int = Field(default=2, ge=0)
     redo_limit: int = Field(default=1, ge=0)
     suspension_days: int = Field(default=60, ge=1)
+    flood_days: int = Field(default=60, ge=1)
 
 
 class County(Record):

@@ -235,6 +235,7 @@ def allowed(document: Mapping[str, Any], actor: Actor) -> tuple[str, ...]:
         "approve_extension": "request" in course,
         "refuse_extension": "request" in course,
         "request_extension": "request" not in course,
+        "suspend": view["classification"]["clock_class"] != "emergency",
         "release": "parent" in course,
         "open_flood": "flood" not in course,
         "close_flood": "flood" in course,

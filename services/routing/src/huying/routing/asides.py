@@ -34,13 +34,13 @@ def escalated(incident: Incident, cause: Cause, from_level: Level, to_level: Lev
 
 
 def whistled(incident: Incident, cause: Cause, action: BlowWhistle) -> Step:
-    """Units are called; they assist from now on, and the main unit stays."""
+    """Units are called; they assist from now on, and the main unit stays. Who was elsewhere before is awaited here."""
     dispatch = current(incident)
     called = tuple(dict.fromkeys(unit for unit in action.units if unit != dispatch.unit))
     known = incident.course.whistle
     whistle = Whistle(
         units=tuple(dict.fromkeys((*(known.units if known else ()), *called))),
-        arrived=known.arrived if known else (),
+        arrived=tuple(unit for unit in known.arrived if unit not in called) if known else (),
         reason=action.reason,
         meet_at=action.meet_at,
         at=max(cause.at, incident.last_at),

@@ -1,6 +1,7 @@
 """An incident as a value, and how a step is taken. Pure: a step gives the incident's successor and one event."""
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from operator import attrgetter
 from typing import Any
@@ -64,6 +65,8 @@ class Incident:
     before: Before | None = None
     """What it was when they were taken; None while it is not merged."""
     children: tuple[str, ...] = ()
+    risen: Mapping[str, datetime] = field(default_factory=dict)
+    """Report to where an emergency's clocks start by it: what a merge brings leaves again with its reports."""
 
     def view(self) -> IncidentView:
         """As the feed shows it. Built from values that were validated when they came in."""
@@ -110,6 +113,13 @@ class Incident:
         if urgent is None or urgent == (course.emergency_since or since):
             return course
         return course.model_copy(update={"emergency_since": urgent})
+
+    @property
+    def rising(self) -> Mapping[str, datetime]:
+        """The same of one that no merge has told of yet: all its reports have its own start."""
+        if self.risen or self.classification.clock_class != "emergency":
+            return self.risen
+        return dict.fromkeys(self.reports, self.emergency_since)
 
     @property
     def unit(self) -> str | None:

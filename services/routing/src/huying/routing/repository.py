@@ -88,6 +88,7 @@ def document(incident: Incident) -> dict[str, Any]:
         "gave": list(incident.gave),
         "before": None,
         "children": list(incident.children),
+        "risen": [[report, since] for report, since in incident.risen.items()],
     }
     if incident.before:
         course, dispatch = incident.before.course, incident.before.dispatch
@@ -146,6 +147,7 @@ def restore(row: dict[str, Any]) -> Incident:
         gave=tuple(row.get("gave", ())),
         before=_before(row.get("before")),
         children=tuple(row.get("children", ())),
+        risen=dict(row.get("risen", ())),
     )
 
 

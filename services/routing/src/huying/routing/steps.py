@@ -3,7 +3,7 @@
 The steps beside the main line are in `asides`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -73,10 +73,12 @@ def joined(
     score: float,
     reasons: Sequence[Reason],
     urgent: datetime | None = None,
+    risen: Mapping[str, datetime] | None = None,
 ) -> Step:
     """A further report. Where it was accepted before all others, the citizen's clocks start there.
 
-    `urgent` is where an emergency's clocks start from now on; None where it is none.
+    `urgent` is where an emergency's clocks start from now on; None where it is none. `risen` is by which reports, where
+    this one may leave again.
     """
     channels = incident.channels if report.channel in incident.channels else (*incident.channels, report.channel)
     theirs, ours = report.origin_due_at, incident.origin_due_at
@@ -85,6 +87,7 @@ def joined(
         "channels": channels,
         "origin_due_at": min(theirs, ours) if theirs and ours else ours or theirs,
         "course": incident.anchored(min(incident.since, report.accepted_at), urgent),
+        "risen": incident.risen if risen is None else risen,
     }
     facts = {"report": report, "how": how, "score": score, "reasons": tuple(reasons)}
     return step(incident, cause, feed.IncidentReportJoinedV1, changes, **facts)
@@ -112,17 +115,23 @@ def split(
     incident: Incident,
     cause: Cause,
     leaving: Sequence[ReportRef],
+    staying: Sequence[ReportRef],
     into: Incident,
-    since: datetime,
     reason: str,
     labels: Sequence[Label],
     undone: bool,
 ) -> Step:
-    """Reports leave for `into`; the citizen's clocks start where the earliest of those that stay was accepted."""
+    """Reports leave for `into`; every clock is that of the reports that stay.
+
+    An emergency that only those told of which leave stays one, from when it was.
+    """
     gone = {report.report_id for report in leaving}
+    risen = {report: since for report, since in incident.risen.items() if report not in gone}
     changes = {
         "reports": tuple(report for report in incident.reports if report not in gone),
-        "course": incident.changed(citizen_since=since),
+        "origin_due_at": _strictest(staying),
+        "course": incident.anchored(_earliest(staying), min(risen.values(), default=None)),
+        "risen": risen,
     }
     facts = {
         "into": into.id,
@@ -135,25 +144,40 @@ def split(
     return step(incident, cause, orders.IncidentSplitV1, changes, **facts)
 
 
+def _earliest(reports: Sequence[ReportRef]) -> datetime:
+    """Where the citizen's clocks of an incident with these reports start."""
+    return min(report.accepted_at for report in reports)
+
+
+def _strictest(reports: Sequence[ReportRef]) -> datetime | None:
+    """Until when their origins want them done; None where none says."""
+    return min((report.origin_due_at for report in reports if report.origin_due_at), default=None)
+
+
 def parted(incident: Incident, cause: Cause, part: ReportRef, into: Incident, reason: str) -> Step:
     """A part of one of its reports opens `into`; the report stays."""
     facts = {"into": into.id, "into_number": into.number, "part": part, "reason": reason}
     return step(incident, cause, orders.IncidentPartedV1, {}, **facts)
 
 
-def restored(incident: Incident, cause: Cause, since: datetime, reason: str) -> Step:
-    """A merge is undone: its course is what it was, its reports and a dispatch follow as the next steps.
+def restored(incident: Incident, cause: Cause, coming: Sequence[ReportRef], reason: str) -> Step:
+    """A merge is undone: its course is what it was, the reports that come back and a dispatch follow as the next steps.
 
     A pause, a wish for more time and a place in a family ended with the dispatch. Who waits for a ruling waits on.
     """
-    course = incident.before.course if incident.before else PLAIN
+    course, back = incident.before.course if incident.before else PLAIN, {report.report_id for report in coming}
+    risen = {report: since for report, since in incident.risen.items() if report in back}
+    if risen:
+        course = course.model_copy(update={"emergency_since": min(risen.values())})
     ended = {"suspension": None, "request": None, "parent": None, "covered_by": None}
     changes = {
         "state": "dispatched" if course.waiting_since is None else "adjudicating",
         "merged_into": None,
         "gave": (),
         "before": None,
-        "course": course.model_copy(update={**ended, "citizen_since": since}),
+        "origin_due_at": _strictest(coming),
+        "course": course.model_copy(update={**ended, "citizen_since": _earliest(coming)}),
+        "risen": risen,
     }
     facts = {"merged_into": incident.merged_into, "reason": reason}
     return step(incident, cause, orders.IncidentRestoredV1, changes, **facts)
@@ -179,7 +203,7 @@ def _classified(incident: Incident, what: Classification, since: datetime) -> di
     if now and not was:
         changes["course"] = incident.changed(emergency_since=since, extended_until=None)
     elif was and not now:
-        changes["course"] = incident.changed(emergency_since=incident.emergency_since)
+        changes |= {"course": incident.changed(emergency_since=incident.emergency_since), "risen": {}}
     return changes
 
 
@@ -247,10 +271,11 @@ def returned(incident: Incident, cause: Cause, action: Return, ruling: bool) -> 
 
 
 def completed(incident: Incident, cause: Cause, action: Complete) -> Step:
-    """The unit reports the result; a question that stood beside it is closed with it."""
+    """The unit reports the result; a question, a request and a joint review that stood beside it are closed with it."""
     changes: dict[str, Any] = {"state": "completed", "completed_at": max(cause.at, incident.last_at), "ask": None}
-    if incident.course.request is not None or incident.course.covered_by is not None:
-        changes["course"] = incident.changed(request=None, covered_by=None)
+    beside = incident.course
+    if beside.request is not None or beside.covered_by is not None or beside.review is not None:
+        changes["course"] = incident.changed(request=None, covered_by=None, review=None)
     facts = {"dispatch": current(incident), "text": action.text, "attachments": action.attachments}
     return step(incident, cause, feed.IncidentCompletedV1, changes, **facts)
 

@@ -63,7 +63,7 @@ def on_incident(
     done = done_at(view)
     _fire(decision, {clock.id: min(at, done.get(clock.kind) or at) for clock in _armed(known)}, rules, now, tolerance)
     unit = view.dispatch.unit if view.dispatch else known.unit if view.state != "adjudicating" else rules.centre
-    _stop(decision, event, done)
+    _stop(decision, event, done, rules)
     decision.case = replace(decision.case, version=event.incident_version, unit=unit)
     if view.state not in {"merged", "completed"}:
         _start(decision, event, done, rules)
@@ -139,7 +139,7 @@ def _fire(
         decision.take(*clock.fire(now, tolerance, case.unit, rules.calendar))
 
 
-def _stop(decision: Decision, event: IncidentEvent, done: Mapping[ClockKind, datetime]) -> None:
+def _stop(decision: Decision, event: IncidentEvent, done: Mapping[ClockKind, datetime], rules: Rulebook) -> None:
     view, case = event.incident, decision.case
     for clock in _ordered_armed(case):
         at, verdict = to_ms(event.at), None
@@ -148,6 +148,8 @@ def _stop(decision: Decision, event: IncidentEvent, done: Mapping[ClockKind, dat
         elif clock.kind == "adjudication":
             if view.state != "adjudicating":
                 verdict = "late" if clock.breached_at or at > clock.due_at else "on_time"
+            elif clock.clock_class != view.classification.clock_class:
+                verdict = "void"
         elif clock.kind == "acceptance" and _moved_on(clock.run, event):
             verdict = "late" if clock.breached_at else "void"
         elif clock.kind in done:
@@ -155,6 +157,8 @@ def _stop(decision: Decision, event: IncidentEvent, done: Mapping[ClockKind, dat
             verdict = "late" if clock.breached_at or at > clock.due_at else "on_time"
         elif clock.clock_class != view.classification.clock_class:
             verdict = "void"
+        elif clock.origin_due_at is not None and clock.kind not in {order.kind for order in orders(view, rules)}:
+            verdict = "void"  # the county has no such clock: the report left whose origin asked for it
         if verdict is not None:
             word: Verdict = verdict  # type: ignore[assignment]  # each branch gives one of the three
             decision.take(*clock.stop(at, word, case.unit))
@@ -185,11 +189,17 @@ def _start(decision: Decision, event: IncidentEvent, done: Mapping[ClockKind, da
                 clock = rules.clock(
                     order, event.incident_id, event.jurisdiction, event.at, event.incident_version, running.pauses
                 )
-            split = clock.started_at > running.started_at  # the report that started it left for another incident
-            if not split and (running.breached_at is not None or not _stricter(clock, running)):
+            left = clock.started_at > running.started_at or _looser(clock, running)  # with a report that left
+            if not left and (running.breached_at is not None or not _stricter(clock, running)):
+                if running.origin_due_at != clock.origin_due_at:  # it drives nothing now, and may after a pause
+                    decision.take(replace(running, origin_due_at=clock.origin_due_at), None)
                 continue
             decision.take(*running.stop(event.at, "void", decision.case.unit))
-        decision.take(clock, clock.started(decision.case.unit))
+            clock = _told_before(clock, running)
+        clock = decision.take(clock, clock.started(decision.case.unit))
+        if running is not None and running.paused_at is not None:  # it stands still since the other did
+            paused, told = clock.pause(event.at, running.pause_reason, decision.case.unit)
+            decision.take(replace(paused, paused_at=running.paused_at), told)
 
 
 def _beside(decision: Decision, event: IncidentEvent, rules: Rulebook) -> None:
@@ -225,6 +235,24 @@ def _stricter(fresh: Clock, running: Clock) -> bool:
         return fresh.due_at < running.due_at
     origin = fresh.origin_due_at
     return origin is not None and origin != running.origin_due_at and to_ms(origin) < running.due_at
+
+
+def _looser(fresh: Clock, running: Clock) -> bool:
+    """Whether the report left whose origin asked for the deadline that runs."""
+    ours, theirs = running.origin_due_at, fresh.origin_due_at
+    return ours is not None and (theirs is None or theirs > ours) and fresh.due_at > running.due_at
+
+
+def _told_before(fresh: Clock, running: Clock) -> Clock:
+    """A clock that runs on from the same start with more time: what the other told is not told again.
+
+    After a breach by a deadline that has left, the shares of its own that are to come are news.
+    """
+    if fresh.started_at != running.started_at or fresh.due_at <= running.due_at:
+        return fresh
+    told = {step.name for step in running.steps[: running.next_step]} if running.breached_at is None else set()
+    coming = [step for step in fresh.steps if step.at > fresh.created_at and step.name not in told]
+    return replace(fresh, steps=tuple(coming) if coming else fresh.steps[-1:])
 
 
 def orders(view: IncidentView, rules: Rulebook) -> list[Order]:

@@ -15,7 +15,7 @@ from .. import steps
 from ..incident import Ask, Cause, Incident
 from ..judgement import ReportFacts, Screening, Verdict
 from .afterwards import host, successor
-from .danger import heed, starts
+from .danger import heed, rising, starts
 from .families import settle
 from .turn import Decision, Scene, Turn
 
@@ -134,11 +134,16 @@ def receive(arrival: Arrival, scene: Scene, cause: Cause) -> Decision:
         how: steps.How = "device" if report.device else "merged"
         if screening.follow_up:
             how = "follow_up"
-        told, when = classify(arrival.own or screening, pack), report.accepted_at
+        told, when, brought = (
+            classify(arrival.own or screening, pack),
+            report.accepted_at,
+            {ref.report_id: report.accepted_at},
+        )
         if cleared:  # it tells of no danger
-            told, when = target.classification, target.emergency_since
+            told, when, brought = target.classification, target.emergency_since, {}
         urgent = starts(target, told, when)
-        joined = turn.take(steps.joined(target, cause, ref, how, verdict.score, reasons, urgent))
+        risen = rising(target, told, brought) if target.risen else None
+        joined = turn.take(steps.joined(target, cause, ref, how, verdict.score, reasons, urgent, risen))
         decision.joins.append((ref.report_id, joined.id))
         decision.merges += 1
         heed(turn, joined, told, TOLD, urgent)

@@ -77,7 +77,9 @@ def lift(turn: Turn, incident: Incident, action: LiftSupervision) -> Refusal | N
 
 
 def suspend(turn: Turn, incident: Incident, action: Suspend) -> Refusal | None:
-    """挂起, for a bounded time."""
+    """挂起, for a bounded time; never an emergency."""
+    if incident.classification.clock_class == "emergency":
+        return impossible("紧急事件不能挂起：确非紧急的，先由调度中心核定类别")
     days = turn.catalogue.pack.county.orders.suspension_days
     if not turn.at < action.until <= turn.at + timedelta(days=days):
         return impossible(f"挂起到期时间须在此刻之后、{days} 天之内")
@@ -102,5 +104,7 @@ def decide_extension(turn: Turn, incident: Incident, granted: bool, reason: str 
     """批准延期, 不予延期."""
     if incident.course.request is None:
         return impossible("没有待批的延期申请")
+    if granted and incident.course.request.until <= turn.at:
+        return impossible("申请延到的时间已过，不能批准：请不予延期，需要时由单位重新申请")
     turn.take(asides.extension_decided(incident, turn.cause, granted, reason))
     return None

@@ -3,6 +3,7 @@
 The system raises a danger and never takes one back: that is a person's word (`working.confirm`).
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from huying.contracts.incidents import Classification
@@ -30,6 +31,12 @@ def starts(incident: Incident, told: Classification, at: datetime) -> datetime |
     known = [incident.emergency_since] if incident.classification.clock_class == "emergency" else []
     heard = [at] if told.clock_class == "emergency" and incident.state in OPEN else []
     return min((*known, *heard), default=None)
+
+
+def rising(incident: Incident, told: Classification, brought: Mapping[str, datetime]) -> Mapping[str, datetime]:
+    """By which reports it is an emergency with this, `brought` among them: an undoing takes them out again."""
+    heard = told.clock_class == "emergency" and incident.state in OPEN
+    return {**incident.rising, **brought} if heard else incident.rising
 
 
 def heed(turn: Turn, incident: Incident, told: Classification, why: str, since: datetime | None) -> Incident:

@@ -5,8 +5,10 @@ history, clocks and result.
 """
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 from huying.contracts.commands import CloseFlood, Group, OpenFlood, Release
+from huying.contracts.incidents import Dispatch
 from huying.contracts.moves import ACTIVE, OPEN
 from huying.county import Duty
 
@@ -44,6 +46,15 @@ def place(turn: Turn, incident: Incident, duty: Duty) -> Incident:
         incident = turn.take(steps.dispatched(incident, turn.cause, duty, turn.catalogue.pack))
     follow(turn, incident)
     return incident
+
+
+def had(turn: Turn, incident: Incident, last: Dispatch | None) -> Duty:
+    """The duty as the unit had it that had it last, which a person may have named; the catalogue's where nobody had."""
+    listed = turn.catalogue.duty(incident.classification, incident.place)
+    if last is None or not turn.catalogue.knows(last.unit, *last.assisting):
+        return listed
+    known = {"main": last.unit, "assisting": last.assisting, "basis": last.basis or "", "version": last.catalogue}
+    return listed.model_copy(update={**known, "level": last.level})
 
 
 def follow(turn: Turn, incident: Incident) -> None:
@@ -124,7 +135,7 @@ def group(turn: Turn, parent: Incident, action: Group) -> Refusal | None:
 
 
 def release(turn: Turn, child: Incident, action: Release) -> Refusal | None:
-    """移出群体事件: it stands for itself again, with a dispatch of its own."""
+    """移出群体事件: it stands for itself again, with a dispatch of its own to the unit that has it."""
     if child.course.parent is None:
         return impossible(f"{child.number} 不在群体事件中")
     if (refusal := tied(turn, child)) is not None:
@@ -132,7 +143,7 @@ def release(turn: Turn, child: Incident, action: Release) -> Refusal | None:
     leave(turn, child)
     after = turn.take(asides.released(child, turn.cause, action.reason))
     if after.state == "covered":
-        place(turn, after, turn.catalogue.duty(after.classification, after.place))
+        place(turn, after, had(turn, after, after.dispatch))
     return None
 
 
@@ -143,10 +154,13 @@ def open_flood(turn: Turn, incident: Incident, action: OpenFlood) -> Refusal | N
         return impossible(f"{incident.number} 是子事件：请在它的父事件上开启")
     if incident.course.flood is not None:
         return impossible("汛期模式已开启：先结束，再重新开启")
-    if action.until <= turn.at:
-        return impossible("结束时间须在此刻之后")
+    days = turn.catalogue.pack.county.orders.flood_days
+    if not turn.at < action.until <= turn.at + timedelta(days=days):
+        return impossible(f"until：结束时间须在此刻之后、{days} 天之内")
     if not known.issuperset(action.matters):
-        return impossible(f"没有事项 {'、'.join(sorted(set(action.matters) - known))}")
+        return impossible(f"matters：没有事项 {'、'.join(sorted(set(action.matters) - known))}：请从清单中选")
+    if strangers := sorted(set(action.towns) - {town.code for town in turn.catalogue.pack.towns}):
+        return impossible(f"towns：没有乡镇 {'、'.join(strangers)}：请从清单中选，不选为全县")
     turn.take(asides.flood_opened(incident, turn.cause, action))
     return None
 

@@ -3,7 +3,7 @@
 One rule on every path: an incident's clocks start when the earliest of the reports that it has was accepted.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from huying.contracts.commands import AnswerAsk, Merge, Split, UndoMerge
@@ -11,14 +11,13 @@ from huying.contracts.course import Label
 from huying.contracts.identity import split_incident_id
 from huying.contracts.incidents import ReportRef
 from huying.contracts.moves import ACTIVE, OPEN
-from huying.county import Duty
 
 from .. import asides, steps
 from ..incident import PLAIN, Before, Incident
 from .afterwards import answered_host
 from .arriving import classify, locate, place_of
-from .danger import heed, starts, stricter
-from .families import adopt, go_on, leave, place, tied
+from .danger import heed, rising, starts, stricter
+from .families import adopt, go_on, had, leave, place, settle, tied
 from .turn import Refusal, Turn, impossible
 
 JOINED = "并入的事件反映有险情"
@@ -105,7 +104,8 @@ def _hand_over(
     if listed is not None and current.course.supervision is None and current.state in OPEN:
         current = turn.take(asides.supervised(current, turn.cause, True, listed.reason))
     urgent = starts(current, before.classification, before.emergency_since)
-    current, waited = _bring(turn, current, leaving, how, score, urgent), before.state == "asked"
+    risen = rising(current, before.classification, before.rising)
+    current, waited = _bring(turn, current, leaving, how, score, urgent, risen), before.state == "asked"
     turn.decision.merges += len(leaving)
     turn.decision.regrouped |= {incident.id, current.id}
     asked = [turn.surviving(one.incident_id) for one in current.ask.candidates] if current.ask else []
@@ -135,11 +135,7 @@ def split(turn: Turn, incident: Incident, action: Split) -> Refusal | None:
     turn.decision.moved[first.report_id] = moved
     turn.decision.joins.append((first.report_id, opened.id))
     turn.decision.opened.append(opened.id)
-    place(
-        turn,
-        _bring(turn, opened, leaving[1:], "split"),
-        turn.catalogue.duty(opened.classification, opened.place),
-    )
+    settle(turn, _bring(turn, opened, leaving[1:], "split"))
     turn.decision.regrouped |= {incident.id, opened.id}
     return None
 
@@ -155,13 +151,13 @@ def undo(turn: Turn, incident: Incident, action: UndoMerge) -> Refusal | None:
         return impossible(f"当初并入的诉求已不在 {holder.number}：它们已另行拆分")
     if not staying:
         return impossible(f"{holder.number} 只剩当初并入的诉求：不能撤销合并")
-    restored = turn.take(steps.restored(incident, turn.cause, _since(coming), action.reason))
+    restored = turn.take(steps.restored(incident, turn.cause, coming, action.reason))
     _leave(turn, holder, coming, staying, restored, action.reason, undone=True)
     restored = _bring(turn, restored, coming, "restored")
     if incident.before is not None:
         restored = _home(turn, restored, incident.before)
     if restored.state != "adjudicating":
-        place(turn, restored, _had(turn, restored, incident.before))
+        place(turn, restored, had(turn, restored, incident.before.dispatch if incident.before else None))
     turn.decision.regrouped |= {restored.id, holder.id}
     return None
 
@@ -172,16 +168,6 @@ def _home(turn: Turn, incident: Incident, before: Before) -> Incident:
     if parent is None or parent.state not in OPEN or parent.course.parent is not None:
         return incident
     return adopt(turn, parent, incident)
-
-
-def _had(turn: Turn, incident: Incident, before: Before | None) -> Duty:
-    """The duty as the unit had it that had it last; the catalogue's where nobody had."""
-    listed = turn.catalogue.duty(incident.classification, incident.place)
-    last = before.dispatch if before else None
-    if last is None or not turn.catalogue.knows(last.unit, *last.assisting):
-        return listed
-    known = {"main": last.unit, "assisting": last.assisting, "basis": last.basis or "", "version": last.catalogue}
-    return listed.model_copy(update={**known, "level": last.level})
 
 
 def apart(turn: Turn, incident: Incident, leaving: Sequence[ReportRef], name: str) -> Incident:
@@ -220,11 +206,6 @@ def apart(turn: Turn, incident: Incident, leaving: Sequence[ReportRef], name: st
     )
 
 
-def _since(reports: Sequence[ReportRef]) -> datetime:
-    """Where the citizen's clocks of an incident with these reports start."""
-    return min(report.accepted_at for report in reports)
-
-
 def _reports(turn: Turn, incident: Incident) -> list[ReportRef]:
     """Its reports, the earliest received first."""
     found = [turn.scene.reports[name] for name in incident.reports]
@@ -242,7 +223,7 @@ def _leave(
     undone: bool = False,
 ) -> None:
     labels = [Label(one=report.report_id, other=staying[0].report_id, same=False) for report in leaving]
-    turn.take(steps.split(incident, turn.cause, leaving, into, _since(staying), reason, labels, undone))
+    turn.take(steps.split(incident, turn.cause, leaving, staying, into, reason, labels, undone))
     turn.decision.reversals += len(leaving)
 
 
@@ -253,10 +234,11 @@ def _bring(
     how: steps.How,
     score: float = 1.0,
     urgent: datetime | None = None,
+    risen: Mapping[str, datetime] | None = None,
 ) -> Incident:
     for report in coming:
         moved = steps.numbered(report)
-        target = turn.take(steps.joined(target, turn.cause, moved, how, score, (), urgent))
+        target = turn.take(steps.joined(target, turn.cause, moved, how, score, (), urgent, risen))
         turn.decision.moved[report.report_id] = moved
         turn.decision.joins.append((report.report_id, target.id))
     return target

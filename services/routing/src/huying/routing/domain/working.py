@@ -25,14 +25,16 @@ def hand_back(turn: Turn, incident: Incident, action: Return) -> Refusal | None:
         return Refusal("return_limit", f"已退回 {incident.returns} 次，调度中心已裁决，不能再退")
     if not (action.basis or "").strip():
         return impossible("退回须写明依据：请填 basis（职责清单、文件或条款）")
+    suggested = action.suggested_unit
+    if suggested and not turn.catalogue.knows(suggested):
+        return impossible(f"suggested_unit：没有单位 {suggested!r}：请从清单中选，或留空由调度中心定")
     ruling = incident.returns + 1 >= limit
     current = turn.take(steps.returned(incident, turn.cause, action, ruling))
     if ruling:
         follow(turn, current)
         return None
-    suggested = action.suggested_unit
     centre = turn.catalogue.pack.county.dispatch_centre
-    main = suggested if suggested and suggested != incident.unit and turn.catalogue.knows(suggested) else centre
+    main = suggested if suggested and suggested != incident.unit else centre
     place(turn, current, _other(turn, current, main, f"退回：{action.reason}"))
     return None
 
@@ -123,6 +125,9 @@ def confirm(turn: Turn, incident: Incident, action: Confirm) -> Refusal | None:
     where = known_place(turn, action.place) if action.place is not None else spot
     if where is None:
         return impossible("没有这个村或乡镇：请从清单中选")
+    named = {circumstance.code for circumstance in pack.county.circumstances}
+    if strangers := sorted(set(action.circumstances or ()) - named):
+        return impossible(f"circumstances：没有情形 {'、'.join(strangers)}；可选 {'、'.join(sorted(named)) or '无'}")
     what = said(before, matters[action.matter or before.matter], action.clock_class, action.circumstances)
     current = waiting_ends(turn, turn.take(steps.confirmed(incident, turn.cause, what, where, action.reason)))
     if incident.state == "asked" or current.state not in ACTIVE | {"covered"}:
@@ -188,10 +193,9 @@ def complete(turn: Turn, incident: Incident, action: Complete) -> Refusal | None
     covered = followers(turn, incident)
     if covered and not action.with_covered:
         return impossible(f"还有 {len(covered)} 件随它一并办理：逐件办结，或选择一并办结")
-    if incident.course.flood is not None:
-        incident = turn.take(asides.flood_closed(incident, turn.cause, "completed"))
     for one in (incident, *covered):
-        done = turn.take(steps.completed(one, turn.cause, action))
+        dry = turn.take(asides.flood_closed(one, turn.cause, "completed")) if one.course.flood else one
+        done = turn.take(steps.completed(dry, turn.cause, action))
         turn.decision.closed.append(done.id)
     return None
 
