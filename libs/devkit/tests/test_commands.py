@@ -256,8 +256,15 @@ def test_the_table_of_consumers_is_what_each_service_subscribes_to(service: str,
 
 def test_the_runbooks_way_to_forget_a_topic_is_a_command() -> None:
     runbook = (installation.root() / "docs/runbooks/operations.md").read_text("utf-8")
-    (line,) = re.findall(r"`huying (ledger forget [^`]+)`", runbook)
-    words = line.replace("SERVICE", "routing").replace("TOPIC", "huying.reports.v1").split()
-    answer = run.invoke(app, [*words, "--yes", "--kafka", "127.0.0.1:1"])
-    assert answer.exit_code == 1
-    assert "the broker does not let go" in answer.output
+    one, everything = re.findall(r"`huying (ledger forget [^`]+)`", runbook)
+    for line, reader in ((one, "routing"), (everything, "intake")):
+        words = line.replace("SERVICE", "routing").replace("TOPIC", "huying.reports.v1").split()
+        answer = run.invoke(app, [*words, "--yes", "--kafka", "127.0.0.1:1"])
+        assert answer.exit_code == 1
+        assert "the broker does not let go" in answer.output
+        assert f"stop {reader} first" in answer.output
+
+
+def test_what_a_service_does_not_read_it_cannot_forget() -> None:
+    answer = run.invoke(app, ["ledger", "forget", "--service", "routing", "--topic", "huying.clocks.v1", "--yes"])
+    assert (answer.exit_code, "does not consume it; it reads huying.commands.v1" in answer.output) == (1, True)

@@ -1,4 +1,4 @@
-"""`huying ledger`: what a person does when a topic was made anew. It touches one topic of one service at a time."""
+"""`huying ledger`: what a person does when a topic was made anew, or the broker lost its whole log."""
 
 import asyncio
 import time
@@ -23,36 +23,46 @@ def _group() -> None:
 
 @app.command()
 def forget(
-    topic: Annotated[str, typer.Option(help="如 huying.reports.v1")],
-    service: Annotated[str, typer.Option(help="如 routing")],
+    topic: Annotated[str | None, typer.Option(help="如 huying.reports.v1；不给则全部 · all when left out")] = None,
+    service: Annotated[str | None, typer.Option(help="如 routing；不给则全部 · all when left out")] = None,
     mongo: Annotated[str, typer.Option("--mongo", envvar="HUYING_MONGO")] = MONGO,
     kafka: Annotated[str, typer.Option("--kafka", envvar="HUYING_KAFKA", help="host:port")] = DEFAULT,
     prefix: Annotated[str, typer.Option(envvar="HUYING_DATABASE_PREFIX")] = "huying",
     group_prefix: Annotated[str, typer.Option(envvar="HUYING_GROUP_PREFIX")] = "huying",
     yes: Annotated[bool, typer.Option("--yes", help="不再询问")] = False,
 ) -> None:
-    """忘掉一个主题的位置：重建的主题从头读，已处理过的由身份识别。Read a topic that was made anew from its start."""
+    """忘掉主题的位置：重建的主题从头读，已处理过的由身份识别。Read topics that were made anew from their start."""
     from aiokafka.errors import KafkaError
 
     from huying.chassis.broker import MissingTopicsError
     from huying.contracts.topics import SOURCES
 
-    from ..system import BY_NAME
+    from ..replay.quiet import CONSUMES
 
-    if topic not in {one.name for one in SOURCES}:
+    if topic is not None and topic not in {one.name for one in SOURCES}:
         fail(f"没有主题 {topic!r} · no such topic: one of {', '.join(one.name for one in SOURCES)}")
-    if service not in BY_NAME:
-        fail(f"没有服务 {service!r} · no such service: one of {', '.join(BY_NAME)}")
+    if service is not None and service not in CONSUMES:
+        fail(f"没有服务 {service!r} · no such service: one of {', '.join(CONSUMES)}")
+    readings = [
+        (reader, name)
+        for reader, names in CONSUMES.items()
+        for name in sorted(names)
+        if service in (None, reader) and topic in (None, name)
+    ]
+    if not readings:
+        fail(f"{service} 不读 {topic} · does not consume it; it reads {', '.join(sorted(CONSUMES[service or '']))}")
     if not yes:
-        typer.confirm(f"{service} 将从头读 {topic}，请先停掉该服务。继续？", abort=True, err=True)
-    database = f"{prefix}_{service.replace('-', '_')}"
-    try:
-        count = asyncio.run(forget_topic(mongo, kafka, database, f"{group_prefix}.{service}", topic))
-    except MissingTopicsError as error:
-        fail(f"总线上没有这个主题 · {error}; run `huying topics create`")
-    except KafkaError as error:
-        fail(f"总线不放手 · the broker does not let go after {MEMBERS_LINGER_S:g} s: {error}; stop the service first")
-    typer.echo(f"{service}: 忘掉 {topic} 的 {count} 个位置；现在重新启动它", err=True)
+        asked = f"{service or '全部服务'} 将从头读 {topic or '全部主题'}，请先停掉{'该' if service else '它们的'}服务。继续？"
+        typer.confirm(asked, abort=True, err=True)
+    for reader, name in readings:
+        database = f"{prefix}_{reader.replace('-', '_')}"
+        try:
+            count = asyncio.run(forget_topic(mongo, kafka, database, f"{group_prefix}.{reader}", name))
+        except MissingTopicsError as error:
+            fail(f"总线上没有这个主题 · {error}; run `huying topics create`")
+        except KafkaError as error:
+            fail(f"总线不放手 · the broker does not let go after {MEMBERS_LINGER_S:g} s: {error}; stop {reader} first")
+        typer.echo(f"{reader}: 忘掉 {name} 的 {count} 个位置；现在重新启动它", err=True)
 
 
 async def forget_topic(mongo: str, kafka: str, database: str, group: str, topic: str) -> int:
