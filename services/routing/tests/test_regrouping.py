@@ -221,6 +221,15 @@ def test_an_origins_deadline_follows_the_reports_that_carry_it(county: County) -
     assert (county[county.where["r2"]].origin_due_at, county[other].origin_due_at) == (due, due + HOUR)
 
 
+def test_a_report_that_leaves_takes_its_channel_along(county: County) -> None:
+    one, other = county.arrives(), county.arrives()
+    county.reports["r0"] = county.reports["r0"].model_copy(update={"channel": "iot"})
+    county.done(one, c.Merge(into=other, reason="同"))
+    assert county[other].channels == ("citizen_app", "iot")
+    county.done(one, c.UndoMerge(reason="不同"))
+    assert county[other].channels == ("citizen_app",)
+
+
 def test_an_undone_merge_has_the_origins_deadline_of_the_reports_that_come_back(county: County) -> None:
     one, other = county.arrives(origin_due_at=START + 5 * HOUR), county.arrives()
     county.arrives("merge", one)

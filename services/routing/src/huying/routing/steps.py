@@ -121,7 +121,7 @@ def split(
     labels: Sequence[Label],
     undone: bool,
 ) -> Step:
-    """Reports leave for `into`; every clock is that of the reports that stay.
+    """Reports leave for `into`; channels and every clock are those of the reports that stay.
 
     An emergency that only those told of which leave stays one, from when it was.
     """
@@ -129,6 +129,7 @@ def split(
     risen = {report: since for report, since in incident.risen.items() if report not in gone}
     changes = {
         "reports": tuple(report for report in incident.reports if report not in gone),
+        "channels": tuple(dict.fromkeys(report.channel for report in staying)),
         "origin_due_at": _strictest(staying),
         "course": incident.anchored(_earliest(staying), min(risen.values(), default=None)),
         "risen": risen,
