@@ -10,8 +10,8 @@ from huying.chassis import problem
 from huying.chassis.errors import Broken, Transient
 
 
-def failing(error: Exception) -> httpx.AsyncClient:
-    """A service whose only route meets `error`."""
+def failing(error: Exception, *, through: bool = False) -> httpx.AsyncClient:
+    """A service whose only route meets `error`; `through`: what reaches its server is raised here as well."""
     app = FastAPI()
     problem.install(app)
 
@@ -19,7 +19,7 @@ def failing(error: Exception) -> httpx.AsyncClient:
     async def read() -> None:
         raise error
 
-    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    transport = httpx.ASGITransport(app, raise_app_exceptions=through)
     return httpx.AsyncClient(transport=transport, base_url="http://service")
 
 
@@ -53,7 +53,6 @@ async def test_an_absent_database_is_one_line_in_the_log_and_no_stack() -> None:
 
 
 async def test_a_fault_that_nobody_foresaw_still_reaches_the_server_which_logs_its_stack() -> None:
-    async with failing(ZeroDivisionError("ours")) as client:
-        client._transport.raise_app_exceptions = True  # type: ignore[attr-defined]
+    async with failing(ZeroDivisionError("ours"), through=True) as client:
         with pytest.raises(ZeroDivisionError):
             await client.get("/read")

@@ -21,7 +21,6 @@ from aiokafka.errors import (
     ConsumerStoppedError,
     CorruptRecordException,
     KafkaError,
-    OffsetOutOfRangeError,
     UnsupportedCodecError,
 )
 from faststream import AckPolicy
@@ -30,7 +29,8 @@ from faststream.kafka import KafkaBroker, KafkaMessage, TopicPartition
 from huying.contracts.topics import DLQ_MESSAGE_BYTES, MAX_MESSAGE_BYTES, TICKS, Topic
 
 from . import faults, lenient
-from .broker import MissingTopicsError, cluster_id, log_ends, partitions_of
+from .broker import MissingTopicsError, cluster_id, partitions_of
+from .continuity import Continuity
 from .errors import ConfigurationError
 from .ledger import Ledger, Partition
 from .measures import Measures
@@ -83,13 +83,16 @@ class Link:
         self._assigned: set[Any] = set()
         self._silent = False
         """Whether the broker did not answer when it was asked last."""
-        self._recognised: set[Any] = set()
-        """Partitions whose log was seen to be the one that the ledger knows."""
         self._pace = Pace(settings.paced_records)
         self.fault: asyncio.Future[None] | None = None
         """Ends with the fault of a batch that went nowhere; None before `subscribe`."""
-        self.refused: str | None = None
+        self._continuity: Continuity | None = None
+        """None before `subscribe`."""
+
+    @property
+    def refused(self) -> str | None:
         """Why this service must not consume, for as long as it runs; None when it may."""
+        return self._continuity.refused if self._continuity is not None else None
 
     async def wait_for_cluster(self) -> str:
         """The cluster's id, as soon as the broker answers.
@@ -119,6 +122,7 @@ class Link:
             ConfigurationError: the topics are not there.
         """
         self._batch, self._ledger, self._follower = batch, ledger, follower
+        self._continuity = Continuity(self._settings, self.cluster, batch, ledger, self._measures, self._answer)
         self.fault = asyncio.get_running_loop().create_future()
         if not self._topics and (follower is None or self._settings.by_group):
             return
@@ -267,8 +271,9 @@ class Link:
             item = batch.unreadable(raw, fault) if (fault := getattr(record, "fault", None)) else batch.decode(raw)
             if item is not None:
                 items.append(item)
-        await self._compare(
-            {AioPartition(item.record.partition.topic, item.record.partition.number) for item in items if item.record}
+        await cast("Continuity", self._continuity).check(
+            self.consumer,
+            {AioPartition(item.record.partition.topic, item.record.partition.number) for item in items if item.record},
         )
         if self.refused:
             return  # nothing is processed and nothing acknowledged: it is all read again
@@ -300,68 +305,6 @@ class Link:
             position = ledger.position(partition)
             behind = end - 1 - (position if position is not None else -1)
             self._measures.lag.labels(tp.topic, str(tp.partition)).set(max(0, behind))
-
-    async def _compare(self, partitions: set[Any]) -> None:
-        """Refuse to consume where the ledger is ahead of the log: what comes would pass for what was had before."""
-        batch, ledger = cast("MicroBatch", self._batch), cast("Ledger", self._ledger)
-        await self._recognise(partitions - self._recognised)
-        unknown = [one for one in map(self._partition, partitions) if not ledger.knows(one)]
-        stored = await batch.patiently(lambda: ledger.stored(unknown)) if unknown else {}
-        for tp in partitions:
-            partition, seen = self._partition(tp), self.consumer.highwater(tp)
-            position = stored.get(partition) if partition in unknown else ledger.position(partition)
-            if position is None or seen is None or position < seen or self.refused:
-                continue
-            # Another replica may have brought the ledger past what was seen here, or the broker is another by now.
-            ends = await self._answer(partial(log_ends, partitions=[tp]), "look at it")
-            end = ends.get(tp, 0)
-            if position < end:
-                continue
-            if await self._answer(cluster_id, "look at it") != self.cluster:
-                self.refused = "kafka: another cluster answers now"
-                return
-            await self._refuse_for_good(tp, f"the ledger was at {position} when the log ended at {end}")
-
-    async def _recognise(self, partitions: set[Any]) -> None:
-        """Refuse to consume where another record lies at the ledger's position: a log of the same name grew past it.
-
-        Once a partition; what the broker keeps no more, and what was had before stamps were kept, is believed.
-        """
-        if not partitions:
-            return
-        batch, ledger = cast("MicroBatch", self._batch), cast("Ledger", self._ledger)
-        marks = await batch.patiently(partial(ledger.marks, [self._partition(tp) for tp in partitions]))
-        for tp in partitions:
-            at, stamp = marks.get(self._partition(tp), (None, None))
-            found = None if at is None else await self._answer(partial(self._stamp_at, tp, at), "look at it")
-            if found not in (None, stamp):
-                await self._refuse_for_good(tp, f"at {at}, the last of the ledger, lies another record by now")
-        self._recognised |= partitions
-
-    async def _stamp_at(self, tp: Any, offset: int, _: str) -> int | None:
-        """How the record there is dated; None when it is there no more, or not yet."""
-        try:
-            found = await lenient.read(self.consumer, tp, offset, PARTITION_BYTES)
-        except OffsetOutOfRangeError:
-            return None
-        return next((record.timestamp for record in found if record.offset == offset), None)
-
-    async def _refuse_for_good(self, tp: Any, finding: str) -> None:
-        """Until the position is forgotten: a restart would find nothing odd once the new log is longer than the old."""
-        if self.refused:  # the other look at the log found it as well
-            return
-        batch, ledger = cast("MicroBatch", self._batch), cast("Ledger", self._ledger)
-        reason = (
-            f"{tp.topic}/{tp.partition} of cluster {self.cluster!r} was made anew: {finding}. Stop this service and "
-            f"`huying ledger forget --service {self._settings.service} --topic {tp.topic}`"
-        )
-        self._refuse(reason)
-        await batch.patiently(partial(ledger.refuse, self._partition(tp), reason))
-
-    def _refuse(self, reason: str) -> None:
-        self.refused = reason
-        log.critical("nothing is consumed", reason=reason)
-        self._measures.violation("ledger_ahead_of_log")
 
     def _partition(self, tp: Any) -> Partition:
         return Partition(self.cluster, tp.topic, tp.partition)
@@ -412,11 +355,7 @@ class Link:
     async def start(self) -> None:
         """Consume; the ledger says from where, and whether it was found ahead of the log before."""
         if self._topics:
-            batch, ledger = cast("MicroBatch", self._batch), cast("Ledger", self._ledger)
-            names = [topic.name for topic in self._topics]
-            reason = await batch.patiently(partial(ledger.refusal, self.cluster, names))
-            if reason is not None:
-                self._refuse(reason)
+            await cast("Continuity", self._continuity).recall(topic.name for topic in self._topics)
         await self.broker.start()
         await self._read_ledger()
 
@@ -437,8 +376,9 @@ class Link:
             self._silent = False
             if found != self.cluster:
                 return found
-            if self._ledger is not None:
-                await self._compare({tp for tp in self._assigned if self._ledger.knows(self._partition(tp))})
+            if self._ledger is not None and self._continuity is not None:
+                known = {tp for tp in self._assigned if self._ledger.knows(self._partition(tp))}
+                await self._continuity.check(self.consumer, known)
 
     async def _read_ledger(self) -> None:
         """Positions of what is assigned, for the lag and for the check against the log's end."""

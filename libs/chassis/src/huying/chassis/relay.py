@@ -140,7 +140,8 @@ class Relay:
         """What another cluster had is unpublished here: a broker that lost its log is filled again.
 
         So it is where the cluster kept its name and its log is shorter than what it was given (a volume lost under a
-        cluster id that stands in the settings, a topic made anew). What was refused is tried again, in order: somebody may have raised a limit.
+        cluster id that stands in the settings, a topic made anew). What was refused is tried again, in order: somebody
+        may have raised a limit.
         """
         rows = self._mongo.collection(OUTBOX)
         again = {"$set": {"published": None}, "$unset": {"published_at": "", "refusal": ""}}

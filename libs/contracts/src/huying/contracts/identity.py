@@ -9,6 +9,9 @@ from hashlib import blake2b
 DIGEST_BYTES = 12
 """96 bits: with a million reports a year, a collision in a hundred years is below one in 10^12."""
 
+LONGEST_IDENTITY = 200
+"""Characters of an `id` or `source`, as `Identifier` has it."""
+
 KeyedHash = Callable[..., str]
 """Words to hexadecimal, stable and keyed: nobody without the installation's secret can make it or read it back."""
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from huying.contracts import wording
-from huying.contracts.identity import deterministic_id
+from huying.contracts.identity import LONGEST_IDENTITY, deterministic_id
 from huying.contracts.message import Code, Identifier, Instant, Value
 from huying.contracts.places import Point
 from huying.contracts.reports import Device, ReportSubmittedV1
@@ -40,8 +40,6 @@ DEVICES_ZH = {
     "pest": "虫情测报灯",
     "soil_moisture": "墒情",
 }
-LONGEST_IDENTITY = 200
-"""As contracts' `Identifier` has it."""
 LONGEST_NUMBER = 100
 """As contracts' `origin_number` has it."""
 

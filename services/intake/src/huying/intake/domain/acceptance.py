@@ -13,15 +13,13 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from huying.contracts import identity, persons, wording
-from huying.contracts.identity import KeyedHash
+from huying.contracts.identity import LONGEST_IDENTITY, KeyedHash
 from huying.contracts.reports import Attachment, ReportAcceptedV1, Reporter, ReporterRef, ReportSubmittedV1
 from huying.county import Pack, UnknownCode, located
 
 CLOCK_LEEWAY = timedelta(minutes=10)
 """Clocks of other systems go wrong by minutes; more than that is a wrong date."""
 
-LONGEST_IDENTITY = 200
-"""As contracts' `Identifier` has it."""
 
 RefusalReason = Literal[
     "unsigned",

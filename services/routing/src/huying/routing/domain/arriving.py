@@ -134,11 +134,8 @@ def receive(arrival: Arrival, scene: Scene, cause: Cause) -> Decision:
         how: steps.How = "device" if report.device else "merged"
         if screening.follow_up:
             how = "follow_up"
-        told, when, brought = (
-            classify(arrival.own or screening, pack),
-            report.accepted_at,
-            {ref.report_id: report.accepted_at},
-        )
+        told, when = classify(arrival.own or screening, pack), report.accepted_at
+        brought = {ref.report_id: when}
         if cleared:  # it tells of no danger
             told, when, brought = target.classification, target.emergency_since, {}
         urgent = starts(target, told, when)
