@@ -11,6 +11,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 REQUEST_TIMEOUT_MS = 3000
 """A broker nearby answers in milliseconds; a frozen one should not hold a start for aiokafka's 40 s."""
 
+LOOK_S = 10.0
+"""How long a look at the ends of logs may take: a topic that goes away meanwhile would keep it waiting for ever."""
 PEEK_BYTES = 1024
 """What comes with the answer to where a log ends is not looked at."""
 
@@ -70,14 +72,18 @@ async def log_ends(bootstrap: str, partitions: Iterable[TopicPartition]) -> dict
 
     Raises:
         MissingTopicsError: a whole topic is not there.
+        TimeoutError: the broker does not say.
     """
     wanted = set(partitions)
     wanted &= set(await partitions_of(bootstrap, sorted({tp.topic for tp in wanted})))
     ends: dict[TopicPartition, int] = {}
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap, auto_offset_reset="earliest", max_partition_fetch_bytes=PEEK_BYTES
+        bootstrap_servers=bootstrap,
+        auto_offset_reset="earliest",
+        max_partition_fetch_bytes=PEEK_BYTES,
+        request_timeout_ms=REQUEST_TIMEOUT_MS,
     )
-    async with _started(consumer, consumer.stop):
+    async with asyncio.timeout(LOOK_S), _started(consumer, consumer.stop):
         consumer.assign(sorted(wanted))
         await consumer.seek_to_beginning(*wanted)
         while missing := wanted - ends.keys():

@@ -167,6 +167,8 @@ class Relay:
             ends = await self._ends(reached)
         except MissingTopicsError as error:
             raise Transient(f"{error}; run `huying topics create`") from error
+        except TimeoutError as error:
+            raise Transient("the broker does not say where its logs end") from error
         return any(ends.get(tp, 0) <= at for tp, at in reached.items())
 
     async def _hold_lease(self) -> bool:
