@@ -4,14 +4,28 @@ import asyncio
 import contextlib
 import gc
 import warnings
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from huying.chassis.broker import MissingTopicsError, cluster_id, partitions_of
+from huying.chassis.link import Link
+from huying.chassis.measures import Measures
+from huying.chassis.settings import ServiceSettings
 from huying.devkit.stack import Stack
 from huying.devkit.stack import topics as provisioning
 
 pytestmark = pytest.mark.wire
+
+
+async def _producing(bootstrap: str) -> None:
+    settings = ServiceSettings(
+        service="tally", port=0, kafka=bootstrap, mongo="mongodb://x", secret=SecretStr("x" * 32)
+    )
+    async with Link(settings, (), Measures("tally")).producer():
+        await asyncio.Event().wait()
 
 
 async def test_there_are_as_many_partitions_as_the_broker_has_and_asking_makes_no_topic(
@@ -26,11 +40,14 @@ async def test_there_are_as_many_partitions_as_the_broker_has_and_asking_makes_n
     assert await partitions_of(embedded_stack.bootstrap, []) == []
 
 
-async def test_who_is_cancelled_while_asking_leaves_no_connection_open(embedded_stack: Stack) -> None:
+@pytest.mark.parametrize("ask", [cluster_id, _producing])
+async def test_who_is_cancelled_while_connecting_leaves_no_connection_open(
+    embedded_stack: Stack, ask: Callable[[str], Coroutine[Any, Any, object]]
+) -> None:
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         for attempt in range(40):
-            asking = asyncio.create_task(cluster_id(embedded_stack.bootstrap))
+            asking = asyncio.create_task(ask(embedded_stack.bootstrap))
             for _ in range(attempt):  # a little later each time: every step of a start is cut off once
                 await asyncio.sleep(0)
             asking.cancel()

@@ -3,7 +3,10 @@
 import json
 from datetime import UTC, datetime
 
-from huying.chassis.desk import answer, decision_of
+import pytest
+from pydantic import ValidationError
+
+from huying.chassis.desk import CommandBody, answer, decision_of
 from huying.contracts.incidents import CommandDeclinedV1
 
 DECLINED = CommandDeclinedV1(
@@ -41,3 +44,9 @@ def test_what_was_done_says_which_version_it_led_to() -> None:
     done = {"status": "done", "incident_id": "in-1", "incident_version": 3, "state": "accepted"}
     response = answer("cm-1", done)
     assert (response.status_code, json.loads(bytes(response.body))) == (200, {"command_id": "cm-1", **done})
+
+
+@pytest.mark.parametrize("version", [0, 2**53, 10**30])
+def test_a_version_that_no_database_can_hold_is_refused_by_name(version: int) -> None:
+    with pytest.raises(ValidationError, match="expected_version"):
+        CommandBody.model_validate({"action": {"kind": "accept"}, "expected_version": version})

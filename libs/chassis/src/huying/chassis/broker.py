@@ -25,12 +25,13 @@ class MissingTopicsError(Exception):
 async def admin_of(bootstrap: str, timeout_ms: int = REQUEST_TIMEOUT_MS) -> AsyncIterator[AIOKafkaAdminClient]:
     """An admin client that is closed whatever happens."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=timeout_ms)
-    async with _started(admin, admin.close):
+    async with started(admin, admin.close):
         yield admin
 
 
 @asynccontextmanager
-async def _started(client: Any, stop: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+async def started(client: Any, stop: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+    """A client of aiokafka that leaves no connection open, whenever it is cut off."""
     starting = asyncio.ensure_future(client.start())
     try:
         # A start that is cut off forgets its first connection, open; so who is cancelled waits for it.
@@ -83,7 +84,7 @@ async def log_ends(bootstrap: str, partitions: Iterable[TopicPartition]) -> dict
         max_partition_fetch_bytes=PEEK_BYTES,
         request_timeout_ms=REQUEST_TIMEOUT_MS,
     )
-    async with asyncio.timeout(LOOK_S), _started(consumer, consumer.stop):
+    async with asyncio.timeout(LOOK_S), started(consumer, consumer.stop):
         consumer.assign(sorted(wanted))
         await consumer.seek_to_beginning(*wanted)
         while missing := wanted - ends.keys():

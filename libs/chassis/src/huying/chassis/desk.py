@@ -30,6 +30,8 @@ from .service import Ground, ground_of
 COMMANDS_COLLECTION = "commands"
 PATIENCE_S = 5.0
 """After that the answer is 202 with a status address."""
+LARGEST = 2**53 - 1
+"""The last whole number that every reader of JSON holds exactly."""
 POLL_S = 0.05
 """How often another replica's decision is looked for; this process's own wakes at once."""
 
@@ -38,7 +40,7 @@ class CommandBody(Value):
     """Body of `POST /v1/incidents/{incident_id}/commands`."""
 
     action: Action
-    expected_version: Annotated[int, Field(ge=1)] | None = None
+    expected_version: Annotated[int, Field(ge=1, le=LARGEST)] | None = None
     issued_at: Instant | None = None
     """When the person did it, if the device was offline; counts in a replay only."""
 

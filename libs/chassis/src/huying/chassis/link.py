@@ -29,7 +29,7 @@ from faststream.kafka import KafkaBroker, KafkaMessage, TopicPartition
 from huying.contracts.topics import DLQ_MESSAGE_BYTES, MAX_MESSAGE_BYTES, TICKS, Topic
 
 from . import faults, lenient
-from .broker import MissingTopicsError, cluster_id, partitions_of
+from .broker import MissingTopicsError, cluster_id, partitions_of, started
 from .continuity import Continuity
 from .errors import ConfigurationError
 from .ledger import Ledger, Partition
@@ -346,11 +346,8 @@ class Link:
             request_timeout_ms=10000,
             linger_ms=0,
         )
-        try:
-            await producer.start()
+        async with started(producer, producer.stop):
             yield producer
-        finally:
-            await producer.stop()
 
     async def start(self) -> None:
         """Consume; the ledger says from where, and whether it was found ahead of the log before."""

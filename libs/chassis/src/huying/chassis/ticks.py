@@ -5,7 +5,6 @@ the database: a live one refuses ticks for ever, and a replayed one refuses to g
 """
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -19,6 +18,7 @@ from huying.contracts.envelope import EnvelopeError, parse
 from huying.contracts.ticks import TickV1
 from huying.contracts.topics import TICKS
 
+from .broker import started
 from .clock import Clock, ReplayClock
 from .errors import Broken, ConfigurationError, Transient
 from .microbatch import MicroBatch
@@ -89,21 +89,18 @@ async def run_replay(settings: ServiceSettings, follower: "Follower", batch: Mic
             fetch_max_wait_ms=POLL_MS,
         )
         try:
-            await consumer.start()
-            consumer.assign([PARTITION])
-            await consumer.seek_to_beginning(PARTITION)
-            while True:
-                found = await consumer.getmany(PARTITION, timeout_ms=POLL_MS)
-                for record in found.get(PARTITION, []):
-                    await follower.follow(record)
-                if not found:
-                    await _tried(batch.due_stored)
+            async with started(consumer, consumer.stop):
+                consumer.assign([PARTITION])
+                await consumer.seek_to_beginning(PARTITION)
+                while True:
+                    found = await consumer.getmany(PARTITION, timeout_ms=POLL_MS)
+                    for record in found.get(PARTITION, []):
+                        await follower.follow(record)
+                    if not found:
+                        await _tried(batch.due_stored)
         except (KafkaError, OSError) as error:
             log.warning("the replay's clock is out of reach", error=str(error))
             await asyncio.sleep(0.2)
-        finally:
-            with contextlib.suppress(KafkaError, OSError):
-                await consumer.stop()
 
 
 class Follower:

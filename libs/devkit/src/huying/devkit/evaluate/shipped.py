@@ -8,6 +8,8 @@ from huying.county import load
 from huying.routing.judgement import Judge, JudgementModel, PackBits, load_model, model_file
 from huying.routing.judgement.pack import bits_of
 
+from .sources import UnusableError
+
 DEFAULT_PACK = Path("deploy/county/julu")
 
 
@@ -15,7 +17,7 @@ def pack_dir(given: Path | None) -> Path:
     """The pack given, or Julu's beside this repository or below the working directory.
 
     Raises:
-        FileNotFoundError: neither is there.
+        UnusableError: neither is there.
     """
     if given is not None:
         return given
@@ -23,7 +25,7 @@ def pack_dir(given: Path | None) -> Path:
     for root in (Path.cwd(), *here.parents):
         if (root / DEFAULT_PACK / "pack.yaml").exists():
             return root / DEFAULT_PACK
-    raise FileNotFoundError(f"no {str(DEFAULT_PACK)!r} here or above; name a pack with --pack DIR")
+    raise UnusableError(f"no {str(DEFAULT_PACK)!r} here or above; name a pack with --pack DIR")
 
 
 def pack_bits(given: Path | None) -> PackBits:
