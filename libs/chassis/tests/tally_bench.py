@@ -1,6 +1,8 @@
 """What the tests of delivery stand on: the tally service on one of both brokers, with a database of its own."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import tally
@@ -106,3 +108,19 @@ async def drained(app: FastAPI) -> bool:
 
 async def parked_are(app: FastAPI, state: str, wanted: int) -> bool:
     return len(await parked_in(app, state)) == wanted
+
+
+@contextmanager
+def healed() -> Iterator[None]:
+    """The fault behind the poison is mended: 13 and 666 count as 100."""
+    fold = tally.Tally.fold
+
+    def mended(self: Any, state: Any, message: Any, now: Any) -> Any:
+        fixed = tally.NumberGivenV1(number=100) if message.body.number in {13, 666} else message.body
+        return fold(self, state, replace(message, body=fixed), now)
+
+    tally.Tally.fold = mended
+    try:
+        yield
+    finally:
+        tally.Tally.fold = fold

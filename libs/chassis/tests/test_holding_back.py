@@ -1,5 +1,6 @@
 """What waits behind a parked record, and what falls due: in order, and nobody else waits."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from datetime import timedelta
@@ -8,10 +9,12 @@ from typing import Any
 import pytest
 import tally
 from pymongo import UpdateOne
-from tally_bench import Bench, drained, metric_shows, parked_are, parked_in, sums_are, sums_of
+from tally_bench import Bench, drained, healed, metric_shows, parked_are, parked_in, sums_are, sums_of
 
 from huying.chassis import aside, ticks
+from huying.chassis.errors import Transient
 from huying.chassis.message import TIMER, Message
+from huying.chassis.parking import Parking, Stored
 from huying.chassis.testing import running, until
 
 
@@ -26,18 +29,9 @@ async def test_a_parked_record_holds_back_its_key_only_and_its_replay_releases_t
         [parked] = await parked_in(app, "parked")
         assert b"thirteen" not in parked["value"]
         assert ground.parking.restore(parked).value == b'{"number":13}'
-        original = type(ground.handler).fold
-
-        def healed(self: Any, state: Any, message: Any, now: Any) -> Any:
-            fixed = tally.NumberGivenV1(number=100) if message.body.number == 13 else message.body
-            return original(self, state, type(message)(message.topic, message.id, fixed, message.key), now)
-
-        type(ground.handler).fold = healed
-        try:
+        with healed():
             assert await ground.parking.request(parked["_id"])
             await until(lambda: sums_are(app, {"a": 103, "b": 5}), "the replay and those behind it")
-        finally:
-            type(ground.handler).fold = original
         await until(lambda: ground.parking.held == {}, "nothing held back")
         await bench.give("a", 7)
         await until(lambda: sums_are(app, {"a": 110, "b": 5}), "records flow again")
@@ -60,19 +54,10 @@ async def test_a_replay_that_fails_again_keeps_what_waits_behind_it_waiting(benc
         await until(failed_again, "both were tried again, in vain")
         assert await sums_of(app) == {}
         assert len(await parked_in(app, "waiting")) == 3
-        original = type(ground.handler).fold
-
-        def healed(self: Any, state: Any, message: Any, now: Any) -> Any:
-            fixed = tally.NumberGivenV1(number=100) if message.body.number in {13, 666} else message.body
-            return original(self, state, type(message)(message.topic, message.id, fixed, message.key), now)
-
-        type(ground.handler).fold = healed
-        try:
+        with healed():
             for parked in await parked_in(app, "parked"):
                 assert await ground.parking.request(parked["_id"])
             await until(lambda: sums_are(app, {"a": 103, "b": 103}), "the replay and those behind it")
-        finally:
-            type(ground.handler).fold = original
         await until(lambda: drained(app), "an empty outbox")
         await until(lambda: ground.parking.held == {}, "nothing held back")
     totals = [json.loads(value)["total"] for event, value in await bench.told() if event.startswith("a/")]
@@ -90,6 +75,86 @@ async def test_what_waits_behind_a_record_that_is_gone_is_released_after_a_crash
         await until(lambda: sums_are(app, {"a": 3}), "those behind it go on")
         await bench.give("a", 4)
         await until(lambda: sums_are(app, {"a": 7}), "records flow again")
+
+
+async def test_a_replay_whose_commit_was_never_confirmed_is_done_once_and_stands_as_released(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bench.give("a", 13, 1)
+    app = bench.app()
+    async with running(app):
+        ground = app.state.ground
+        await until(lambda: parked_are(app, "waiting", 1), "one record waits behind the poison")
+        [parked] = await parked_in(app, "parked")
+        commit, lost = ground.ledger.commit, []
+
+        async def unconfirmed(change: Any) -> None:
+            await commit(change)
+            if change.guards and not lost:
+                lost.append(change)
+                raise Transient("the answer to the commit was lost")
+
+        monkeypatch.setattr(ground.ledger, "commit", unconfirmed)
+        with healed():
+            assert await ground.parking.request(parked["_id"])
+            await until(lambda: sums_are(app, {"a": 101}), "the replay and the one behind it")
+            await until(lambda: ground.parking.held == {}, "nothing held back")
+            await bench.give("a", 2)
+            await until(lambda: sums_are(app, {"a": 103}), "records flow again")
+        assert lost
+        assert await parked_are(app, "released", 2)
+
+
+async def test_a_replay_that_two_replicas_take_up_is_done_once_and_stands_as_released(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bench.give("a", 13)
+    one, two = bench.app(replica="one"), bench.app(replica="two")
+    async with running(one), running(two):
+        await until(lambda: parked_are(one, "parked", 1), "the poison is parked")
+        [parked] = await parked_in(one, "parked")
+        requested, looking, both = Parking.requested, set[Parking](), asyncio.Event()
+
+        async def together(self: Parking) -> list[Stored]:
+            found = await requested(self)
+            if found:
+                looking.add(self)
+                if len(looking) == 2:
+                    both.set()
+                await both.wait()
+            return found
+
+        monkeypatch.setattr(Parking, "requested", together)
+        with healed():
+            assert await one.state.ground.parking.request(parked["_id"])
+            await until(lambda: sums_are(one, {"a": 100}), "the replay")
+            for app in (one, two):
+                await app.state.ground.batch.due_stored()
+            await bench.give("a", 2)
+            await until(lambda: sums_are(one, {"a": 102}), "records flow again")
+        assert await parked_are(one, "released", 1)
+
+
+async def test_a_parked_record_that_cannot_be_opened_says_so_when_it_is_replayed_and_stops_nobody(
+    bench: Bench,
+) -> None:
+    await bench.give("a", 13)
+    await bench.give("b", 666)
+    app = bench.app()
+    async with running(app):
+        ground = app.state.ground
+        await until(lambda: parked_are(app, "parked", 2), "two poisons")
+        rows = ground.mongo.collection("parked")
+        damaged = await rows.find_one_and_update({"key": b"a"}, {"$set": {"value": b"x" * 40}})
+        with healed():
+            for parked in await parked_in(app, "parked"):
+                assert await ground.parking.request(parked["_id"])
+            await until(lambda: sums_are(app, {"b": 100}), "the other one's replay")
+            await until(lambda: parked_are(app, "parked", 1), "it is parked again")
+        [again] = await parked_in(app, "parked")
+        assert (again["_id"], again["reason"], again["attempts"]) == (damaged["_id"], "sealed", 2)
+        assert "HUYING_SECRET" in again["message"]
+        assert ground.failure is None
 
 
 async def test_what_fell_due_and_fails_is_set_aside_and_holds_back_nothing(

@@ -46,6 +46,17 @@ async def test_a_machine_of_the_installation_reaches_the_desk(client: httpx.Asyn
     assert answer.status_code == 422, "let in; the header that names the command is missing"
 
 
+async def test_a_header_in_another_alphabet_is_no_key(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/v1/commands/cm-1", headers=[(b"authorization", b"B\xe9arer machine")])
+    assert answer.status_code == 401
+
+
+async def test_a_command_for_what_can_be_no_incident_is_refused(client: httpx.AsyncClient) -> None:
+    headers = {**as_("machine"), "Idempotency-Key": "1"}
+    answer = await client.post(f"/v1/incidents/{'a' * 300}/commands", json=REDO, headers=headers)
+    assert (answer.status_code, "incident_id" in answer.text) == (422, True)
+
+
 @pytest.mark.parametrize(
     ("told", "standing"),
     [

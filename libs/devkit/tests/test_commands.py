@@ -80,6 +80,29 @@ def test_a_removed_key_opens_nothing(tmp_path: Path) -> None:
     assert (again.exit_code, "weather" in again.stderr) == (1, True)
 
 
+def test_a_machine_keys_name_is_ascii_since_it_goes_into_a_header(tmp_path: Path) -> None:
+    ring = tmp_path / "keys.json"
+    answer = run.invoke(app, ["keys", "create", "气象局", "--keys", str(ring)])
+    assert (answer.exit_code, "header" in answer.stderr, ring.exists()) == (1, True, False)
+
+
+@pytest.mark.parametrize(("first", "second"), [("create", "account"), ("account", "create")])
+def test_a_name_stands_for_a_key_or_for_an_account(tmp_path: Path, first: str, second: str) -> None:
+    ring = tmp_path / "keys.json"
+    assert run.invoke(app, ["keys", first, "bridge", "--keys", str(ring)]).exit_code == 0
+    before = ring.read_bytes()
+    refused = run.invoke(app, ["keys", second, "bridge", "--keys", str(ring)])
+    assert (refused.exit_code, "'bridge'" in refused.stderr, ring.read_bytes()) == (1, True, before)
+
+
+def test_a_new_password_takes_no_key_away(tmp_path: Path) -> None:
+    made = installation.ensure(tmp_path)
+    words = ["keys", "account", "dispatcher", "--keys", str(made.keys)]
+    password = json.loads(run.invoke(app, words).stdout)["password"]
+    ring = KeyRing(made.keys)
+    assert ring.by_password("dispatcher", password) == ring.by_token(made.token("dispatcher"))
+
+
 def test_an_unknown_role_is_refused_with_the_list(tmp_path: Path) -> None:
     answer = run.invoke(app, ["keys", "create", "x", "--role", "king", "--keys", str(tmp_path / "keys.json")])
     assert answer.exit_code == 1

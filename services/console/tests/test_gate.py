@@ -1,16 +1,21 @@
 """Nothing without a sign-in: the gate before a plain application, and the cookie that opens it."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
+from argon2 import PasswordHasher
+from fastapi import FastAPI
 
 from huying.chassis.security import KeyRing, Principal, remove_entry, write_entry
+from huying.console import login
 from huying.console.gate import Gate
 from huying.console.login import _inside
 from huying.console.session import COOKIE, Sessions
@@ -157,3 +162,19 @@ async def test_every_answer_forbids_the_browser_other_hosts(gate: Gate) -> None:
 )
 def test_the_sign_in_leads_to_pages_of_ours_only(wanted: str, leads: str) -> None:
     assert _inside(wanted) == leads
+
+
+async def test_who_guesses_in_parallel_is_stopped_at_the_same_count(ring: Path, sessions: Sessions) -> None:
+    write_entry(ring, {"id": "zhao", "role": "dispatcher", "argon2": PasswordHasher().hash("right")})
+    app = FastAPI()
+    app.include_router(login.router)
+    app.state.sessions, app.state.ground = sessions, SimpleNamespace(keys=KeyRing(ring))
+    app.state.names = SimpleNamespace(county="巨鹿县")
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://desk") as client:
+
+        async def tried(password: str) -> int:
+            return (await client.post("/login", data={"name": "zhao", "password": password})).status_code
+
+        guesses = [*(f"wrong {number}" for number in range(login.TRIES + 3)), "right"]
+        codes = await asyncio.gather(*map(tried, guesses))
+    assert codes == [401] * login.TRIES + [429] * 4

@@ -109,3 +109,20 @@ async def test_another_wish_under_the_same_key_is_refused_and_names_the_field(do
     assert sorted(answer.status_code for answer in answers) == [200, 409]
     assert [answer.json()["reason"] for answer in answers if answer.status_code == 409] == ["identity_reused"]
     assert await door.issued() == 3
+
+
+async def test_a_units_key_is_shown_the_matters_of_its_unit_only(door: Door, tmp_path: Path) -> None:
+    rows = await door.mongo.collection("incidents").find({"dispatch": {"$ne": None}}).to_list(None)
+    own = rows[0]["dispatch"]["unit"]
+    theirs = {row["_id"] for row in rows if own in (row["dispatch"]["unit"], *row["dispatch"]["assisting"])}
+    others = {row["_id"] for row in rows} - theirs
+    assert others, "the month has more than one unit"
+    write_entry(
+        tmp_path / "keys.json", {"id": "u", "role": "unit", "unit": own, "sha256": sha256(b"unit-key").hexdigest()}
+    )
+    key = {"Authorization": "Bearer unit-key"}
+    listed = (await door.client.get("/v1/incidents", headers=key)).json()["incidents"]
+    assert {row["incident_id"] for row in listed} == theirs
+    for incident in theirs | others:
+        answer = await door.client.get(f"/v1/incidents/{incident}", headers=key)
+        assert answer.status_code == (200 if incident in theirs else 404)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Request
+from fastapi import APIRouter, Depends, Header, Path, Request
 from fastapi.responses import JSONResponse
 from pydantic import Field
 from pymongo import InsertOne
@@ -142,7 +142,7 @@ Ask = Annotated[Principal, Depends(allowed("unit", "dispatcher", "leader", "supe
 
 @router.post("/incidents/{incident_id}/commands", response_model=None)
 async def issue(
-    incident_id: str,
+    incident_id: Annotated[str, Path(max_length=200)],
     body: CommandBody,
     who: Ask,
     request: Request,

@@ -203,6 +203,8 @@ class MicroBatch:
                 await self._run([self._from_parking(one) for one in stored])
 
     def _from_parking(self, stored: Stored) -> Item:
+        if stored.fault:
+            return Item(None, failure=Failure("sealed", stored.fault), stored=stored)
         item = self.decode(stored.record) or Item(None)
         return Item(item.message, failure=item.failure, stored=stored)
 
@@ -216,7 +218,7 @@ class MicroBatch:
             except Conflict as error:
                 conflicts += 1
                 self._measures.retries.labels("conflict").inc()
-                await self._forget()
+                items = await self._forget(items)
                 if conflicts >= CONFLICTS_IN_A_ROW:
                     await self._split(items, Broken("conflict", str(error)))
                     return
@@ -228,10 +230,9 @@ class MicroBatch:
                     fate = Transient(f"the parking refuses a record: {error}")
                 if isinstance(fate, Transient):
                     pause = await self._wait_out(fate, pause)
-                    await self._forget()
+                    items = await self._forget(items)
                     continue
-                await self._forget()
-                await self._split(items, fate)
+                await self._split(await self._forget(items), fate)
                 return
             else:
                 self.healthy = True
@@ -244,11 +245,17 @@ class MicroBatch:
         await asyncio.sleep(pause)
         return min(pause * 2, LONGEST_PAUSE_S)
 
-    async def _forget(self) -> None:
-        """What is in memory may be stale: read it again."""
+    async def _forget(self, items: list[Item]) -> list[Item]:
+        """What is in memory may be stale: read it again. The items without parked records that were let go meanwhile.
+
+        Another replica did it, or a commit of this one whose answer was lost.
+        """
         self._ledger.forget()
         await self.patiently(self._handler.reload)
         await self.patiently(self._parking.read)
+        stored = [item.stored for item in items if item.stored is not None]
+        there = await self.patiently(lambda: self._parking.still_there(stored)) if stored else set()
+        return [item for item in items if item.stored is None or item.stored.id in there]
 
     async def patiently(self, attempt: Callable[[], Awaitable[R]]) -> R:
         """What `attempt` gives, however long the database takes to come back; it may be made several times.
@@ -290,6 +297,8 @@ class MicroBatch:
             middle = len(items) // 2
             await self._run(items[:middle])
             await self._run(items[middle:])
+            return
+        if not items:
             return
         [item] = items
         if item.waiter is not None:

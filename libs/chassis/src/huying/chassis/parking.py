@@ -16,6 +16,7 @@ from pymongo import IndexModel, UpdateOne
 from huying.contracts.identity import deterministic_id
 from huying.contracts.topics import DLQ_MESSAGE_BYTES, MAX_MESSAGE_BYTES
 
+from .errors import ConfigurationError
 from .ledger import OutboxRow, Partition
 from .message import Guard, WriteOp
 from .mongo import Mongo
@@ -76,6 +77,8 @@ class Stored:
     hold: str | None
     state: str
     record: RawRecord
+    fault: str | None = None
+    """Why it cannot be opened; then of `record` only its place is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +172,8 @@ class Parking:
     def fail_again(self, parked_id: str, failure: Failure) -> list[WriteOp]:
         """Writes that note one more attempt in vain."""
         change = {"reason": failure.reason, "message": failure.message, "stack": failure.stack, "state": "parked"}
-        return [UpdateOne({"_id": parked_id}, {"$set": change, "$inc": {"attempts": 1}})]
+        found = {"_id": parked_id, "state": {"$in": HELD_STATES}}
+        return [UpdateOne(found, {"$set": change, "$inc": {"attempts": 1}})]
 
     def release(self, stored: Stored) -> Guard:
         """The write that lets a record go; a guard, so that two replicas cannot both do it."""
@@ -227,19 +231,36 @@ class Parking:
         left = rows.find({"state": "waiting", "hold": {"$in": sorted(waiting - held)}}).sort(IN_ORDER)
         return [self._stored(row) async for row in left]
 
+    async def still_there(self, stored: Sequence[Stored]) -> set[str]:
+        """Ids of those that stand as they were found: nobody let them go, and no attempt was in vain."""
+        as_found = [{"_id": one.id, "state": one.state} for one in stored]
+        return {row["_id"] async for row in self._mongo.collection(PARKED).find({"$or": as_found}, {"_id": 1})}
+
     def _stored(self, row: dict[str, Any]) -> Stored:
-        return Stored(row["_id"], row["hold"], row["state"], self.restore(row))
+        try:
+            return Stored(row["_id"], row["hold"], row["state"], self.restore(row))
+        except ConfigurationError as error:
+            place = RawRecord(_partition(row), row["offset"], row["key"], b"", ())
+            return Stored(row["_id"], row["hold"], row["state"], place, str(error))
 
     def restore(self, row: dict[str, Any]) -> RawRecord:
-        """The raw record out of its document."""
+        """The raw record out of its document.
+
+        Raises:
+            ConfigurationError: another secret sealed it.
+        """
         return RawRecord(
-            partition=Partition(row["cluster"], row["topic"], row["partition"]),
+            partition=_partition(row),
             offset=row["offset"],
             key=row["key"],
             value=self._sealer.open(row["value"]),
             headers=_unpack_headers(self._sealer.open(row["headers"])),
             stamp=row.get("stamp"),
         )
+
+
+def _partition(row: dict[str, Any]) -> Partition:
+    return Partition(row["cluster"], row["topic"], row["partition"])
 
 
 def short(key: bytes) -> bytes:

@@ -5,7 +5,6 @@ Events on Kafka are signed (Ed25519), since a secret must not travel in a record
 """
 
 import base64
-import hmac
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -49,6 +48,19 @@ class Principal:
     def standing(self) -> Standing:
         """As whom they are let in."""
         return "publisher" if self.role == "system" and self.sources else self.actor.standing
+
+    @property
+    def only_unit(self) -> str | None:
+        """The unit whose matters alone they are shown; None where everybody's are.
+
+        Raises:
+            Problem: 403, a unit's key that names no unit.
+        """
+        if self.standing != "unit":
+            return None
+        if self.unit is None:
+            raise Problem(403, "Not allowed", "Your key names no unit; make it anew with `huying keys create --unit`.")
+        return self.unit
 
 
 class KeyRing:
@@ -153,7 +165,7 @@ def bearer(request: Request) -> Principal:
     """
     ring: KeyRing = request.app.state.ground.keys
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    principal = ring.by_token(token.strip()) if hmac.compare_digest(scheme.lower(), "bearer") else None
+    principal = ring.by_token(token.strip()) if scheme.lower() == "bearer" else None
     if principal is None:
         raise Problem(401, "Who are you?", "Send `Authorization: Bearer <key>`; `huying keys create` makes one.")
     return principal
@@ -178,6 +190,11 @@ def write_entry(path: Path, *entries: dict[str, Any]) -> None:
     """Add or replace entries in the ring's file by their id; the others stay."""
     new = {entry["id"] for entry in entries}
     _write_ring(path, [known for known in _ring(path) if known["id"] not in new] + list(entries))
+
+
+def find_entry(path: Path, key_id: str) -> dict[str, Any] | None:
+    """The entry of that id; an account's has `argon2`, a machine key's `sha256`."""
+    return next((entry for entry in _ring(path) if entry["id"] == key_id), None)
 
 
 def remove_entry(path: Path, key_id: str) -> bool:

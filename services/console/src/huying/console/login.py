@@ -41,12 +41,13 @@ async def enter(request: Request, ground: Place) -> Response:
     """Sign in: 303 onward, 401 or 429 with the form."""
     fields = {name: values[0] for name, values in parse_qs((await request.body()).decode("utf-8", "replace")).items()}
     name, password, wanted = fields.get("name", "").strip(), fields.get("password", ""), fields.get("next", "/")
-    if _too_often(name):
-        return HTMLResponse(_page(request, wanted, name, "试错太多次，请五分钟后再试，或找管理员重设密码。"), 429)
-    async with _one_at_a_time:  # a password check takes 64 MiB: two at once would double that
+    async with _one_at_a_time:  # a password check takes 64 MiB: two at once would double that, and pass the limit
+        if _too_often(name):
+            return HTMLResponse(_page(request, wanted, name, "试错太多次，请五分钟后再试，或找管理员重设密码。"), 429)
         who = await asyncio.to_thread(ground.keys.by_password, name, password)
+        if who is None:
+            _note_wrong(name)
     if who is None:
-        _note_wrong(name)
         return HTMLResponse(_page(request, wanted, name, "账号或密码不对，请核对后再试。"), 401)
     _wrong.pop(name, None)
     sessions: Sessions = request.app.state.sessions

@@ -154,13 +154,11 @@ def _period(text: str) -> Period:
 
 def _own(who: Principal, unit: str | None) -> str | None:
     """A unit's key sees its own unit."""
-    if who.actor.standing != "unit":
+    if (own := who.only_unit) is None:
         return unit
-    if who.unit is None:
-        raise Problem(403, "Not allowed", "Your key names no unit; make it anew with `huying keys create --unit`.")
-    if unit not in {None, who.unit}:
-        raise Problem(403, "Not allowed", f"Your key speaks for {who.unit!r}; ask without `unit` or with your own.")
-    return who.unit
+    if unit not in {None, own}:
+        raise Problem(403, "Not allowed", f"Your key speaks for {own!r}; ask without `unit` or with your own.")
+    return own
 
 
 def _wrong(name: str, message: str) -> dict[str, str]:

@@ -63,15 +63,9 @@ async def enable(handle: str, who: Steer, ground: Here) -> dict[str, str]:
 
 def _own(who: Principal) -> dict[str, Any]:
     """What a key may see: a unit's what its people were told, a grid worker's what grid workers were, others all."""
-    match who.actor.standing:
-        case "unit" if who.unit is None:
-            raise Problem(403, "Not allowed", "Your key names no unit; make it anew with `huying keys create --unit`.")
-        case "unit":
-            return {"recipient": {"$regex": f"^unit:{re.escape(who.unit or '')}:"}}
-        case "grid_worker":
-            return {"role": "grid_worker"}
-        case _:
-            return {}
+    if (unit := who.only_unit) is not None:
+        return {"recipient": {"$regex": f"^unit:{re.escape(unit)}:"}}
+    return {"role": "grid_worker"} if who.standing == "grid_worker" else {}
 
 
 def _shown(row: Document) -> dict[str, Any]:

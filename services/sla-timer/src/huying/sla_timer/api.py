@@ -36,12 +36,18 @@ _SHOWN = (
 
 @router.get("/incidents/{incident_id}/clocks")
 async def clocks(incident_id: str, who: Ask, ground: Here) -> dict[str, Any]:
-    """The clocks of an incident, the oldest first, each with the way its deadline came about."""
-    del who
-    case = await ground.mongo.collection(CASES).find_one({"_id": incident_id})
+    """The clocks of an incident, the oldest first, each with the way its deadline came about.
+
+    A unit's key sees those of the incidents that it has, and its own of those that it had.
+    """
+    case, unit = await ground.mongo.collection(CASES).find_one({"_id": incident_id}), who.only_unit
+    query = {"incident_id": incident_id}
+    if case is not None and unit not in {None, case["unit"]}:
+        query["unit"] = unit
+        case = case if await ground.mongo.collection(TIMERS).find_one(query) else None
     if case is None:
         raise Problem(404, "Unknown incident", f"No incident {incident_id!r} has come by the feed; check the id.")
-    rows = ground.mongo.collection(TIMERS).find({"incident_id": incident_id}).sort([("created_at", 1), ("_id", 1)])
+    rows = ground.mongo.collection(TIMERS).find(query).sort([("created_at", 1), ("_id", 1)])
     shown = [
         {"clock_id": row["_id"], **{name: row.get(name) for name in _SHOWN}, "steps": _steps(row)} async for row in rows
     ]
@@ -54,9 +60,14 @@ def _steps(row: dict[str, Any]) -> list[dict[str, Any]]:
 
 @router.get("/clocks")
 async def counts(who: Ask, ground: Here, state: Literal["armed", "stopped"] | None = None) -> dict[str, Any]:
-    """How many clocks there are, by kind, class, state, verdict and whether they were breached."""
-    del who
+    """How many clocks there are, by kind, class, state, verdict and whether they were breached.
+
+    To a unit's key those of the incidents that it has, and its own of those that it had.
+    """
     match: dict[str, Any] = {} if state is None else {"state": state}
+    if (unit := who.only_unit) is not None:
+        has = await ground.mongo.collection(CASES).distinct("_id", {"unit": unit})
+        match["$or"] = [{"unit": unit}, {"incident_id": {"$in": has}}]
     group = {
         "kind": "$kind",
         "clock_class": "$clock_class",

@@ -73,12 +73,16 @@ def create(
     pack: Pack = None,
 ) -> None:
     """建一把机器密钥，令牌只显示这一次。Make a machine key; its token is shown once."""
-    from huying.chassis.security import write_entry
+    from huying.chassis.security import find_entry, write_entry
 
     from ..installation import key_entry, signing_pair
 
-    if not key_id or not all(letter.isalnum() or letter in "-." for letter in key_id):
-        fail(f"名字 {key_id!r} 只能用字母、数字、- 和 . · use letters, digits, '-' and '.'")
+    if not key_id or not all(letter.isascii() and (letter.isalnum() or letter in "-.") for letter in key_id):
+        fail(f"名字 {key_id!r} 只能用英文字母、数字、- 和 . · use A to Z, digits, '-' and '.': it goes into a header")
+    with refusals():
+        known = find_entry(_ring(keys), key_id)
+    if known and "argon2" in known:
+        fail(f"{key_id!r} 是控制台账号，请换个名字 · that is an account: choose another name")
     entry, token = key_entry(key_id, _role(role), _unit(role, unit, pack), tuple(source or ()), jurisdiction)
     shown: dict[str, Any] = {"id": key_id, "role": role, "token": token}
     if signing:
@@ -101,12 +105,17 @@ def account(
     """建一个控制台账号。Make an account for the console."""
     import secrets
 
-    from huying.chassis.security import write_entry
+    from huying.chassis.security import find_entry, write_entry
 
     from ..installation import PASSWORD_BYTES, account_entry
 
+    with refusals():
+        known = find_entry(_ring(keys), name)
+    if known and "argon2" not in known:
+        fail(f"{name!r} 是机器密钥，请换个名字 · that is a machine key: choose another name")
     chosen = password or secrets.token_urlsafe(PASSWORD_BYTES)
     owner = account_entry(name, chosen, _role(role), _unit(role, unit, pack))
+    owner |= {"sha256": known["sha256"]} if known and "sha256" in known else {}  # a new password is no new key
     with refusals():
         write_entry(_ring(keys), owner)
     shown = {"name": name, "role": role}
