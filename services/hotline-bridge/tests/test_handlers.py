@@ -80,6 +80,25 @@ def test_a_changed_order_under_the_same_number_changes_nothing(make: Make, arriv
     assert (refused.writes, refused.events) == ([], [])
 
 
+def test_a_batch_that_is_tried_again_is_counted_once(make: Make, arrivals: list[Arrival]) -> None:
+    bridge = make()
+    gap = Incident("in-1").opened("rp-x").accepted().steps[1]
+    for _ in range(2):
+        state = State({}, {})
+        come(bridge, state, arrivals[0])
+        come(bridge, state, gap, INCIDENTS.name)
+        come(bridge, state, RefusedAlarm(UpdateOne({}, {})), LINES)
+    bridge.committed(state)
+    counted = {
+        sample.name: sample.value
+        for metric in bridge._measures.registry.collect()
+        for sample in metric.samples
+        if sample.value and sample.name.startswith("huying_hotline_bridge") and sample.name.endswith("_total")
+    }
+    assert counted == {"huying_hotline_bridge_orders_total": 1, "huying_hotline_bridge_refused_alarms_total": 1}
+    assert violations(bridge) == 1
+
+
 def test_what_is_kept_of_an_order_has_none_of_its_words(make: Make, arrivals: list[Arrival]) -> None:
     effects = come(make(), State({}, {}), arrivals[0])
     [(collection, write)] = effects.writes
@@ -141,6 +160,7 @@ def test_a_gap_in_an_incidents_versions_is_counted(make: Make) -> None:
     steps = Incident("in-1").opened("rp-x").accepted().steps
     come(bridge, state, steps[0], INCIDENTS.name)
     come(bridge, state, steps[2], INCIDENTS.name)
+    bridge.committed(state)
     assert violations(bridge) == 1
 
 
