@@ -197,6 +197,14 @@ def test_an_origins_deadline_counts_where_the_county_has_none(bench: Bench) -> N
     assert bench.clock("resolution").explanation[-1] == "到期：2026-03-05 12:00"
 
 
+@pytest.mark.parametrize("origin", ["9999-12-31 07:00", "2500-01-01 00:00", "2040-01-01 00:00", "0002-01-01 00:00"])
+def test_a_deadline_that_no_order_has_counts_as_none(rules: Rulebook, origin: str) -> None:
+    for clock_class in ("other", "public_service", "emergency"):
+        life = Life("A", at("2026-03-02 09:00"), clock_class, origin_due_at=at(origin)).opened().dispatched()
+        plain = Life("A", at("2026-03-02 09:00"), clock_class).opened().dispatched()
+        assert Bench(rules).live(life).case == Bench(rules).live(plain).case
+
+
 def test_an_origins_deadline_that_comes_with_a_further_report_replaces_a_laxer_one(bench: Bench) -> None:
     life = Life("A", at("2026-03-02 09:00"), "other").opened().dispatched()
     bench.live(life.joined(HOUR, origin_due_at=at("2026-03-04 12:00")).joined(HOUR))

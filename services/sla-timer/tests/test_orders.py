@@ -10,6 +10,7 @@ from test_domain import Bench
 from huying.contracts import incidents, orders
 from huying.contracts.clocks import ClockExtendedV1, ClockPausedV1, ClockResumedV1, ClockWarnedV1
 from huying.contracts.course import Course, ExtensionRequest, Suspension
+from huying.contracts.dates import FARTHEST
 from huying.sla_timer.clocks import Rulebook
 from huying.sla_timer.repository import document, read
 
@@ -74,6 +75,15 @@ def test_an_extension_moves_the_final_clock_only_and_is_counted(bench: Bench) ->
     assert (bench.clock("resolution").due_at, bench.clock("resolution").breached_at) == (again, None)
     bench.tick(at("2026-03-26 09:00"))
     assert bench.words("resolution").count("breached") == 1
+
+
+@pytest.mark.parametrize("until", ["9999-12-31 07:59:59.999", "2062-01-01 00:00"])
+def test_an_extension_that_an_older_version_granted_for_ever_ends(bench: Bench, until: str) -> None:
+    life = Life("A", at("2026-03-02 09:00"), "other").opened().dispatched().accepted(HOUR)
+    bench.live(extended(life, DAY, at(until))).tick(at("2026-03-30 09:00"))
+    clock = bench.clock("resolution")
+    assert (clock.due_at, clock.breached_at) == (clock.started_at + FARTHEST, None)
+    assert read(document(clock)) == clock
 
 
 def test_a_share_of_the_time_that_was_told_is_not_told_again_after_an_extension(bench: Bench) -> None:

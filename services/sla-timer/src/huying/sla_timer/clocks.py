@@ -18,6 +18,7 @@ from huying.contracts.clocks import (
     ClockStoppedV1,
     ClockWarnedV1,
 )
+from huying.contracts.dates import FARTHEST
 from huying.contracts.identity import deterministic_id
 from huying.contracts.incidents import ClockClass
 from huying.county import ClockKind, ClockPolicy, Due, Pause, WorkingCalendar, due_at, reminder_at, warning_times
@@ -168,8 +169,11 @@ class Clock:
     def extend(
         self, until: datetime, count: int, reason: str, at: datetime, rules: "Rulebook", unit: str | None
     ) -> tuple["Clock", "Told"]:
-        """More time was granted. A breach stays a breach; a date before the deadline moves nothing."""
-        at, until = max(to_ms(at), self.created_at), to_ms(until)
+        """More time was granted. A breach stays a breach; a date before the deadline moves nothing.
+
+        Older versions granted any date: one that is too far to be counted with is cut to the farthest that is not.
+        """
+        at, until = max(to_ms(at), self.created_at), min(to_ms(until), self.started_at + FARTHEST)
         said = (*self.explanation, f"第{count}次延期至 {rules.calendar.local(until):%Y-%m-%d %H:%M}：{reason}")
         after = replace(self, extended=count, extended_to=until, explanation=said)
         after = after._retimed(max(until, self.due_at), at, rules.calendar)

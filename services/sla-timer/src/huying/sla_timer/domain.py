@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from huying.contracts.course import Course
+from huying.contracts.dates import is_far
 from huying.contracts.incidents import Dispatch, IncidentEvent, IncidentReturnedV1, IncidentView
 from huying.contracts.orders import IncidentExtensionDecidedV1
 from huying.county import ClockKind
@@ -289,6 +290,8 @@ def orders(view: IncidentView, rules: Rulebook) -> list[Order]:
                 wanted.append(Order(policy, kind, run, None, since))
             continue
         origin = view.origin_due_at if not run else None
+        if origin is not None and is_far(origin, since):
+            origin = None  # the doors refuse such a date; one that an older version let in counts as none
         basis = policy or (policies.get("response") if origin is not None else None)
         if basis is not None:
             wanted.append(Order(basis, kind, run, None, since, origin))
