@@ -105,6 +105,15 @@ def test_a_breach_before_the_extension_stays_a_breach(bench: Bench) -> None:
     assert (clock.verdict, clock.extended, bench.words("resolution").count("breached")) == ("late", 1, 1)
 
 
+def test_reminders_start_over_from_the_end_of_more_time(bench: Bench) -> None:
+    came = at("2026-03-02 09:00")
+    life = Life("A", came, "emergency", origin_due_at=came - 30 * DAY).opened().dispatched()
+    bench.live(life).tick(at("2026-03-02 11:30"))
+    bench.live(extended(life, 3 * HOUR, at("2026-03-02 20:00"))).tick(at("2026-03-02 21:00"))
+    assert bench.words("resolution") == ["started", "breached", "+1", "+2", "+3", "extended/1", "+4"]
+    assert bench.told[-1].event.at == at("2026-03-02 21:00")
+
+
 def test_a_merge_with_an_older_incident_brings_the_deadline_forward(bench: Bench) -> None:
     life = Life("A", at("2026-03-04 09:00"), "other").opened().dispatched().accepted(HOUR)
     life.joined(HOUR, course=Course(citizen_since=at("2026-03-02 09:00")))

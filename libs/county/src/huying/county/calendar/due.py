@@ -246,6 +246,14 @@ def warning_times(
     )
 
 
+def reminders_by(policy: ClockPolicy, due: dt.datetime, moment: dt.datetime, calendar: WorkingCalendar) -> int:
+    """How many reminders after a breach have fallen by then."""
+    if policy.every_after_breach_hours is None:
+        return 0
+    passed = _ruler(not policy.ignores_calendar, calendar).measure(due, moment)
+    return passed // dt.timedelta(hours=policy.every_after_breach_hours)
+
+
 def reminder_at(policy: ClockPolicy, due: dt.datetime, number: int, calendar: WorkingCalendar) -> dt.datetime | None:
     """When the n-th reminder (from 1) after a breach falls; None when the policy tells of a breach once.
 
