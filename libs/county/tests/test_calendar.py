@@ -176,6 +176,25 @@ def test_a_calendar_that_never_opens_is_an_error_and_not_an_endless_search() -> 
         due_at(policy("working_hours"), at("2026-03-02 10:00"), shut)
 
 
+LAST, FIRST = dt.datetime(9999, 12, 31, 23, 59, 59, tzinfo=dt.UTC), dt.datetime(1, 1, 1, tzinfo=dt.UTC)
+ROUND_THE_CLOCK = WorkingCalendar(CalendarChoices.model_validate({"hours": ["00:00-24:00"]}))
+
+
+@pytest.mark.parametrize("calendar", [OFFICE, ROUND_THE_CLOCK])
+@pytest.mark.parametrize("unit", ["hours", "working_days"])
+@pytest.mark.parametrize("due", [at("2040-03-02 10:00"), at("2500-03-02 10:00"), LAST, FIRST])
+def test_no_deadline_is_too_far_for_the_calendar(calendar: WorkingCalendar, unit: str, due: dt.datetime) -> None:
+    clock = policy(unit, 7, warnings=STEPS, every_after_breach_hours=7)
+    start = at("2026-03-02 10:00")
+    warned = [warning.at for warning in warning_times(clock, start, due, calendar)]
+    assert warned == sorted(warned)
+    assert warned[-1] == due
+    again = reminder_at(clock, due, 1, calendar)
+    assert again is None if due is LAST else again is not None
+    assert calendar.working_time_between(min(start, due), max(start, due)) > dt.timedelta(days=700)
+    assert len(calendar._days) < 15_000, "nobody walks over centuries day by day"
+
+
 @pytest.mark.parametrize("text", ["8-12", "12:00-08:30", "08:30-25:00", "", "morning"])
 def test_working_hours_that_are_none_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="working hours"):

@@ -73,6 +73,7 @@ BAD_EDITS = [
     ("pack.yaml", "dispatch_centre: U22", "dispatch_centre: U33", "dispatch_centre 'U33' is not in units.csv", ""),
     ("pack.yaml", "Asia/Shanghai", "Asia/Julu", "timezone 'Asia/Julu' is unknown", "Asia/Shanghai"),
     ("pack.yaml", "name_en: Julu", "nickname: Julu", "nickname: Extra inputs are not permitted", ""),
+    ("pack.yaml", "extension_days: 180", "extension_days: 9999", "extension_days: Input should be less than", ""),
     ("pack.yaml", "roles:\n", "roles: [\n", "is not YAML", "indentation"),
     ("synonyms.txt", "漏水 跑水 冒水", "漏水 跑水 停水", "word '停水' also stands on line", "join the two lines"),
     ("outline.geojson", '"MultiPolygon"', '"Point"', "has no Polygon or MultiPolygon (found 'Point')", "GeoJSON"),

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from huying.console.evidence import marked
-from huying.console.words import ZONE, deadline, leading, place, question, span, when
+from huying.console.words import ZONE, deadline, exact, leading, place, question, span, when
 
 NOW = datetime(2026, 3, 9, 6, 20, tzinfo=UTC)
 """Monday 14:20 in the county."""
@@ -27,6 +27,12 @@ HOUR = timedelta(hours=1)
 )
 def test_times_are_said_as_people_say_them(moment, said):
     assert when(datetime(*moment, tzinfo=ZONE).astimezone(UTC), NOW) == said
+
+
+def test_a_date_at_the_end_of_all_years_is_said_like_any_other():
+    last = datetime(9999, 12, 31, 23, 59, tzinfo=UTC)
+    assert when(last, NOW) == "9999年12月31日 23:59"
+    assert exact(last) == "9999-12-31 23:59:00"
 
 
 @pytest.mark.parametrize(

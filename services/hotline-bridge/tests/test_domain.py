@@ -84,6 +84,17 @@ def test_an_order_from_the_future_is_refused(
     assert refused.field == "received_at"
 
 
+def test_an_order_with_a_deadline_that_no_order_has_is_refused(
+    mappings: dict[str, OriginMapping], orders: dict[str, Any], pack: Pack
+) -> None:
+    arrival = hotline_arrival(mappings, orders, pack)
+    never = datetime(9999, 12, 31, 15, 59, 59, tzinfo=UTC)
+    body = arrival.body.model_copy(update={"origin_due_at": never})
+    refused = decide(None, replace(arrival, body=body), pack, KEYS, NOW)
+    assert isinstance(refused, Refused)
+    assert (refused.reason, refused.field) == ("implausible_date", "origin_due_at")
+
+
 def alarm(**change: Any) -> Alarm:
     told = {"device": "JG-100214", "alarm": "tilt", "kind": "manhole", "at": "2026-03-04T02:17:59+08:00", **change}
     return Alarm.model_validate(told)

@@ -16,12 +16,12 @@ from zmqtt import QoS, create_client
 
 from huying.chassis.security import write_entry
 from huying.chassis.testing import SECRET, running, until
+from huying.contracts import dates
 from huying.contracts.envelope import CloudEvent
 from huying.contracts.topics import INCIDENTS, REPORTS
 from huying.devkit.dlq import Lot
 from huying.devkit.stack import Stack
 from huying.devkit.stack import topics as provisioning
-from huying.hotline_bridge.domain import acceptance
 from huying.hotline_bridge.main import create_app
 from huying.hotline_bridge.settings import Settings
 
@@ -288,7 +288,7 @@ async def test_a_refused_line_is_listed_shown_and_replayed_when_its_cause_is_men
         again = {"attempts": 2, "state": "parked"}
         await until(lambda: database["parked"].count_documents(again) == 3, "tried again, in vain")
 
-        monkeypatch.setattr(acceptance, "CLOCK_LEEWAY", timedelta(hours=2))
+        monkeypatch.setattr(dates, "CLOCK_LEEWAY", timedelta(hours=2))
         await lot.replay(one)
         await until(lambda: database["orders"].count_documents({}) == 1, "the alarm")
         order = database["orders"].find_one({})

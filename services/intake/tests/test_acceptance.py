@@ -91,6 +91,7 @@ def test_a_body_spaced_or_ordered_otherwise_is_the_same_body(keys: Keys) -> None
         ({"grid_code": "13052910000101", "village_code": "130529100003"}, "unknown_place", "grid_code", "130529100001"),
         ({"received_at": NOW + timedelta(minutes=11)}, "future_date", "received_at", "clock"),
         ({"happened_at": NOW + timedelta(days=365)}, "future_date", "happened_at", "clock"),
+        ({"origin_due_at": NOW + timedelta(days=9_999)}, "implausible_date", "origin_due_at", "leave it out"),
         ({"text": "\x00\x07\u202e"}, "invalid_data", "text", "what happened"),
         ({"bound": "130530"}, "wrong_jurisdiction", "jurisdiction", "130530"),
         ({"origin_id": "a\nb"}, "invalid_identity", "id", "printable"),

@@ -1,5 +1,6 @@
 """Who is told what, by Julu's people and words."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +155,12 @@ def test_more_time_a_pause_and_a_redo_are_told_to_those_who_reported(desk: Desk)
     refused = {"request": request, "granted": False, "count": 0, "reason": "不够充分"}
     _, told = tell(desk, Life("A").opened().dispatched().beside(orders.IncidentExtensionDecidedV1, **refused))
     assert {template for _, template in pairs(told[-1])} == {"extension_decided"}
+
+
+def test_a_date_at_the_end_of_all_years_is_told_like_any_other(desk: Desk) -> None:
+    request = ExtensionRequest(until=datetime(9999, 12, 31, 23, 59, tzinfo=UTC), reason="等", requested_at=START)
+    _, told = tell(desk, Life("A").opened().dispatched().beside(orders.IncidentExtensionRequestedV1, request=request))
+    assert "12月31日" in told[-1][0].text
 
 
 def test_called_and_withdrawn_units_and_those_under_supervision_are_told(desk: Desk) -> None:

@@ -2,7 +2,7 @@
 
 import shutil
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -475,6 +475,22 @@ def test_an_extension_whose_date_has_passed_is_refused_and_cannot_be_granted(cou
     assert (after.course.request, after.course.extensions) == (None, 0)
     county.done(incident, c.RequestExtension(until=county.now + HOUR, reason="等配件"))
     assert county.done(incident, c.ApproveExtension()).course.extensions == 1
+
+
+def test_an_extension_has_a_farthest_date_also_where_an_older_version_had_none(county: County) -> None:
+    incident, last = accepted(county), county.now + timedelta(days=PACK.county.orders.extension_days)
+    for_ever = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+    for until in (last + HOUR, for_ever):
+        declined = county.wishes(incident, c.RequestExtension(until=until, reason="等"), "unit", "U02").declined
+        assert declined is not None
+        assert "180 天之内" in declined.message
+    asked = county.done(incident, c.RequestExtension(until=last, reason="等"), "unit", "U02")
+    assert asked.course.request is not None
+    request = asked.course.request.model_copy(update={"until": for_ever})
+    course = asked.course.model_copy(update={"request": request})
+    county.incidents[incident] = replace(asked, course=course)
+    assert county.refused(incident, c.ApproveExtension()) == "not_possible"
+    assert county.done(incident, c.RefuseExtension(reason="太远")).course.request is None
 
 
 @pytest.mark.parametrize("role", ["unit", "dispatcher", "leader"])

@@ -197,6 +197,37 @@ def test_an_origins_deadline_counts_where_the_county_has_none(bench: Bench) -> N
     assert bench.clock("resolution").explanation[-1] == "到期：2026-03-05 12:00"
 
 
+@pytest.mark.parametrize("origin", ["9999-12-31 07:00", "2500-01-01 00:00", "2040-01-01 00:00", "0002-01-01 00:00"])
+def test_a_deadline_that_no_order_has_counts_as_none(rules: Rulebook, origin: str) -> None:
+    for clock_class in ("other", "public_service", "emergency"):
+        life = Life("A", at("2026-03-02 09:00"), clock_class, origin_due_at=at(origin)).opened().dispatched()
+        plain = Life("A", at("2026-03-02 09:00"), clock_class).opened().dispatched()
+        assert Bench(rules).live(life).case == Bench(rules).live(plain).case
+
+
+@pytest.mark.parametrize("overdue", [timedelta(days=1), timedelta(days=30), timedelta(days=1_000)])
+@pytest.mark.parametrize("clock_class", ["other", "emergency"])
+def test_an_order_that_comes_overdue_is_breached_once_and_reminded_from_then_on(
+    bench: Bench, clock_class: str, overdue: timedelta
+) -> None:
+    start = at("2026-03-02 09:00")
+    bench.live(Life("A", start, clock_class, origin_due_at=start - overdue).opened().dispatched())
+    bench.tick(start + MINUTE)
+    assert bench.words("resolution") == ["started", "breached"]
+    bench.tick(start + HOUR if clock_class == "emergency" else at("2026-03-03 09:00"))
+    assert bench.words("resolution") == ["started", "breached", "+1"], "one reminder in the time of one"
+    bench.tick(at("2026-04-20 09:00"))
+    reminders = [told.event.at for told in bench.told if "/+" in told.id and told.event.kind == "resolution"]
+    assert len(set(reminders)) == len(reminders) == REMINDERS
+
+
+def test_a_share_of_the_time_that_had_passed_before_the_clock_was_known_is_not_told(bench: Bench) -> None:
+    life = Life("A", at("2026-03-02 09:00"), "other").opened().dispatched().accepted(HOUR)
+    life.joined(26 * HOUR, origin_due_at=at("2026-03-04 12:00"))
+    bench.live(life).tick(at("2026-03-04 11:59"))
+    assert bench.words("resolution") == ["started", "stopped", "started", "75", "90"]
+
+
 def test_an_origins_deadline_that_comes_with_a_further_report_replaces_a_laxer_one(bench: Bench) -> None:
     life = Life("A", at("2026-03-02 09:00"), "other").opened().dispatched()
     bench.live(life.joined(HOUR, origin_due_at=at("2026-03-04 12:00")).joined(HOUR))

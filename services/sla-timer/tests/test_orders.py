@@ -10,6 +10,7 @@ from test_domain import Bench
 from huying.contracts import incidents, orders
 from huying.contracts.clocks import ClockExtendedV1, ClockPausedV1, ClockResumedV1, ClockWarnedV1
 from huying.contracts.course import Course, ExtensionRequest, Suspension
+from huying.contracts.dates import FARTHEST
 from huying.sla_timer.clocks import Rulebook
 from huying.sla_timer.repository import document, read
 
@@ -76,6 +77,15 @@ def test_an_extension_moves_the_final_clock_only_and_is_counted(bench: Bench) ->
     assert bench.words("resolution").count("breached") == 1
 
 
+@pytest.mark.parametrize("until", ["9999-12-31 07:59:59.999", "2062-01-01 00:00"])
+def test_an_extension_that_an_older_version_granted_for_ever_ends(bench: Bench, until: str) -> None:
+    life = Life("A", at("2026-03-02 09:00"), "other").opened().dispatched().accepted(HOUR)
+    bench.live(extended(life, DAY, at(until))).tick(at("2026-03-30 09:00"))
+    clock = bench.clock("resolution")
+    assert (clock.due_at, clock.breached_at) == (clock.started_at + FARTHEST, None)
+    assert read(document(clock)) == clock
+
+
 def test_a_share_of_the_time_that_was_told_is_not_told_again_after_an_extension(bench: Bench) -> None:
     life = Life("A", at("2026-03-02 09:00"), "other").opened().dispatched().accepted(HOUR)
     bench.live(life).tick(at("2026-03-07 09:00"))
@@ -93,6 +103,15 @@ def test_a_breach_before_the_extension_stays_a_breach(bench: Bench) -> None:
     bench.live(life)
     clock = bench.clock("resolution")
     assert (clock.verdict, clock.extended, bench.words("resolution").count("breached")) == ("late", 1, 1)
+
+
+def test_reminders_start_over_from_the_end_of_more_time(bench: Bench) -> None:
+    came = at("2026-03-02 09:00")
+    life = Life("A", came, "emergency", origin_due_at=came - 30 * DAY).opened().dispatched()
+    bench.live(life).tick(at("2026-03-02 11:30"))
+    bench.live(extended(life, 3 * HOUR, at("2026-03-02 20:00"))).tick(at("2026-03-02 21:00"))
+    assert bench.words("resolution") == ["started", "breached", "+1", "+2", "+3", "extended/1", "+4"]
+    assert bench.told[-1].event.at == at("2026-03-02 21:00")
 
 
 def test_a_merge_with_an_older_incident_brings_the_deadline_forward(bench: Bench) -> None:

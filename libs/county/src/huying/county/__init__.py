@@ -4,7 +4,7 @@ pack = load(Path("deploy/county/julu"))
 pack.duty("M01", {"after_water_works"}, "130529100").main  # 'U04'
 """
 
-from huying.county.calendar import Due, Pause, Warned, WorkingCalendar, due_at, reminder_at, warning_times
+from huying.county.calendar import Due, Pause, Warned, WorkingCalendar, due_at, reminder_at, reminders_by, warning_times
 from huying.county.channels import Channel
 from huying.county.clocks import ClockClass, ClockKind, ClockPolicy, WarningStep
 from huying.county.findings import Finding, PackError
@@ -57,6 +57,7 @@ __all__ = [
     "located",
     "narrowness",
     "reminder_at",
+    "reminders_by",
     "to_wgs84",
     "warning_times",
 ]

@@ -36,6 +36,7 @@ class OrderRules(Record):
 
     return_limit: int = Field(default=2, ge=1)
     extension_limit: int = Field(default=2, ge=0)
+    extension_days: int = Field(default=180, ge=1, le=3_650)
     redo_limit: int = Field(default=1, ge=0)
     suspension_days: int = Field(default=60, ge=1)
     flood_days: int = Field(default=60, ge=1)

@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from huying.contracts import dates
+
 ZONE = ZoneInfo("Asia/Shanghai")
 
 STATES: Mapping[str, tuple[str, str]] = {
@@ -101,7 +103,7 @@ def span(length: timedelta) -> str:
 
 def when(moment: datetime, now: datetime) -> str:
     """今天 14:20, 昨天 09:05, 明天 17:30, 3月9日 17:30, and the year where it is another."""
-    local, today = moment.astimezone(ZONE), now.astimezone(ZONE)
+    local, today = dates.local(moment, ZONE), dates.local(now, ZONE)
     days = (local.date() - today.date()).days
     clock = f"{local:%H:%M}"
     near = {0: "今天", -1: "昨天", 1: "明天"}.get(days)
@@ -113,7 +115,7 @@ def when(moment: datetime, now: datetime) -> str:
 
 def exact(moment: datetime) -> str:
     """For the hover."""
-    return f"{moment.astimezone(ZONE):%Y-%m-%d %H:%M:%S}"
+    return f"{dates.local(moment, ZONE):%Y-%m-%d %H:%M:%S}"
 
 
 def deadline(clock: Mapping[str, Any], now: datetime) -> Deadline:

@@ -14,7 +14,7 @@ from huying.chassis.measures import Measures
 from huying.chassis.message import API, Effects, Message, Outgoing, Stateless
 from huying.chassis.mongo import Mongo
 from huying.chassis.security import KeyRing, Principal, signed_bytes
-from huying.contracts import identity, persons, topics, wording
+from huying.contracts import dates, identity, persons, topics, wording
 from huying.contracts.clocks import ClockEvent
 from huying.contracts.envelope import SIGNATURE_HEADER
 from huying.contracts.incidents import IncidentEvent, IncidentOpenedV1, IncidentReportJoinedV1
@@ -96,7 +96,7 @@ class Intake(Stateless):
         self._ring = ring
         self._keys = keys
         self._vault = vault
-        self._leeway = acceptance.CLOCK_LEEWAY if clock.mode == "live" else timedelta(0)
+        self._leeway = dates.CLOCK_LEEWAY if clock.mode == "live" else timedelta(0)
         self._measures = measures
         self._accepted = measures.counter("accepted_total", "Reports let in", "channel", "door")
         self._repeated = measures.counter("repeated_total", "Reports sent again, answered as before", "door")

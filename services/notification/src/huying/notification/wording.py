@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from huying.contracts import dates
 from huying.contracts.incidents import Classification
 from huying.county import Pack
 
@@ -100,5 +101,5 @@ class Wording:
 
     def moment(self, instant: datetime) -> str:
         """An instant on the county's clocks, as people write it."""
-        local = instant.astimezone(self._zone)
+        local = dates.local(instant, self._zone)
         return f"{local.month}月{local.day}日{local:%H:%M}"

@@ -18,9 +18,20 @@ from huying.contracts.clocks import (
     ClockStoppedV1,
     ClockWarnedV1,
 )
+from huying.contracts.dates import FARTHEST
 from huying.contracts.identity import deterministic_id
 from huying.contracts.incidents import ClockClass
-from huying.county import ClockKind, ClockPolicy, Due, Pause, WorkingCalendar, due_at, reminder_at, warning_times
+from huying.county import (
+    ClockKind,
+    ClockPolicy,
+    Due,
+    Pause,
+    WorkingCalendar,
+    due_at,
+    reminder_at,
+    reminders_by,
+    warning_times,
+)
 
 Verdict = Literal["on_time", "late", "void"]
 
@@ -135,17 +146,22 @@ class Clock:
         return after._with_reminder(calendar), told
 
     def _with_reminder(self, calendar: WorkingCalendar) -> "Clock":
-        """After the breach, and after each reminder: the next reminder, as often as the policy says."""
-        number = sum(step.name.startswith("+") for step in self.steps) + 1
-        if self.breached_at is None or self.next_step < len(self.steps) or number > REMINDERS:
+        """After the breach, and after each reminder: the next one by the policy, never one that was missed before.
+
+        So an order that came overdue is not told of all at once, and one that has more time starts over from its end.
+        """
+        told = [step for step in self.steps if step.name.startswith("+")]
+        if self.breached_at is None or self.next_step < len(self.steps) or len(told) >= REMINDERS:
             return self
-        at = reminder_at(self.policy, self.due_at, number, calendar)
+        last = told[-1].at if told else self.breached_at
+        missed = reminders_by(self.policy, self.due_at, last, calendar)
+        at = reminder_at(self.policy, self.due_at, missed + 1, calendar)
         if at is None:
             return self
         whole = self.due_at - self.started_at
         percent = int((at - self.started_at) * 100 / whole) if whole > timedelta() else 100
         roles = self.policy.breach_roles
-        return replace(self, steps=(*self.steps, Step(f"+{number}", max(to_ms(at), self.created_at), percent, roles)))
+        return replace(self, steps=(*self.steps, Step(f"+{len(told) + 1}", to_ms(at), percent, roles)))
 
     def pause(self, at: datetime, reason: str, unit: str | None) -> tuple["Clock", "Told"]:
         """It stands still, and tells nothing until it goes on."""
@@ -168,8 +184,11 @@ class Clock:
     def extend(
         self, until: datetime, count: int, reason: str, at: datetime, rules: "Rulebook", unit: str | None
     ) -> tuple["Clock", "Told"]:
-        """More time was granted. A breach stays a breach; a date before the deadline moves nothing."""
-        at, until = max(to_ms(at), self.created_at), to_ms(until)
+        """More time was granted. A breach stays a breach; a date before the deadline moves nothing.
+
+        Older versions granted any date: one that is too far to be counted with is cut to the farthest that is not.
+        """
+        at, until = max(to_ms(at), self.created_at), min(to_ms(until), self.started_at + FARTHEST)
         said = (*self.explanation, f"第{count}次延期至 {rules.calendar.local(until):%Y-%m-%d %H:%M}：{reason}")
         after = replace(self, extended=count, extended_to=until, explanation=said)
         after = after._retimed(max(until, self.due_at), at, rules.calendar)
@@ -260,14 +279,18 @@ class Rulebook:
         occasion: str | int,
         pauses: tuple[Pause, ...] = (),
     ) -> Clock:
-        """A clock, ready to run. `occasion` is what started it: the incident's version, or a new calendar's hash."""
+        """A clock, ready to run. `occasion` is what started it: the incident's version, or a new calendar's hash.
+
+        Shares of its time that had passed before it was known are not told: the next one, or the breach, says more.
+        """
         created_at, started_at = to_ms(created_at), to_ms(order.started_at)
         due = self.due(order, pauses)
         ends = to_ms(due.at)
         warned = warning_times(order.policy, started_at, ends, self.calendar, pauses)
         steps = [
-            Step(str(warning.percent), max(to_ms(warning.at), created_at), warning.percent, warning.roles)
+            Step(str(warning.percent), to_ms(warning.at), warning.percent, warning.roles)
             for warning in warned
+            if to_ms(warning.at) >= created_at
         ]
         steps.append(Step(BREACHED, max(ends, created_at), 100, order.policy.breach_roles))
         return Clock(

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from huying.contracts.course import Course
+from huying.contracts.dates import is_far
 from huying.contracts.incidents import Dispatch, IncidentEvent, IncidentReturnedV1, IncidentView
 from huying.contracts.orders import IncidentExtensionDecidedV1
 from huying.county import ClockKind
 
-from .clocks import BREACHED, Clock, Order, Rulebook, Told, Verdict, to_ms
+from .clocks import Clock, Order, Rulebook, Told, Verdict, to_ms
 
 CITIZEN: tuple[ClockKind, ...] = ("contact", "response", "resolution")
 """The citizen's clocks: they start when the earliest of its reports was accepted; no transfer resets them."""
@@ -95,8 +96,9 @@ def on_calendar(case: Case, clock_id: str, rules: Rulebook, now: datetime) -> De
         decision.take(counted, None)
         return decision
     decision.take(*clock.stop(now, "void", case.unit))
-    told = sum(step.name != BREACHED and step.at <= fresh.created_at for step in fresh.steps)
-    fresh = decision.take(replace(fresh, next_step=told), fresh.started(case.unit))
+    ahead = {step.name for step in fresh.steps}  # what was told before and has passed is kept, and so not told again
+    told = tuple(step for step in clock.steps[: clock.next_step] if step.name not in ahead)
+    decision.take(replace(fresh, steps=(*told, *fresh.steps), next_step=len(told)), fresh.started(case.unit))
     return decision
 
 
@@ -289,6 +291,8 @@ def orders(view: IncidentView, rules: Rulebook) -> list[Order]:
                 wanted.append(Order(policy, kind, run, None, since))
             continue
         origin = view.origin_due_at if not run else None
+        if origin is not None and is_far(origin, since):
+            origin = None  # the doors refuse such a date; one that an older version let in counts as none
         basis = policy or (policies.get("response") if origin is not None else None)
         if basis is not None:
             wanted.append(Order(basis, kind, run, None, since, origin))

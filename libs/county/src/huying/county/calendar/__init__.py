@@ -4,7 +4,7 @@ All instants are aware and come back in UTC; days and hours are the county's (As
 """
 
 from huying.county.calendar.days import CalendarChoices, Day, Period, WorkingCalendar
-from huying.county.calendar.due import Due, Pause, Warned, due_at, reminder_at, warning_times
+from huying.county.calendar.due import Due, Pause, Warned, due_at, reminder_at, reminders_by, warning_times
 
 __all__ = [
     "CalendarChoices",
@@ -16,5 +16,6 @@ __all__ = [
     "WorkingCalendar",
     "due_at",
     "reminder_at",
+    "reminders_by",
     "warning_times",
 ]

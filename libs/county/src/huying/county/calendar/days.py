@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator
 
+from huying.contracts import dates
 from huying.county.records import Record
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -169,7 +170,7 @@ class WorkingCalendar:
 
     def provisional_between(self, start: dt.datetime, end: dt.datetime) -> bool:
         """Whether a stretch of time touches a year without data."""
-        years = range(start.astimezone(self.zone).year, end.astimezone(self.zone).year + 1)
+        years = range(self.local(start).year, self.local(end).year + 1)
         return any(not self.knows(year) for year in years)
 
     def day(self, date: dt.date) -> Day:
@@ -211,26 +212,25 @@ class WorkingCalendar:
         """
         if at.tzinfo is None:
             raise ValueError(f"{at!r} has no time zone; pass an aware instant")
-        return at.astimezone(self.zone)
+        return dates.local(at, self.zone)
 
     def instant(self, date: dt.date, minutes: int) -> dt.datetime:
         """UTC instant of so many minutes after a day's local midnight."""
         shifted = date + dt.timedelta(days=minutes // 1440)
         local = dt.datetime.combine(shifted, dt.time(minutes % 1440 // 60, minutes % 60), self.zone)
-        return local.astimezone(dt.UTC)
+        return dates.local(local, dt.UTC)
 
     def openings(self, date: dt.date) -> list[tuple[dt.datetime, dt.datetime]]:
         """A day's working periods as UTC instants, in order."""
         return [(self.instant(date, p.opens), self.instant(date, p.closes)) for p in self.day(date).periods]
 
     def working_time_between(self, start: dt.datetime, end: dt.datetime) -> dt.timedelta:
-        """Working time in [start, end); zero when end is not after start."""
-        total = dt.timedelta()
-        date, last = self.local(start).date(), self.local(end).date()
-        while date <= last:
-            for opens, closes in self.openings(date):
+        """Working time in [start, end), of its first ten years at the most; zero when end is not after start."""
+        total, first = dt.timedelta(), self.local(start).date()
+        days = (self.local(end).date() - first).days
+        for offset in range(min(days, SEARCH_LIMIT_DAYS) + 1):
+            for opens, closes in self.openings(first + dt.timedelta(days=offset)):
                 total += max(dt.timedelta(), min(closes, end) - max(opens, start))
-            date += dt.timedelta(days=1)
         return total
 
     def add_working_time(self, start: dt.datetime, amount: dt.timedelta) -> dt.datetime:

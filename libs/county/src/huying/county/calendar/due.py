@@ -10,6 +10,7 @@ import datetime as dt
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from huying.contracts import dates
 from huying.county.calendar.days import LAST_SECOND, Day, WorkingCalendar
 from huying.county.clocks import ClockPolicy
 
@@ -224,9 +225,12 @@ def warning_times(
     calendar: WorkingCalendar,
     pauses: Iterable[Pause] = (),
 ) -> tuple[Warned, ...]:
-    """When each warning step falls, in the time the clock runs in: never in the night for a working-time clock."""
+    """When each warning step falls, in the time the clock runs in: never in the night for a working-time clock.
+
+    Shares of more than ten years fall by the wall: nobody walks them day by day.
+    """
     merged = _merged(pauses, started_at)
-    for working in (False,) if policy.ignores_calendar else (True, False):
+    for working in (False,) if policy.ignores_calendar or dates.is_far(due, started_at) else (True, False):
         ruler = _ruler(working, calendar)
         paused = (ruler.measure(pause.started_at, min(pause.ended_at, due)) for pause in merged)
         total = ruler.measure(started_at, due) - sum(paused, dt.timedelta())
@@ -242,9 +246,23 @@ def warning_times(
     )
 
 
+def reminders_by(policy: ClockPolicy, due: dt.datetime, moment: dt.datetime, calendar: WorkingCalendar) -> int:
+    """How many reminders after a breach have fallen by then."""
+    if policy.every_after_breach_hours is None:
+        return 0
+    passed = _ruler(not policy.ignores_calendar, calendar).measure(due, moment)
+    return passed // dt.timedelta(hours=policy.every_after_breach_hours)
+
+
 def reminder_at(policy: ClockPolicy, due: dt.datetime, number: int, calendar: WorkingCalendar) -> dt.datetime | None:
-    """When the n-th reminder (from 1) after a breach falls; None when the policy tells of a breach once."""
+    """When the n-th reminder (from 1) after a breach falls; None when the policy tells of a breach once.
+
+    None too where the calendar itself ends before it.
+    """
     if policy.every_after_breach_hours is None:
         return None
     hours = dt.timedelta(hours=policy.every_after_breach_hours * number)
-    return _ruler(not policy.ignores_calendar, calendar).add(due, hours)
+    try:
+        return _ruler(not policy.ignores_calendar, calendar).add(due, hours)
+    except OverflowError:
+        return None

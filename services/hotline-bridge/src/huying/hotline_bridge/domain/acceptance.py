@@ -4,19 +4,16 @@ Both come through here as `Arrival`. It never sees a person's name or number: th
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Literal
 
 from huying.chassis.sealing import derive, keyed_hash
-from huying.contracts import identity, persons, wording
+from huying.contracts import dates, identity, persons, wording
 from huying.contracts.identity import KeyedHash
 from huying.contracts.places import Place
 from huying.contracts.reports import ReportAcceptedV1, Reporter, ReporterRef, ReportSubmittedV1
 from huying.county import Pack, located
-
-CLOCK_LEEWAY = timedelta(minutes=10)
-"""Clocks of other systems go wrong by minutes; more than that is a wrong date."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +88,7 @@ class Repeated:
 class Refused:
     """Not let in. `field` is ours; `message` says what to do."""
 
-    reason: Literal["number_reused", "future_date"]
+    reason: Literal["number_reused", "future_date", "implausible_date"]
     field: str
     message: str
 
@@ -138,10 +135,9 @@ def decide(known: Known | None, arrival: Arrival, pack: Pack, keys: Keys, now: d
         message = "this number was used for another content; send a changed order under a number of its own"
         return Refused("number_reused", "origin_number", message)
     body = arrival.body
-    for field, moment in (("received_at", body.received_at), ("happened_at", body.happened_at)):
-        if moment is not None and moment > now + CLOCK_LEEWAY:
-            message = f"{moment.isoformat()} is after now, {now.isoformat()}; check the origin's clock and time zone"
-            return Refused("future_date", field, message)
+    wrong = dates.wrong_date(body, now, dates.CLOCK_LEEWAY)
+    if wrong is not None:
+        return Refused(wrong.reason, wrong.field, wrong.message)
     event = ReportAcceptedV1(
         report_id=arrival.report_id,
         tracking_number=identity.tracking_number(arrival.report_id, keys.tracking),

@@ -12,14 +12,10 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from huying.contracts import identity, persons, wording
+from huying.contracts import dates, identity, persons, wording
 from huying.contracts.identity import LONGEST_IDENTITY, KeyedHash
 from huying.contracts.reports import Attachment, ReportAcceptedV1, Reporter, ReporterRef, ReportSubmittedV1
 from huying.county import Pack, UnknownCode, located
-
-CLOCK_LEEWAY = timedelta(minutes=10)
-"""Clocks of other systems go wrong by minutes; more than that is a wrong date."""
-
 
 RefusalReason = Literal[
     "unsigned",
@@ -32,6 +28,7 @@ RefusalReason = Literal[
     "invalid_data",
     "invalid_identity",
     "future_date",
+    "implausible_date",
     "identity_reused",
 ]
 
@@ -152,7 +149,12 @@ def body_hash(body: ReportSubmittedV1, hashed: KeyedHash) -> str:
 
 
 def decide(
-    known: Known | None, submitted: Submitted, pack: Pack, keys: Keys, now: datetime, leeway: timedelta = CLOCK_LEEWAY
+    known: Known | None,
+    submitted: Submitted,
+    pack: Pack,
+    keys: Keys,
+    now: datetime,
+    leeway: timedelta = dates.CLOCK_LEEWAY,
 ) -> Decision:
     """Let a report in or not.
 
@@ -245,11 +247,8 @@ def _jurisdiction(submitted: Submitted, pack: Pack) -> Refused | None:
 
 
 def _times(body: ReportSubmittedV1, now: datetime, leeway: timedelta) -> Refused | None:
-    for field, moment in (("received_at", body.received_at), ("happened_at", body.happened_at)):
-        if moment is not None and moment > now + leeway:
-            message = f"{moment.isoformat()} is after now, {now.isoformat()}; check the sender's clock and time zone"
-            return Refused("future_date", field, message)
-    return None
+    wrong = dates.wrong_date(body, now, leeway)
+    return Refused(wrong.reason, wrong.field, wrong.message) if wrong is not None else None
 
 
 def _plain_url(attachment: Attachment) -> bool:

@@ -90,12 +90,13 @@ def suspend(turn: Turn, incident: Incident, action: Suspend) -> Refusal | None:
 def request_extension(turn: Turn, incident: Incident, action: RequestExtension) -> Refusal | None:
     """申请延期."""
     course, limit = incident.course, turn.catalogue.pack.county.orders.extension_limit
+    days = turn.catalogue.pack.county.orders.extension_days
     if course.extensions >= limit:
         return Refusal("limit_reached", f"已延期 {course.extensions} 次，最多 {limit} 次")
     if course.request is not None:
         return impossible("已有延期申请待批")
-    if action.until <= max(turn.at, course.extended_until or turn.at):
-        return impossible("延期到的时间须在此刻和上次延期之后")
+    if not max(turn.at, course.extended_until or turn.at) < action.until <= turn.at + timedelta(days=days):
+        return impossible(f"延期到的时间须在此刻和上次延期之后、{days} 天之内")
     turn.take(asides.extension_requested(incident, turn.cause, action))
     return None
 
@@ -104,7 +105,8 @@ def decide_extension(turn: Turn, incident: Incident, granted: bool, reason: str 
     """批准延期, 不予延期."""
     if incident.course.request is None:
         return impossible("没有待批的延期申请")
-    if granted and incident.course.request.until <= turn.at:
-        return impossible("申请延到的时间已过，不能批准：请不予延期，需要时由单位重新申请")
+    days = turn.catalogue.pack.county.orders.extension_days  # older versions let any date be asked for
+    if granted and not turn.at < incident.course.request.until <= turn.at + timedelta(days=days):
+        return impossible(f"申请延到的时间已过或超过 {days} 天，不能批准：请不予延期，需要时由单位重新申请")
     turn.take(asides.extension_decided(incident, turn.cause, granted, reason))
     return None
