@@ -15,7 +15,7 @@ DECLINED = CommandDeclinedV1(
     jurisdiction="130529",
     at=datetime(2026, 3, 2, tzinfo=UTC),
     reason="illegal_move",
-    message="事件处于 completed，不能签收",
+    message="事件已办结，不能签收；现在可以：重办",
     state="completed",
     legal=("redo",),
     current_version=7,

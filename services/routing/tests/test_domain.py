@@ -1,5 +1,6 @@
 """The order's life: every step of the state table, its limits, and what a refusal says."""
 
+import re
 import shutil
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -10,7 +11,7 @@ from orders_bench import PACK, START, TOWN, County, screening
 
 from huying.contracts import commands as c
 from huying.contracts.incidents import State
-from huying.contracts.moves import MOVES, legal
+from huying.contracts.moves import MOVES, STATE_WORDS, legal
 from huying.contracts.orders import IncidentExtensionDecidedV1
 from huying.contracts.places import Place
 from huying.county import load
@@ -118,7 +119,9 @@ def test_a_move_outside_the_table_is_declined_with_the_state_and_the_legal_ones(
     if illegal:
         assert declined is not None
         assert (declined.state, declined.legal) == (state, legal(state))
-        assert all(kind in declined.message for kind in declined.legal)
+        assert STATE_WORDS[state] in declined.message
+        assert all(MOVES[kind].word in declined.message for kind in declined.legal)
+        assert not re.search("[a-z_]", declined.message), "people read it; programs read `state` and `legal`"
         assert county[incident] == before
 
 

@@ -16,6 +16,28 @@ ACTIVE: frozenset[State] = frozenset({"dispatched", "accepted", "contacted", "su
 CLOSED: frozenset[State] = frozenset({"completed", "merged"})
 OPEN: frozenset[State] = frozenset(get_args(State)) - CLOSED
 
+STATE_WORDS: Mapping[State, str] = {
+    "asked": "待研判",
+    "dispatched": "待签收",
+    "accepted": "处置中",
+    "contacted": "处置中 · 已联系",
+    "suspended": "已挂起",
+    "adjudicating": "待裁决",
+    "covered": "随群体事件办理",
+    "completed": "已办结",
+    "merged": "已合并",
+}
+"""As people read them."""
+ROLE_WORDS: Mapping[Role, str] = {
+    "unit": "单位",
+    "dispatcher": "调度员",
+    "leader": "领导",
+    "supervisor": "督办员",
+    "grid_worker": "网格员",
+    "citizen": "群众",
+    "system": "系统",
+}
+
 _HANDED: frozenset[State] = frozenset({"dispatched", "accepted", "contacted"})
 _WORKED: frozenset[State] = frozenset({"accepted", "contacted"})
 _CENTRE: frozenset[Role] = frozenset({"dispatcher", "leader"})

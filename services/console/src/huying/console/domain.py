@@ -13,11 +13,11 @@ from huying.contracts import incidents as feed
 from huying.contracts.clocks import ClockEvent
 from huying.contracts.commands import Actor
 from huying.contracts.incidents import IncidentEvent, ReportRef
-from huying.contracts.moves import CLOSED, legal, permitted
+from huying.contracts.moves import CLOSED, ROLE_WORDS, legal, permitted
 from huying.contracts.orders import IncidentRedoneV1
 
 from .history import aside
-from .words import CLOCKS, FINAL, OPEN_STATES, ROLES, Names, exact, leading
+from .words import CLOCKS, FINAL, OPEN_STATES, Names, exact, leading
 
 Clock = dict[str, Any]
 HOW = {
@@ -216,7 +216,7 @@ def _who(actor: Actor | None, names: Names) -> str:
     if actor is None:
         return ""
     unit = names.unit(actor.unit)
-    return f"{unit} {actor.id}".strip() if unit else f"{ROLES.get(actor.role, actor.role)} {actor.id}"
+    return f"{unit} {actor.id}".strip() if unit else f"{ROLE_WORDS[actor.role]} {actor.id}"
 
 
 def allowed(document: Mapping[str, Any], actor: Actor) -> tuple[str, ...]:

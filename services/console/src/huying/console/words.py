@@ -10,18 +10,18 @@ from huying.contracts import dates
 
 ZONE = ZoneInfo("Asia/Shanghai")
 
-STATES: Mapping[str, tuple[str, str]] = {
-    "asked": ("待研判", "held"),
-    "dispatched": ("待签收", "open"),
-    "accepted": ("处置中", "open"),
-    "contacted": ("处置中 · 已联系", "open"),
-    "suspended": ("已挂起", "held"),
-    "adjudicating": ("待裁决", "held"),
-    "covered": ("随群体事件办理", "open"),
-    "completed": ("已办结", "done"),
-    "merged": ("已合并", "done"),
+TONES: Mapping[str, str] = {
+    "asked": "held",
+    "dispatched": "open",
+    "accepted": "open",
+    "contacted": "open",
+    "suspended": "held",
+    "adjudicating": "held",
+    "covered": "open",
+    "completed": "done",
+    "merged": "done",
 }
-"""State: its word and its tone."""
+"""Of a state's word."""
 
 CLOCKS: Mapping[str, str] = {
     "acceptance": "签收",
@@ -35,15 +35,6 @@ CLASSES: Mapping[str, str] = {
     "consultation": "咨询",
     "public_service": "公共服务",
     "other": "一般",
-}
-ROLES: Mapping[str, str] = {
-    "unit": "单位",
-    "dispatcher": "调度员",
-    "leader": "领导",
-    "supervisor": "督办员",
-    "grid_worker": "网格员",
-    "citizen": "群众",
-    "system": "系统",
 }
 CHANNEL_ICONS: Mapping[str, str] = {
     "citizen_app": "smartphone",

@@ -18,12 +18,13 @@ from huying.chassis.errors import Broken, Transient
 from huying.chassis.security import Principal
 from huying.chassis.service import Ground
 from huying.contracts.identity import deterministic_id
+from huying.contracts.moves import ROLE_WORDS
 
 from .. import tokens
 from ..handlers import Projection
 from ..repository import Board
 from ..session import COOKIE, Sessions
-from ..words import ROLES, ZONE, Names
+from ..words import ZONE, Names
 
 GROUND_STATE = "huying_console"
 LOOK_S = 1.0
@@ -147,7 +148,7 @@ def frame(desk: Desk, here: str, title: str) -> Iterator[None]:
         f'<a href="{address}" class="{"here" if name == here else ""}">{word}</a>' for address, word, name in _PAGES
     )
     unit = desk.names.unit(desk.who.unit)
-    role = ROLES.get(desk.who.role, desk.who.role)
+    role = ROLE_WORDS[desk.who.role]
     who = f"{escape(unit or role)} · {escape(desk.who.id)}"
     ui.html(
         f'<div class="hy-bar"><a class="brand" href="/">{tokens.ICON}呼应'

@@ -6,8 +6,9 @@ from html import escape
 from typing import Any
 
 from huying.contracts.course import LEVEL_ZH
+from huying.contracts.moves import STATE_WORDS
 
-from ..words import CLASSES, CLOCKS, STATES, Names, danger, deadline, exact, place, span, when
+from ..words import CLASSES, CLOCKS, TONES, Names, danger, deadline, exact, place, span, when
 
 STEPS = ("事件上报", "分类受理", "响应指定", "部门处置", "结果反馈")
 CLOCK_ORDER = tuple(CLOCKS)
@@ -18,7 +19,7 @@ Line = dict[str, Any]
 def title_line(document: dict[str, Any], now: datetime) -> str:
     """Number, matter, place, state and the leading clock."""
     view = document["view"]
-    word, tone = STATES[document["state"]]
+    word, tone = STATE_WORDS[document["state"]], TONES[document["state"]]
     warned = danger(view)
     urgent = f'<span class="hy-tag urgent">{warned}</span>' if warned else ""
     lead = document.get("lead")
@@ -235,7 +236,7 @@ def beside(document: dict[str, Any], now: datetime, names: Names, children: Sequ
         links += f'<dt>群体事件</dt><dd><a href="/incidents/{escape(parent)}">打开父事件</a></dd>'
     if children:
         listed_children = "<br>".join(
-            f'<a href="/incidents/{escape(one["_id"])}">{escape(one["number"])}</a> {STATES[one["state"]][0]} '
+            f'<a href="/incidents/{escape(one["_id"])}">{escape(one["number"])}</a> {STATE_WORDS[one["state"]]} '
             f'<span class="hy-quiet">{escape(one["view"]["title"])}</span>'
             for one in children
         )

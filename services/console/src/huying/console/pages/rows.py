@@ -3,13 +3,15 @@
 from datetime import datetime
 from typing import Any
 
-from ..words import CHANNEL_ICONS, STATES, Names, danger, deadline, exact, place, question, when
+from huying.contracts.moves import STATE_WORDS
+
+from ..words import CHANNEL_ICONS, TONES, Names, danger, deadline, exact, place, question, when
 
 
 def row_of(document: dict[str, Any], now: datetime, names: Names) -> dict[str, Any]:
     """One incident as the feed shows it."""
     view = document["view"]
-    word, tone = STATES[document["state"]]
+    word, tone = STATE_WORDS[document["state"]], TONES[document["state"]]
     dispatch = view.get("dispatch") or {}
     lead = document.get("lead")
     ask = document.get("ask")

@@ -5,7 +5,7 @@ from datetime import datetime
 from huying.contracts import commands
 from huying.contracts.commands import CommandIssuedV1
 from huying.contracts.incidents import CommandDeclinedV1
-from huying.contracts.moves import MOVES, legal, permitted
+from huying.contracts.moves import MOVES, ROLE_WORDS, STATE_WORDS, legal, permitted
 from huying.contracts.wording import masked
 
 from .. import asides, steps
@@ -109,18 +109,20 @@ def _forbidden(command: CommandIssuedV1, incident: Incident | None, scene: Scene
         return Refusal("stale_version", f"事件已到第 {incident.version} 版，您看到的是第 {seen} 版：刷新后再办")
     move = MOVES[kind]
     if incident.state not in move.states:
-        now = "、".join(f"{MOVES[each].word}（{each}）" for each in legal(incident.state)) or "无"
-        return Refusal("illegal_move", f"事件处于 {incident.state}，不能{move.word}（{kind}）；现在可以：{now}")
+        now = "、".join(MOVES[each].word for each in legal(incident.state)) or "无"
+        return Refusal("illegal_move", f"事件{STATE_WORDS[incident.state]}，不能{move.word}；现在可以：{now}")
     town = scene.catalogue.pack.town_unit(incident.place.town_code or "")
     if not permitted(kind, actor, incident.unit, incident.taking_part, town.code if town else None):
         if actor.standing not in move.roles:
-            who = actor.role if actor.standing == actor.role else f"{actor.role}（单位负责人）"
-            return Refusal("not_allowed", f"角色 {who} 不能{move.word}（{kind}）")
+            who = ROLE_WORDS[actor.role] if actor.standing == actor.role else "单位负责人"
+            return Refusal("not_allowed", f"{who}不能{move.word}")
         if actor.unit is None:
-            return Refusal("not_allowed", f"账号没有登记单位（网格员登记所在乡镇），不能{move.word}（{kind}）")
+            return Refusal("not_allowed", f"账号没有登记单位（网格员登记所在乡镇），不能{move.word}")
+        theirs = scene.catalogue.pack.unit_name(actor.unit)
         if actor.standing == "grid_worker":
-            return Refusal("not_allowed", f"事件不在 {actor.unit} 的网格，不能{move.word}")
-        return Refusal("not_allowed", f"事件由 {incident.unit} 主责，{actor.unit} 不能{move.word}")
+            return Refusal("not_allowed", f"事件不在{theirs}的网格，不能{move.word}")
+        has = scene.catalogue.pack.unit_name(incident.unit) if incident.unit else "无单位"
+        return Refusal("not_allowed", f"事件由{has}主责，{theirs}不能{move.word}")
     return None
 
 
