@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from huying.devkit.cli import app
 from huying.devkit.evaluate import shipped
 from huying.devkit.evaluate.classify import read_letters
+from huying.devkit.evaluate.cli import show
 from huying.devkit.evaluate.correlate import NOT_FOUND, Judged, Outcome, figures_of, worst
 from huying.devkit.evaluate.folds import by_town
 from huying.devkit.evaluate.living import Life, live
@@ -131,6 +132,21 @@ def test_a_towns_months_are_counted_together_before_the_mean_over_towns() -> Non
     assert figures["reports"] == 8
     assert set(figures["baselines"])
     assert all(row["merge_recall"] <= 1 for row in figures["baselines"].values())
+
+
+def test_what_nobody_labelled_has_no_figure_and_takes_no_part_in_the_mean(capsys: pytest.CaptureFixture[str]) -> None:
+    unlabelled = [replace(item, problem=None) for item in month(":东", ":东")]
+    alone = figures_of(Outcome("county", [lived("东", unlabelled, "00", None)]))
+    assert (alone["due_pairs"], alone["joined_pairs"], alone["reports"]) == (0, 0, 2)
+    judged = ("merge_precision", "merge_recall", "merge_ask_recall", "bcubed_precision", "group_recall", "links_joined")
+    assert {alone[key] for key in judged} == {None}
+    assert alone["baselines"]["tfidf_and_place"]["merge_precision"] is None
+    show(alone, False, "figures", alone["baselines"])
+    row = next(line for line in capsys.readouterr().out.splitlines() if "merge_recall" in line)
+    assert (row.count("—"), "1" in row) == (3, False), "the engine and two plain methods"
+    half = lived("西", month("a:西", "a:西", "a:西"), "001", None)
+    both = figures_of(Outcome("county", [lived("东", unlabelled, "00", None), half]))
+    assert (both["merge_precision"], both["merge_recall"], both["reports"]) == (1.0, pytest.approx(1 / 3), 5)
 
 
 def test_files_with_the_same_names_for_reports_and_problems_do_not_run_together() -> None:

@@ -44,7 +44,7 @@ def test_a_stream_without_an_emergency_takes_nothing_from_the_recall(monkeypatch
     quiet = replace(ALARM, emergency=False, clock="public_service")
     calm = LabelledReport(FACTS, None, "2026-03", matter="M02", clock="public_service", main_unit="U02")
     danger = replace(calm, clock="emergency")
-    assert screen.screening_figures(PACK, [calm], [quiet])["emergency_recall"] == 1.0
+    assert screen.screening_figures(PACK, [calm], [quiet])["emergency_recall"] is None
     lived = {"calm": [quiet], "hit": [ALARM], "missed": [quiet]}
     streams = {"calm": [calm], "hit": [danger], "missed": [danger]}
 

@@ -10,14 +10,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from huying.county import Pack, load
 from huying.routing.domain import Catalogue, classify, locate, place_of
 from huying.routing.judgement import Correlator, IncidentView, Judge, Screening
 from huying.routing.judgement.learning.labelled import LabelledReport
 
-from .figures import ratio
+from .figures import Figures, mean_of, ratio
 from .fitting import fitted
 from .folds import folds_of
 from .living import SCREENED_AT_ONCE
@@ -34,7 +32,7 @@ def evaluate_screening(
     """
     months = [labelled for _, labelled in in_order(files, read_county)]
     county = load(pack_dir(pack))
-    rows: list[dict[str, float]] = []
+    rows: list[Figures] = []
     if cv is None:
         judge = shipped_judge(pack, model)
         rows = [judged(county, judge, [(month, None)]) for month in months]
@@ -42,7 +40,7 @@ def evaluate_screening(
         for fold in folds_of("county", months, cv):
             progress(f"learning without {fold.name}")
             rows.append(judged(county, fitted("county", fold.learned, pack), fold.streams))
-    figures: dict[str, Any] = {key: float(np.mean([row[key] for row in rows])) for key in rows[0]}
+    figures: dict[str, Any] = dict(mean_of(rows))
     figures["reports"] = sum(len(month) for month in months)
     figures["parts"] = rows
     return figures
@@ -70,7 +68,7 @@ def in_context(judge: Judge, labelled: Sequence[LabelledReport]) -> tuple[list[S
 
 def judged(
     county: Pack, judge: Judge, streams: Sequence[tuple[Sequence[LabelledReport], Sequence[bool] | None]]
-) -> dict[str, float]:
+) -> Figures:
     """Figures of one part, over all its streams."""
     items: list[LabelledReport] = []
     texts: list[Screening] = []
@@ -87,9 +85,7 @@ def judged(
     }
 
 
-def screening_figures(
-    county: Pack, labelled: Sequence[LabelledReport], screenings: Sequence[Screening]
-) -> dict[str, float]:
+def screening_figures(county: Pack, labelled: Sequence[LabelledReport], screenings: Sequence[Screening]) -> Figures:
     """The keys of the issue over reports with a labelled heading; clock and unit as the domain dispatches it."""
     duties = Catalogue(county)
     top1 = top3 = clock = unit = 0
