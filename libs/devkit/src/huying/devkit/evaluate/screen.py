@@ -86,27 +86,32 @@ def judged(
 
 
 def screening_figures(county: Pack, labelled: Sequence[LabelledReport], screenings: Sequence[Screening]) -> Figures:
-    """The keys of the issue over reports with a labelled heading; clock and unit as the domain dispatches it."""
+    """The keys of the issue, each over the reports that have its label; clock and unit as the domain dispatches it."""
     duties = Catalogue(county)
-    top1 = top3 = clock = unit = 0
+    top1: list[bool] = []
+    top3: list[bool] = []
+    clock: list[bool] = []
+    unit: list[bool] = []
     hits = alarms = dangers = 0
     for item, screening in zip(labelled, screenings, strict=True):
-        codes = [matter.code for matter in screening.matters]
-        top1 += codes[0] == item.matter
-        top3 += item.matter in codes[:3]
         what, where = classify(screening, county), locate(place_of(item.facts, county), screening, county)
-        clock += what.clock_class == item.clock
-        unit += duties.duty(what, where).main == item.main_unit
-        danger = item.clock == "emergency"
-        dangers += danger
-        alarms += screening.emergency
-        hits += danger and screening.emergency
-    count = len(labelled)
+        if item.matter is not None:
+            codes = [matter.code for matter in screening.matters]
+            top1.append(codes[0] == item.matter)
+            top3.append(item.matter in codes[:3])
+        if item.main_unit is not None:
+            unit.append(duties.duty(what, where).main == item.main_unit)
+        if item.clock is not None:
+            clock.append(what.clock_class == item.clock)
+            danger = item.clock == "emergency"
+            dangers += danger
+            alarms += screening.emergency
+            hits += danger and screening.emergency
     return {
-        "top1": ratio(top1, count),
-        "top3": ratio(top3, count),
-        "clock_class_accuracy": ratio(clock, count),
-        "main_unit_accuracy": ratio(unit, count),
+        "top1": ratio(sum(top1), len(top1)),
+        "top3": ratio(sum(top3), len(top3)),
+        "clock_class_accuracy": ratio(sum(clock), len(clock)),
+        "main_unit_accuracy": ratio(sum(unit), len(unit)),
         "emergency_recall": ratio(hits, dangers),
         "emergency_precision": ratio(hits, alarms),
     }
