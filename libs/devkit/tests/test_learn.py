@@ -13,7 +13,7 @@ from huying.devkit.evaluate.figures import due_pairs
 from huying.devkit.evaluate.going_live import JUDGING_PAIRS, go_live, months_of, taught_without
 from huying.devkit.evaluate.shipped import pack_bits
 from huying.devkit.evaluate.sources import in_order, read_county
-from huying.routing.judgement import load_model
+from huying.routing.judgement import load_model, save_model
 from huying.routing.judgement.learning import learn as learn_model
 
 ROOT = Path(__file__).parents[3]
@@ -132,6 +132,16 @@ def test_learning_swaps_the_model_and_rolling_back_brings_the_old_one(pack, tmp_
 def test_there_is_nothing_to_roll_back_to_at_first(pack):
     code, _ = learn(pack, "--rollback")
     assert code != 0
+
+
+def test_a_model_that_routing_would_refuse_does_not_come_back(pack):
+    live = pack / "model/judgement.npz"
+    shipped = load_model(live)
+    strange = replace(shipped.text, matter_codes=("X99", *shipped.text.matter_codes[1:]))
+    save_model(replace(shipped, text=strange), live.with_name("judgement.previous.npz"))
+    result = CliRunner().invoke(app, ["learn", "--pack", str(pack), "--rollback"])
+    assert (result.exit_code, "X99" in result.stderr) == (1, True), result.stdout
+    assert version(pack) == shipped.version
 
 
 def test_months_are_lived_again_by_engines_that_did_not_learn_from_them(pack, tmp_path):

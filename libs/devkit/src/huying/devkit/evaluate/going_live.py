@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from huying.routing.judgement import Judge, load_model, model_file, save_model
+from huying.county import load
+from huying.routing.judgement import Judge, JudgementModel, load_model, model_file, save_model
 from huying.routing.judgement.learning import learn
 from huying.routing.judgement.learning.labelled import LabelledReport
 from huying.routing.judgement.model import ModelUnreadableError
+from huying.routing.models import Models
 
 from .corrections import NothingToLearnError, period_of
 from .correlate import judged, stream_figures
@@ -118,16 +120,21 @@ def go_live(
     description = dict(learned.model.description) | {"judged_on": names, "figures": kept}
     fresh = live.with_suffix(".fresh.npz")
     version = save_model(dataclasses.replace(learned.model, description=description), fresh)
-    load_model(fresh)
-    if _usable(before):  # a broken one must not take the place of the last good one
+    _judging(fresh, pack)
+    if _usable(before, pack):  # a broken one must not take the place of the last good one
         _copy(before, live.with_name(live.stem + PREVIOUS))
     fresh.replace(live)
     return figures | {"live": True, "version": version, "verdict": TAKEN_UP.format(version=version, live=live)}
 
 
-def _usable(file: Path) -> bool:
+def _judging(file: Path, pack: Path | None) -> JudgementModel:
+    """The model, as routing takes it up: what it would refuse must not be called live."""
+    return Models(load(pack_dir(pack)), None).judge(file).model
+
+
+def _usable(file: Path, pack: Path | None) -> bool:
     try:
-        load_model(file)
+        _judging(file, pack)
     except ModelUnreadableError:
         return False
     return True
@@ -154,13 +161,13 @@ def roll_back(pack: Path | None, model: Path | None) -> dict[str, Any]:
 
     Raises:
         UnusableError: there is none before it.
-        ModelUnreadableError: the one before it is of another format.
+        ModelUnreadableError: routing would refuse the one before it.
     """
     live = model or model_path(pack)
     previous = live.with_name(live.stem + PREVIOUS)
     if not previous.exists():
         raise UnusableError(f"no model before the live one at {str(previous)!r}; nothing to roll back to")
-    back = load_model(previous)
+    back = _judging(previous, pack)
     aside = live.with_suffix(".aside.npz")
     if live.exists():
         _copy(live, aside)
