@@ -1,5 +1,6 @@
 """Evaluation on small made streams: by town, pooled over months, and what a miss shows."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,11 +11,12 @@ from typer.testing import CliRunner
 from huying.devkit.cli import app
 from huying.devkit.evaluate import shipped
 from huying.devkit.evaluate.classify import read_letters
+from huying.devkit.evaluate.cli import show
 from huying.devkit.evaluate.correlate import NOT_FOUND, Judged, Outcome, figures_of, worst
 from huying.devkit.evaluate.folds import by_town
 from huying.devkit.evaluate.living import Life, live
 from huying.devkit.evaluate.shipped import shipped_judge
-from huying.devkit.evaluate.sources import read_county
+from huying.devkit.evaluate.sources import UnusableError, format_of, read_cases, read_county, read_messages
 from huying.routing.judgement import Candidate, Reason, ReportFacts, Verdict
 from huying.routing.judgement.learning.labelled import LabelledReport
 
@@ -56,9 +58,19 @@ def test_a_towns_problems_are_judged_among_what_was_open_in_the_county_and_nobod
     assert [item.problem for item in folds["东"].learned] == ["b", "c", "e"]
     assert [[item.problem for item in stream] for stream, _ in folds["东"].streams] == [["a", "b", "c", "a"], ["d"]]
     assert [counted for _, counted in folds["东"].streams] == [[True, False, False, True], [True]]
+    with pytest.raises(UnusableError, match="nobody says the town"):
+        list(by_town([month("a:", "b:")]))
 
 
 COUNTY = '{"id": "F1", "truth": {}}\n'
+
+
+def county(**other: object) -> str:
+    """A line of March, and the same one with other values."""
+    told = json.loads((ROOT / "tests/data/county/reports.jsonl").read_text("utf-8").splitlines()[0])
+    return "".join(json.dumps(row) + "\n" for row in (told, told | {"id": "F2"} | other))
+
+
 MESSAGES = "msg_id,user,time,title,detail,place,incident_group,incident_level,organiser_modified\n"
 CASES = "case_enquiry_id,source,open_dt,closed_dt,type,neighborhood,longitude,latitude,is_dup,parent_case_id\n"
 UNUSABLE = [
@@ -69,6 +81,22 @@ UNUSABLE = [
     (("eval", "correlate"), {"a.csv": "case_enquiry_id,parent_case_id\n1,a\n"}, "neighborhood"),
     (("eval", "correlate"), {"a.csv": CASES + "c7,s,2026-01-01 08:00,,t,n,east,,0,\n"}, "'c7'"),
     (("eval", "correlate"), {"a.csv": MESSAGES}, "holds no report"),
+    (("eval", "correlate"), {"a.csv": MESSAGES + 2 * "m9,u,2026-01-01,t,d,p,,,\n"}, "a.csv:3 ('m9')"),
+    (("eval", "correlate"), {"a.csv": CASES + 2 * "c7,s,2026-01-01 08:00,,t,n,1,1,0,\n"}, "a.csv:3 ('c7')"),
+    (("eval", "correlate"), {"a.csv": CASES + "c7,s,2026-01-01 08:00,,t,n,1,nan,0,\n"}, "lat nan"),
+    (("eval", "correlate"), {"a.csv": CASES + "c7,s,2026-01-01 08:00,,t,n,1,9e9,0,\n"}, "no place on earth"),
+    (("eval", "correlate"), {"a.jsonl": county(id="D0001")}, "a.jsonl:2: has the id 'D0001'"),
+    (
+        ("eval", "correlate"),
+        {"a.jsonl": county(received_at="2026-03-02T08:10:01")},
+        "a.jsonl:2: cannot be read (received_at",
+    ),
+    (("eval", "screen"), {"a.jsonl": county(text=None)}, "text"),
+    (("eval", "screen"), {"a.jsonl": county(text=3)}, "text"),
+    (("eval", "screen"), {"a.jsonl": county(reporter=["r1"])}, "reporter"),
+    (("eval", "screen"), {"a.jsonl": county(point={"lon": float("nan"), "lat": 37.2, "crs": "gcj02"})}, "point.lon"),
+    (("eval", "screen"), {"a.jsonl": county(point={"lon": 115.0, "lat": 37.2})}, "point.crs"),
+    (("eval", "screen"), {"a.jsonl": county() + "\n"}, "a.jsonl:3"),
     (("eval", "screen"), {"a.jsonl": COUNTY}, "a.jsonl:1"),
     (("eval", "screen"), {"a.jsonl": b"\xff\xfe"}, "UTF-8"),
     (("eval", "correlate"), {"a.csv.gz": MESSAGES}, "a.csv.gz"),
@@ -114,6 +142,22 @@ def test_a_letter_without_a_label_is_left_out_and_no_class_of_its_own(tmp_path: 
     assert read_letters(file) == (["路灯不亮", "水管漏了"], ["灯", "水"])
 
 
+def test_a_time_that_names_its_zone_keeps_it(tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text(CASES + "c7,s,2026-01-01T08:00:00+08:00,2026-01-02 08:00,t,n,,,0,\n", "utf-8")
+    case = read_cases(file)[0]
+    assert (case.facts.received_at, case.finished_at) == (START, START + timedelta(hours=32))
+
+
+def test_a_file_that_excel_has_saved_is_read_like_any_other(tmp_path: Path) -> None:
+    row = "m1,u,2026-01-01,t,d,p,g,,\n"
+    for name, text in {"plain": MESSAGES + row, "excel": "\ufeff" + MESSAGES + row}.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.csv").write_text(text, "utf-8")
+    assert format_of(tmp_path / "excel/a.csv") == "messages"
+    assert read_messages(tmp_path / "excel/a.csv") == read_messages(tmp_path / "plain/a.csv") != []
+
+
 def test_a_towns_months_are_counted_together_before_the_mean_over_towns() -> None:
     small = month("a:东", "a:东")
     big = month("b:东", "b:东", "b:东", "c:东")
@@ -131,6 +175,21 @@ def test_a_towns_months_are_counted_together_before_the_mean_over_towns() -> Non
     assert figures["reports"] == 8
     assert set(figures["baselines"])
     assert all(row["merge_recall"] <= 1 for row in figures["baselines"].values())
+
+
+def test_what_nobody_labelled_has_no_figure_and_takes_no_part_in_the_mean(capsys: pytest.CaptureFixture[str]) -> None:
+    unlabelled = [replace(item, problem=None) for item in month(":东", ":东")]
+    alone = figures_of(Outcome("county", [lived("东", unlabelled, "00", None)]))
+    assert (alone["due_pairs"], alone["joined_pairs"], alone["reports"]) == (0, 0, 2)
+    judged = ("merge_precision", "merge_recall", "merge_ask_recall", "bcubed_precision", "group_recall", "links_joined")
+    assert {alone[key] for key in judged} == {None}
+    assert alone["baselines"]["tfidf_and_place"]["merge_precision"] is None
+    show(alone, False, "figures", alone["baselines"])
+    row = next(line for line in capsys.readouterr().out.splitlines() if "merge_recall" in line)
+    assert (row.count("—"), "1" in row) == (3, False), "the engine and two plain methods"
+    half = lived("西", month("a:西", "a:西", "a:西"), "001", None)
+    both = figures_of(Outcome("county", [lived("东", unlabelled, "00", None), half]))
+    assert (both["merge_precision"], both["merge_recall"], both["reports"]) == (1.0, pytest.approx(1 / 3), 5)
 
 
 def test_files_with_the_same_names_for_reports_and_problems_do_not_run_together() -> None:

@@ -40,11 +40,21 @@ def test_the_clock_is_the_domains(monkeypatch: pytest.MonkeyPatch) -> None:
     assert clock_accuracy("emergency") == 1.0
 
 
+def test_a_label_that_a_report_has_not_is_nobodys_miss() -> None:
+    labelled = LabelledReport(FACTS, None, "2026-03", matter="M02", clock="public_service", main_unit="U02")
+    bare = replace(labelled, matter=None, clock=None, main_unit=None)
+    both, one = (
+        screen.screening_figures(PACK, items, [ALARM] * len(items)) for items in ([labelled, bare], [labelled])
+    )
+    assert both == one
+    assert (one["top1"], one["clock_class_accuracy"]) == (1.0, 1.0)
+
+
 def test_a_stream_without_an_emergency_takes_nothing_from_the_recall(monkeypatch: pytest.MonkeyPatch) -> None:
     quiet = replace(ALARM, emergency=False, clock="public_service")
     calm = LabelledReport(FACTS, None, "2026-03", matter="M02", clock="public_service", main_unit="U02")
     danger = replace(calm, clock="emergency")
-    assert screen.screening_figures(PACK, [calm], [quiet])["emergency_recall"] == 1.0
+    assert screen.screening_figures(PACK, [calm], [quiet])["emergency_recall"] is None
     lived = {"calm": [quiet], "hit": [ALARM], "missed": [quiet]}
     streams = {"calm": [calm], "hit": [danger], "missed": [danger]}
 

@@ -9,10 +9,11 @@ import pytest
 from typer.testing import CliRunner
 
 from huying.devkit.cli import app
-from huying.devkit.evaluate.going_live import months_of, taught_without
+from huying.devkit.evaluate.figures import due_pairs
+from huying.devkit.evaluate.going_live import JUDGING_PAIRS, go_live, months_of, taught_without
 from huying.devkit.evaluate.shipped import pack_bits
 from huying.devkit.evaluate.sources import in_order, read_county
-from huying.routing.judgement import load_model
+from huying.routing.judgement import load_model, save_model
 from huying.routing.judgement.learning import learn as learn_model
 
 ROOT = Path(__file__).parents[3]
@@ -65,6 +66,43 @@ def test_a_twin_learns_no_correction_of_the_month_that_it_is_judged_on(tmp_path)
     assert taught_without(months, 1) == [*october, corrected[0]]
 
 
+def unlabelled(path: Path, kept: int = 0) -> Path:
+    """The month with the problems of its first `kept` reports alone."""
+    rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    for row in rows[kept:]:
+        row["truth"]["problem"] = None
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
+    return path
+
+
+def test_months_that_do_not_say_which_reports_are_one_problem_let_no_model_go_live(pack, tmp_path):
+    shipped = version(pack)
+    unlabelled(part_of("2025-10", 150, tmp_path))
+    unlabelled(part_of("2025-11", 150, tmp_path))
+    code, found = learn(pack, "--from", str(tmp_path))
+    assert (code, found["live"], version(pack)) == (1, False, shipped)
+    assert "nothing to judge it on (at most 0 pairs" in found["verdict"]
+    assert f"at least {JUDGING_PAIRS}" in found["verdict"]
+    assert "merge_precision" not in found
+
+
+def test_a_month_with_few_pairs_judges_nothing_and_the_others_do(pack, tmp_path):
+    october = read_county(part_of("2025-10", 150, tmp_path))
+    unlabelled(part_of("2025-11", 150, tmp_path), kept=20)
+    _, found = learn(pack, "--from", str(tmp_path))
+    assert found["due_pairs"] == due_pairs([item.problem for item in october]), "October's alone"
+
+
+def test_corrections_that_only_confirm_what_reports_are_about_judge_no_model(pack, tmp_path):
+    reports = read_county(part_of("2025-10", 150, tmp_path))
+    confirmed = [
+        replace(item, problem=f"feed/{number}", period=f"feed-2025-{10 + number % 2}")
+        for number, item in enumerate(reports)
+    ]
+    found = go_live(months_of([], confirmed), pack, None, False, lambda _: None)
+    assert (found["live"], "nothing to judge it on" in found["verdict"]) == (False, True)
+
+
 def version(pack: Path) -> str:
     return load_model(pack / "model/judgement.npz").version
 
@@ -94,6 +132,16 @@ def test_learning_swaps_the_model_and_rolling_back_brings_the_old_one(pack, tmp_
 def test_there_is_nothing_to_roll_back_to_at_first(pack):
     code, _ = learn(pack, "--rollback")
     assert code != 0
+
+
+def test_a_model_that_routing_would_refuse_does_not_come_back(pack):
+    live = pack / "model/judgement.npz"
+    shipped = load_model(live)
+    strange = replace(shipped.text, matter_codes=("X99", *shipped.text.matter_codes[1:]))
+    save_model(replace(shipped, text=strange), live.with_name("judgement.previous.npz"))
+    result = CliRunner().invoke(app, ["learn", "--pack", str(pack), "--rollback"])
+    assert (result.exit_code, "X99" in result.stderr) == (1, True), result.stdout
+    assert version(pack) == shipped.version
 
 
 def test_months_are_lived_again_by_engines_that_did_not_learn_from_them(pack, tmp_path):

@@ -26,7 +26,7 @@ def read_letters(path: Path) -> tuple[list[str], list[str]]:
     Raises:
         UnusableError: a column is missing, or every label.
     """
-    rows = [row for row in rows_of(path, "label") if row["label"].strip()]
+    rows = [row for _, row in rows_of(path, "label") if row["label"].strip()]
     column = next((name for name in ("text", "tokens_no_stopwords") if rows and name in rows[0]), None)
     if column is None:
         raise UnusableError(

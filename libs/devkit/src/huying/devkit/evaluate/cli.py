@@ -54,7 +54,7 @@ def say(line: str) -> None:
 
 
 def show(
-    figures: dict[str, Any], as_json: bool, title: str, baselines: dict[str, dict[str, float]] | None = None
+    figures: dict[str, Any], as_json: bool, title: str, baselines: dict[str, dict[str, float | None]] | None = None
 ) -> None:
     """Figures as a table, or as JSON."""
     if as_json:
@@ -66,16 +66,16 @@ def show(
     for name in baselines or {}:
         table.add_column(name, justify="right")
     for key, value in figures.items():
-        if isinstance(value, int | float):
+        if value is None or isinstance(value, int | float):
             plain = [number(own.get(key)) for own in (baselines or {}).values()]
             table.add_row(key, number(value), *plain)
     _out.print(table)
 
 
 def number(value: float | None) -> str:
-    """Three decimals for shares, none for counts."""
+    """Three decimals for shares, none for counts, a dash for a share of nothing."""
     if value is None:
-        return ""
+        return "—"
     return f"{value:.3f}" if abs(value) < 100 and not float(value).is_integer() else f"{value:,.0f}"
 
 

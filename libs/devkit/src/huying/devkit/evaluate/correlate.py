@@ -16,7 +16,7 @@ from huying.routing.judgement import Judge, PackBits, Reason
 from huying.routing.judgement.learning.labelled import LabelledReport
 
 from .baselines import BY_FORMAT
-from .figures import b_cubed, group_recall, pair_counts, ratio
+from .figures import Figures, b_cubed, group_recall, mean_of, pair_counts, ratio
 from .fitting import fitted
 from .living import Life, live
 from .shipped import shipped_judge
@@ -118,7 +118,7 @@ def figures_of(outcome: Outcome) -> dict[str, Any]:
     for stream in outcome.streams:
         parts.setdefault(stream.name, []).append(stream)
     rows = [part_figures([(s, s.alone.clusters, s.helped) for s in streams]) for streams in parts.values()]
-    by_name: dict[str, list[dict[str, float]]] = defaultdict(list)
+    by_name: dict[str, list[Figures]] = defaultdict(list)
     for streams in parts.values():
         for name, method in BY_FORMAT[outcome.form].items():
             begun = perf_counter()
@@ -128,7 +128,7 @@ def figures_of(outcome: Outcome) -> dict[str, Any]:
             plain["reports_per_s"] = sum(len(s.labelled) for s in streams) / max(seconds, 1e-9)
             by_name[name].append(plain)
     figures: dict[str, Any] = {"format": outcome.form} | mean_of(rows)
-    figures["reports"] = int(sum(row["reports"] for row in rows))
+    figures["reports"] = int(sum(row["reports"] or 0 for row in rows))
     if outcome.form == "cases":
         flagged = [item.relation == "duplicate" for s in outcome.streams for item in s.labelled]
         figures["flagged_share"] = ratio(sum(flagged), len(flagged))
@@ -139,17 +139,12 @@ def figures_of(outcome: Outcome) -> dict[str, Any]:
     return figures
 
 
-def mean_of(rows: Sequence[dict[str, float]]) -> dict[str, float]:
-    """Mean per key."""
-    return {key: sum(row[key] for row in rows) / len(rows) for key in rows[0]} if rows else {}
-
-
-def stream_figures(stream: Judged) -> dict[str, float]:
+def stream_figures(stream: Judged) -> Figures:
     """Figures of a part that is one stream."""
     return part_figures([(stream, stream.alone.clusters, stream.helped)])
 
 
-def part_figures(lived: Sequence[tuple[Judged, Sequence[str], Life | None]]) -> dict[str, float]:
+def part_figures(lived: Sequence[tuple[Judged, Sequence[str], Life | None]]) -> Figures:
     """Figures of one part over its streams; without a helped life, a method that asks nobody.
 
     Reports that do not count stand in the streams only: a question or a join of theirs is nobody's figure, a pair with
@@ -164,8 +159,10 @@ def part_figures(lived: Sequence[tuple[Judged, Sequence[str], Life | None]]) -> 
     precision, recall = b_cubed(clusters, own_truth)
     links = [links_joined(stream, own) for stream, own, _ in lived]
     first = sum(c == i.facts.report_id for s, own, _ in lived for c, i in zip(own, s.labelled, strict=True))
-    found: dict[str, float] = {
+    found: Figures = {
         "reports": float(sum(marks)),
+        "due_pairs": float(due),
+        "joined_pairs": float(joined),
         "merge_precision": ratio(right, joined),
         "merge_recall": ratio(right, due),
         "merge_ask_recall": ratio(right, due),

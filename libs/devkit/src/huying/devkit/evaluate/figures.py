@@ -7,7 +7,10 @@ stand beside them.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+
+Figures = dict[str, float | None]
+"""Figures by name; None where there is nothing to divide by: a share of nothing is neither good nor bad."""
 
 
 def pair_counts(
@@ -33,12 +36,23 @@ def _pairs(counts: Counter[Hashable]) -> int:
     return sum(n * (n - 1) // 2 for n in counts.values())
 
 
-def ratio(part: float, whole: float, empty: float = 1.0) -> float:
-    """part/whole; `empty` when there is nothing to divide by."""
-    return part / whole if whole else empty
+def due_pairs(truth: Sequence[Hashable | None]) -> int:
+    """Pairs that should be joined: what a recall is a share of."""
+    return pair_counts(truth, truth)[2]
 
 
-def b_cubed(clusters: Sequence[Hashable], truth: Sequence[Hashable | None]) -> tuple[float, float]:
+def ratio(part: float, whole: float) -> float | None:
+    """part/whole; None when there is nothing to divide by."""
+    return part / whole if whole else None
+
+
+def mean_of(rows: Sequence[Mapping[str, float | None]]) -> Figures:
+    """Mean per key over the rows that have a figure there."""
+    known = {key: [found for row in rows if (found := row[key]) is not None] for key in (rows[0] if rows else ())}
+    return {key: ratio(sum(values), len(values)) for key, values in known.items()}
+
+
+def b_cubed(clusters: Sequence[Hashable], truth: Sequence[Hashable | None]) -> tuple[float | None, float | None]:
     """B-cubed precision and recall over labelled reports."""
     known = [(c, t) for c, t in zip(clusters, truth, strict=True) if t is not None]
     both = Counter(known)
@@ -50,11 +64,11 @@ def b_cubed(clusters: Sequence[Hashable], truth: Sequence[Hashable | None]) -> t
     return ratio(precision, count), ratio(recall, count)
 
 
-def group_recall(clusters: Sequence[Hashable], truth: Sequence[Hashable | None]) -> float:
+def group_recall(clusters: Sequence[Hashable], truth: Sequence[Hashable | None]) -> float | None:
     """Mean over groups of two and more of the share of their pairs that are joined."""
     groups: dict[Hashable, list[Hashable]] = defaultdict(list)
     for cluster, label in zip(clusters, truth, strict=True):
         if label is not None:
             groups[label].append(cluster)
-    shares = [ratio(_pairs(Counter(g)), len(g) * (len(g) - 1) // 2) for g in groups.values() if len(g) > 1]
+    shares = [_pairs(Counter(g)) / (len(g) * (len(g) - 1) // 2) for g in groups.values() if len(g) > 1]
     return ratio(sum(shares), len(shares))

@@ -59,6 +59,10 @@ def by_town(months: Sequence[list[LabelledReport]]) -> Iterator[Fold]:
     Problems of which nobody says the town stand in every stream, are learned from, and count nowhere.
     """
     towns = sorted({item.town_code for month in months for item in month if item.town_code})
+    if not towns:
+        raise UnusableError(
+            "--cv towns: nobody says the town of any labelled problem; give months with towns, or --cv months"
+        )
     for town in towns:
         rest = [item for month in months for item in month if item.town_code != town]
         streams = [(list(month), [item.town_code == town for item in month]) for month in months]

@@ -12,13 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from huying.routing.judgement import Judge, load_model, model_file, save_model
+from huying.county import load
+from huying.routing.judgement import Judge, JudgementModel, load_model, model_file, save_model
 from huying.routing.judgement.learning import learn
 from huying.routing.judgement.learning.labelled import LabelledReport
 from huying.routing.judgement.model import ModelUnreadableError
+from huying.routing.models import Models
 
 from .corrections import NothingToLearnError, period_of
-from .correlate import judged, mean_of, stream_figures
+from .correlate import judged, stream_figures
+from .figures import due_pairs, mean_of
 from .shipped import model_path, pack_bits, pack_dir
 from .sources import UnusableError, in_order, read_county
 
@@ -28,6 +31,9 @@ SWING = {"merge_precision": 0.02, "merge_recall": 0.05}
 """Nor may it stand further than this below the figures that the live one went live on: other months differ so much."""
 JUDGED_ON = 3
 """Files held out in turn: a single month's precision swings by three points with one wrong chain."""
+JUDGING_PAIRS = 100
+"""Pairs of reports on one problem that a month needs to judge a model: with fewer a recall is not known to five points
+(one standard error), which is what it may swing by. The 450 reports of a whole month have some 750 such pairs."""
 LEAST = 100
 """Labelled reports that a model needs: below it some parts of a model have no example to learn from."""
 PREVIOUS = ".previous.npz"
@@ -83,7 +89,9 @@ def go_live(
     figures: dict[str, Any] = {"files": sum(month.whole for month in months), "reports": reports}
     figures |= {"corrected": corrected} if corrected else {}
     whole = [number for number, month in enumerate(months) if month.whole] or list(range(len(months)))
-    judged_on = [held for held in whole[-JUDGED_ON:] if taught_without(months, held)] if len(whole) > 1 else []
+    due = {number: due_pairs([item.problem for item in months[number].labelled]) for number in whole}
+    judging = [number for number in whole if due[number] >= JUDGING_PAIRS] if len(whole) > 1 else []
+    judged_on = [held for held in judging[-JUDGED_ON:] if taught_without(months, held)]
     rows = []
     for held in judged_on:
         progress(f"learning without {months[held].name}, to judge on it")
@@ -94,10 +102,16 @@ def go_live(
     if rows:
         figures |= mean_of(rows) | {"reports": reports}
     elif not anyway:
-        verdict = "not live: nothing to judge it on; learn from two labelled months at least, or overrule with --anyway"
+        most = max(due.values(), default=0)
+        verdict = (
+            f"not live: nothing to judge it on (at most {most} pairs of reports on one problem in a month); learn from "
+            f"two labelled months at least, one of them with at least {JUDGING_PAIRS} such pairs, or overrule with --anyway"
+        )
         return figures | {"live": False, "verdict": verdict}
     wanted = wanted_figures(before) if rows else {}
-    short = [f"{key} {figures[key]:.3f} (wanted {limit:.3f})" for key, limit in wanted.items() if figures[key] < limit]
+    # A precision of no joins is None; the recall beside it is 0 then.
+    known = {key: figures[key] for key in wanted if figures[key] is not None}
+    short = [f"{key} {known[key]:.3f} (wanted {wanted[key]:.3f})" for key in known if known[key] < wanted[key]]
     if short and not anyway:
         return figures | {"live": False, "verdict": f"not live: {', '.join(short)} on {names}; --anyway overrules"}
     progress("learning from all")
@@ -106,16 +120,21 @@ def go_live(
     description = dict(learned.model.description) | {"judged_on": names, "figures": kept}
     fresh = live.with_suffix(".fresh.npz")
     version = save_model(dataclasses.replace(learned.model, description=description), fresh)
-    load_model(fresh)
-    if _usable(before):  # a broken one must not take the place of the last good one
+    _judging(fresh, pack)
+    if _usable(before, pack):  # a broken one must not take the place of the last good one
         _copy(before, live.with_name(live.stem + PREVIOUS))
     fresh.replace(live)
     return figures | {"live": True, "version": version, "verdict": TAKEN_UP.format(version=version, live=live)}
 
 
-def _usable(file: Path) -> bool:
+def _judging(file: Path, pack: Path | None) -> JudgementModel:
+    """The model, as routing takes it up: what it would refuse must not be called live."""
+    return Models(load(pack_dir(pack)), None).judge(file).model
+
+
+def _usable(file: Path, pack: Path | None) -> bool:
     try:
-        load_model(file)
+        _judging(file, pack)
     except ModelUnreadableError:
         return False
     return True
@@ -142,13 +161,13 @@ def roll_back(pack: Path | None, model: Path | None) -> dict[str, Any]:
 
     Raises:
         UnusableError: there is none before it.
-        ModelUnreadableError: the one before it is of another format.
+        ModelUnreadableError: routing would refuse the one before it.
     """
     live = model or model_path(pack)
     previous = live.with_name(live.stem + PREVIOUS)
     if not previous.exists():
         raise UnusableError(f"no model before the live one at {str(previous)!r}; nothing to roll back to")
-    back = load_model(previous)
+    back = _judging(previous, pack)
     aside = live.with_suffix(".aside.npz")
     if live.exists():
         _copy(live, aside)

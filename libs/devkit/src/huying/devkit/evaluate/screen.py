@@ -10,14 +10,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from huying.county import Pack, load
 from huying.routing.domain import Catalogue, classify, locate, place_of
 from huying.routing.judgement import Correlator, IncidentView, Judge, Screening
 from huying.routing.judgement.learning.labelled import LabelledReport
 
-from .figures import ratio
+from .figures import Figures, mean_of, ratio
 from .fitting import fitted
 from .folds import folds_of
 from .living import SCREENED_AT_ONCE
@@ -34,7 +32,7 @@ def evaluate_screening(
     """
     months = [labelled for _, labelled in in_order(files, read_county)]
     county = load(pack_dir(pack))
-    rows: list[dict[str, float]] = []
+    rows: list[Figures] = []
     if cv is None:
         judge = shipped_judge(pack, model)
         rows = [judged(county, judge, [(month, None)]) for month in months]
@@ -42,7 +40,7 @@ def evaluate_screening(
         for fold in folds_of("county", months, cv):
             progress(f"learning without {fold.name}")
             rows.append(judged(county, fitted("county", fold.learned, pack), fold.streams))
-    figures: dict[str, Any] = {key: float(np.mean([row[key] for row in rows])) for key in rows[0]}
+    figures: dict[str, Any] = dict(mean_of(rows))
     figures["reports"] = sum(len(month) for month in months)
     figures["parts"] = rows
     return figures
@@ -70,7 +68,7 @@ def in_context(judge: Judge, labelled: Sequence[LabelledReport]) -> tuple[list[S
 
 def judged(
     county: Pack, judge: Judge, streams: Sequence[tuple[Sequence[LabelledReport], Sequence[bool] | None]]
-) -> dict[str, float]:
+) -> Figures:
     """Figures of one part, over all its streams."""
     items: list[LabelledReport] = []
     texts: list[Screening] = []
@@ -87,30 +85,33 @@ def judged(
     }
 
 
-def screening_figures(
-    county: Pack, labelled: Sequence[LabelledReport], screenings: Sequence[Screening]
-) -> dict[str, float]:
-    """The keys of the issue over reports with a labelled heading; clock and unit as the domain dispatches it."""
+def screening_figures(county: Pack, labelled: Sequence[LabelledReport], screenings: Sequence[Screening]) -> Figures:
+    """The keys of the issue, each over the reports that have its label; clock and unit as the domain dispatches it."""
     duties = Catalogue(county)
-    top1 = top3 = clock = unit = 0
+    top1: list[bool] = []
+    top3: list[bool] = []
+    clock: list[bool] = []
+    unit: list[bool] = []
     hits = alarms = dangers = 0
     for item, screening in zip(labelled, screenings, strict=True):
-        codes = [matter.code for matter in screening.matters]
-        top1 += codes[0] == item.matter
-        top3 += item.matter in codes[:3]
         what, where = classify(screening, county), locate(place_of(item.facts, county), screening, county)
-        clock += what.clock_class == item.clock
-        unit += duties.duty(what, where).main == item.main_unit
-        danger = item.clock == "emergency"
-        dangers += danger
-        alarms += screening.emergency
-        hits += danger and screening.emergency
-    count = len(labelled)
+        if item.matter is not None:
+            codes = [matter.code for matter in screening.matters]
+            top1.append(codes[0] == item.matter)
+            top3.append(item.matter in codes[:3])
+        if item.main_unit is not None:
+            unit.append(duties.duty(what, where).main == item.main_unit)
+        if item.clock is not None:
+            clock.append(what.clock_class == item.clock)
+            danger = item.clock == "emergency"
+            dangers += danger
+            alarms += screening.emergency
+            hits += danger and screening.emergency
     return {
-        "top1": ratio(top1, count),
-        "top3": ratio(top3, count),
-        "clock_class_accuracy": ratio(clock, count),
-        "main_unit_accuracy": ratio(unit, count),
+        "top1": ratio(sum(top1), len(top1)),
+        "top3": ratio(sum(top3), len(top3)),
+        "clock_class_accuracy": ratio(sum(clock), len(clock)),
+        "main_unit_accuracy": ratio(sum(unit), len(unit)),
         "emergency_recall": ratio(hits, dangers),
         "emergency_precision": ratio(hits, alarms),
     }

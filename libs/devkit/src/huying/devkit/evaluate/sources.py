@@ -7,21 +7,26 @@ from __future__ import annotations
 
 import csv
 import gzip
-import json
 import re
 import sys
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Literal, TypeVar
 
+from pydantic import AwareDatetime, BaseModel, ValidationError
+
+from huying.chassis.decoding import describe
+from huying.contracts.message import Identifier
+from huying.contracts.places import CoordinateSystem, Point
 from huying.county import to_wgs84
 from huying.routing.judgement import ReportFacts
 from huying.routing.judgement.learning.labelled import LabelledReport
 
+Row = TypeVar("Row", str, dict[str, str])
 Format = Literal["county", "messages", "cases"]
 CHINA = timezone(timedelta(hours=8))
 MESSAGE_COLUMNS = (
@@ -47,6 +52,7 @@ CASE_COLUMNS = (
     "is_dup",
     "parent_case_id",
 )
+MEND = "mend it, or take it out"
 
 
 class UnusableError(ValueError):
@@ -59,24 +65,24 @@ class UnknownFormatError(UnusableError):
 
 @contextmanager
 def opened(path: Path) -> Iterator[IO[str]]:
-    """The file as text, unpacked when its name ends in .gz.
+    """The file as text, unpacked when its name ends in .gz; the mark that Excel puts first is no part of it.
 
     Raises:
         UnusableError: it is no text in UTF-8, or not packed as its name says.
     """
     try:
         with (
-            gzip.open(path, "rt", encoding="utf-8", newline="")
+            gzip.open(path, "rt", encoding="utf-8-sig", newline="")
             if path.suffix == ".gz"
-            else path.open(encoding="utf-8", newline="")
+            else path.open(encoding="utf-8-sig", newline="")
         ) as stream:
             yield stream
     except (UnicodeDecodeError, gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise UnusableError(f"{str(path)!r} is no text in UTF-8, plain or packed as .gz ({error})") from error
 
 
-def rows_of(path: Path, *columns: str) -> list[dict[str, str]]:
-    """The rows of a CSV that has these columns; what a short row lacks is empty.
+def rows_of(path: Path, *columns: str) -> list[tuple[str, dict[str, str]]]:
+    """The rows of a CSV that has these columns, each with where it stands; what a short row lacks is empty.
 
     Raises:
         UnusableError: a column is missing, or it is no CSV.
@@ -85,7 +91,7 @@ def rows_of(path: Path, *columns: str) -> list[dict[str, str]]:
     with opened(path) as stream:
         reader = csv.DictReader(stream, restval="")
         try:
-            rows = list(reader)
+            rows = [(f"{path!s}:{reader.line_num} ({next(iter(row.values()))!r})", row) for row in reader]
         except csv.Error as error:
             raise UnusableError(f"{path!s}:{reader.line_num}: no CSV ({error})") from error
     missing = [column for column in columns if column not in (reader.fieldnames or ())]
@@ -114,45 +120,104 @@ def format_of(path: Path) -> Format:
     )
 
 
-def county_facts(row: dict[str, Any]) -> ReportFacts:
-    """Facts of one county report; points become WGS-84."""
-    lon = lat = None
-    if row["point"]:
-        lon, lat = to_wgs84(row["point"]["lon"], row["point"]["lat"], row["point"]["crs"])
-    device = row["device"] or {}
-    return ReportFacts(
-        report_id=row["id"],
-        channel=row["channel"],
-        received_at=datetime.fromisoformat(row["received_at"]),
-        text=row["text"],
-        address=row["address"],
-        village_code=row["village_code"],
-        town=row["town"],
-        lon=lon,
-        lat=lat,
-        device_id=device.get("id"),
-        device_kind=device.get("kind"),
-        alarm_kind=device.get("alarm"),
-        alarm_state=device.get("state"),
-        reporter=row["reporter"],
-    )
+class _Point(Point):
+    crs: CoordinateSystem  # no default here: read in the wrong system, a place lies half a kilometre off
 
 
-def _county_report(row: dict[str, Any], period: str) -> LabelledReport:
-    truth = row["truth"]
+class _Device(BaseModel):
+    id: str | None = None
+    kind: str | None = None
+    alarm: str | None = None
+    state: str | None = None
+
+
+class _Second(BaseModel):
+    matter: str | None = None
+
+
+class _Truth(BaseModel):
+    problem: str | None
+    matter: str | None
+    clock: str | None
+    main_unit: str | None
+    relation: str | None
+    recurrence_of: str | None = None
+    also: _Second | None = None
+    hard: tuple[str, ...] = ()
+    confusable_with: tuple[str, ...] = ()
+
+
+class _CountyLine(BaseModel):
+    """One line of a county month."""
+
+    id: Identifier
+    channel: str
+    received_at: AwareDatetime
+    text: str
+    address: str | None
+    village_code: str | None
+    town: str | None
+    point: _Point | None
+    device: _Device | None
+    reporter: str | None
+    truth: _Truth
+
+
+def _county_report(line: str, period: str) -> LabelledReport:
+    """One county report; points become WGS-84."""
+    told = _CountyLine.model_validate_json(line, strict=True)
+    truth, device = told.truth, told.device or _Device()
+    lon, lat = to_wgs84(told.point.lon, told.point.lat, told.point.crs) if told.point else (None, None)
     return LabelledReport(
-        facts=county_facts(row),
-        problem=truth["problem"],
+        facts=ReportFacts(
+            report_id=told.id,
+            channel=told.channel,
+            received_at=told.received_at,
+            text=told.text,
+            address=told.address,
+            village_code=told.village_code,
+            town=told.town,
+            lon=lon,
+            lat=lat,
+            device_id=device.id,
+            device_kind=device.kind,
+            alarm_kind=device.alarm,
+            alarm_state=device.state,
+            reporter=told.reporter,
+        ),
+        problem=truth.problem,
         period=period,
-        matter=truth["matter"],
-        clock=truth["clock"],
-        main_unit=truth["main_unit"],
-        relation=truth["relation"],
-        recurrence_of=truth.get("recurrence_of"),
-        second_matter=(truth.get("also") or {}).get("matter"),
-        hard=tuple(truth.get("hard", ())),
-        confusable_with=tuple(truth.get("confusable_with", ())),
+        matter=truth.matter,
+        clock=truth.clock,
+        main_unit=truth.main_unit,
+        relation=truth.relation,
+        recurrence_of=truth.recurrence_of,
+        second_matter=truth.also.matter if truth.also else None,
+        hard=truth.hard,
+        confusable_with=truth.confusable_with,
     )
+
+
+def _in_time(
+    path: Path, rows: Iterable[tuple[str, Row]], read: Callable[[Row, str], LabelledReport], like: str
+) -> list[LabelledReport]:
+    """The reports of a file in order of arrival, each row with where it stands; `like` says what a row should be.
+
+    Raises:
+        UnusableError: a row cannot be read, or has the id of another one: both would be one report to the engine.
+    """
+    known: dict[str, str] = {}
+    labelled: list[LabelledReport] = []
+    for where, row in rows:
+        try:
+            labelled.append(read(row, path.stem))
+        except ValueError as error:
+            fault = describe(error) if isinstance(error, ValidationError) else error
+            raise UnusableError(f"{where}: cannot be read ({fault}); {like}") from error
+        name = labelled[-1].facts.report_id
+        if (first := known.setdefault(name, where)) != where:
+            raise UnusableError(f"{where}: has the id {name!r} of {first}; give each report an id of its own")
+    return sorted(labelled, key=lambda item: (item.facts.received_at, item.facts.report_id))
 
 
 def in_order(
@@ -177,17 +242,10 @@ def in_order(
 
 def read_county(path: Path) -> list[LabelledReport]:
     """One county month, in order of arrival."""
-    labelled: list[LabelledReport] = []
+    like = "a line is JSON like those of tests/data/county/reports.jsonl, with truth"
     with opened(path) as stream:
-        for number, line in enumerate(stream, start=1):
-            try:
-                labelled.append(_county_report(json.loads(line), path.stem))
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
-                raise UnknownFormatError(
-                    f"{path!s}:{number}: no labelled county report ({type(error).__name__}: {error}); expected JSON "
-                    "lines like those of tests/data/county/reports.jsonl, with truth"
-                ) from error
-    labelled.sort(key=lambda item: item.facts.received_at)
+        lines = ((f"{path!s}:{number}", line) for number, line in enumerate(stream, start=1))
+        labelled = _in_time(path, lines, _county_report, like)
     towns: dict[str, str] = {}
     for item in labelled:
         if item.problem and item.facts.town:
@@ -201,10 +259,16 @@ def district(place: str) -> str | None:
     return found.group(0) if found else None
 
 
+def _aware(told: str, zone: timezone) -> datetime:
+    """A time as told, in `zone` where it names none."""
+    at = datetime.fromisoformat(told)
+    return at if at.tzinfo else at.replace(tzinfo=zone)
+
+
 def read_messages(path: Path) -> list[LabelledReport]:
     """Petition messages in order of time; `problem` only where a person grouped them, topics left out."""
-    rows = [row for row in rows_of(path, *MESSAGE_COLUMNS) if row["incident_level"] != "topic"]
-    return _in_time(path, rows, _message)
+    rows = [(where, row) for where, row in rows_of(path, *MESSAGE_COLUMNS) if row["incident_level"] != "topic"]
+    return _in_time(path, rows, _message, MEND)
 
 
 def _message(row: dict[str, str], period: str) -> LabelledReport:
@@ -212,7 +276,7 @@ def _message(row: dict[str, str], period: str) -> LabelledReport:
         facts=ReportFacts(
             report_id=row["msg_id"],
             channel="party_gov_site",
-            received_at=datetime.fromisoformat(row["time"]).replace(tzinfo=CHINA),
+            received_at=_aware(row["time"], CHINA),
             text=row["title"] + "。" + row["detail"].strip(),
             address=row["title"],
             town=district(row["place"]),
@@ -223,19 +287,6 @@ def _message(row: dict[str, str], period: str) -> LabelledReport:
         relation=row["incident_level"] or None,
         hard=("organiser_modified",) if row["organiser_modified"] == "1" else (),
     )
-
-
-def _in_time(
-    path: Path, rows: Sequence[dict[str, str]], read: Callable[[dict[str, str], str], LabelledReport]
-) -> list[LabelledReport]:
-    labelled: list[LabelledReport] = []
-    for row in rows:
-        try:
-            labelled.append(read(row, path.stem))
-        except ValueError as error:
-            name = next(iter(row.values()))
-            raise UnusableError(f"{str(path)!r}: the row of {name!r} cannot be read ({error}); mend it") from error
-    return sorted(labelled, key=lambda item: (item.facts.received_at, item.facts.report_id))
 
 
 CASE_DOORS = {
@@ -250,27 +301,29 @@ CASE_DOORS = {
 def read_cases(path: Path) -> list[LabelledReport]:
     """Municipal cases in order of time; a duplicate with a known parent carries the parent's number."""
     rows = rows_of(path, *CASE_COLUMNS)
-    parents = {row["parent_case_id"] for row in rows} - {""}
+    parents = {row["parent_case_id"] for _, row in rows} - {""}
 
     def case(row: dict[str, str], period: str) -> LabelledReport:
         own = row["case_enquiry_id"]
+        point = (float(row["longitude"]), float(row["latitude"])) if row["longitude"] or row["latitude"] else None
+        lon, lat = to_wgs84(*point, "wgs84") if point else (None, None)  # refuses what is no place on earth
         return LabelledReport(
             facts=ReportFacts(
                 report_id=own,
                 channel=CASE_DOORS.get(row["source"], "internet_supervision"),
-                received_at=datetime.fromisoformat(row["open_dt"]).replace(tzinfo=UTC),
+                received_at=_aware(row["open_dt"], UTC),
                 text="",
                 address=None,
                 town=row["neighborhood"] or None,
-                lon=float(row["longitude"]) if row["longitude"] else None,
-                lat=float(row["latitude"]) if row["latitude"] else None,
+                lon=lon,
+                lat=lat,
                 matter_hint=row["type"],
             ),
             problem=row["parent_case_id"] or (own if own in parents else None),
             period=period,
             matter=row["type"],
             relation="duplicate" if row["is_dup"] == "1" else None,
-            finished_at=datetime.fromisoformat(row["closed_dt"]).replace(tzinfo=UTC) if row["closed_dt"] else None,
+            finished_at=_aware(row["closed_dt"], UTC) if row["closed_dt"] else None,
         )
 
-    return _in_time(path, rows, case)
+    return _in_time(path, rows, case, MEND)
