@@ -107,18 +107,20 @@ class County:
         rivals: Sequence[str] = (),
         alarm: bool = False,
         own: Screening | None = None,
+        back_of: str | None = None,
         **more: Any,
     ) -> str:
         """A report, received `at` or now and accepted at once or when `accepted` says; the id of its incident.
 
-        `band` "meanwhile": asked about beside its dispatch. `own` is what its words alone say.
+        `band` "meanwhile": asked about beside its dispatch. `own` is what its words alone say, `back_of` the finished
+        incident whose trouble came back.
         """
         number = len(self.reports)
         coming = report(number, at or self.now, **more)
         likely = tuple(Candidate(name, 0.4, True) for name in rivals)
-        verdict = Verdict(f"r{number}", band, target, 0.7, (), None, likely)  # type: ignore[arg-type]
+        verdict = Verdict(f"r{number}", band, target, 0.7, (), back_of, likely)  # type: ignore[arg-type]
         if band == "meanwhile":
-            verdict = Verdict(f"r{number}", "new", None, 0.7, (), None, likely, target)
+            verdict = Verdict(f"r{number}", "new", None, 0.7, (), back_of, likely, target)
         arrival = Arrival(coming, ref_of(coming), screening(number, emergency, matter, alarm), verdict, own)
         scene = self.scene()
         self.reports[f"r{number}"] = ref_of(coming)

@@ -94,6 +94,22 @@ class OrdersLife(RuleBasedStateMachine):
                 self.county.wishes(joined.id, c.Accept(), "unit", joined.unit)
                 self.county.wishes(joined.id, c.Complete(text="好"), "unit", joined.unit)
 
+    @rule(back=st.sampled_from(["emergency", "ask", None]), merge=st.booleans(), data=st.data())
+    def a_question_is_about_a_finished_incident_whose_trouble_came_back(
+        self, back: str | None, merge: bool, data: st.DataObject
+    ) -> None:
+        """And what came back is perhaps merged into the one that asks, or asks itself."""
+        county = self.county
+        finished = sorted(name for name, one in county.incidents.items() if one.state == "completed")
+        if finished:
+            county.passes(timedelta(minutes=5))
+            name = data.draw(st.sampled_from(finished))
+            fresh = county.arrives("merge", name, True, text="路灯又不亮") if back == "emergency" else None
+            asked = county.arrives("ask", name, text="路灯还是不亮", back_of=name if back == "ask" else None)
+            if fresh and merge:
+                county.wishes(fresh, c.Merge(into=asked, reason="同"))
+            county.wishes(asked, c.AnswerAsk(same=True))
+
     @rule(kind=st.sampled_from(sorted(MOVES)), role=ROLES, data=st.data())
     def somebody_commands(self, kind: str, role: str, data: st.DataObject) -> None:
         if not self.county.incidents:
