@@ -147,6 +147,29 @@ class OrdersLife(RuleBasedStateMachine):
             self.county.wishes(name, c.Return(reason="错", basis="职责清单"))
             self.county.wishes(name, self.wish("rule", name, data))
 
+    @rule(pause=st.booleans(), early=st.booleans(), data=st.data())
+    def what_an_order_stands_for_becomes_an_emergency_and_the_order_stands_still(
+        self, pause: bool, early: bool, data: st.DataObject
+    ) -> None:
+        """In either order: it is paused, or nobody wants it."""
+        county = self.county
+        if not any(one.state == "covered" for one in county.incidents.values()):
+            parent, child = county.arrives(), county.arrives()
+            county.wishes(parent, c.Group(children=(child,)))
+        covered = sorted(name for name, one in county.incidents.items() if one.state == "covered")
+        if covered:
+            name = data.draw(st.sampled_from(covered))
+            order = county[name].course.covered_by or ""
+            if early:
+                county.arrives("merge", name, True)
+            county.wishes(order, c.Accept())
+            if pause:
+                county.wishes(order, c.Suspend(reason="等", until=county.now + timedelta(hours=9)))
+            else:
+                for _ in range(2):
+                    county.wishes(order, c.Return(reason="错", basis="职责清单"))
+            county.arrives("merge", name, True)
+
     @rule(piece=st.sampled_from(PIECES), merge=st.booleans(), undo=st.booleans(), data=st.data())
     def a_report_of_two_problems_is_parted(self, piece: str, merge: bool, undo: bool, data: st.DataObject) -> None:
         """And perhaps a person puts it back, and takes that back, too."""
@@ -355,6 +378,8 @@ class OrdersLife(RuleBasedStateMachine):
                 holder = incidents[one.course.covered_by or ""]
                 assert holder.state in ACTIVE | {"adjudicating"}
                 assert holder.unit == one.unit
+                urgent = one.classification.clock_class == "emergency"
+                assert not urgent or holder.state in ACTIVE - {"suspended"}
 
     @invariant()
     def flood_mode_is_open_on_an_open_incident_only(self) -> None:
