@@ -165,12 +165,12 @@ class Routing:
         return self._batch
 
     async def _older(self, commands: Sequence[CommandIssuedV1]) -> dict[str, Incident]:
-        """Incidents that commands name and memory has let go, with those that they were merged into."""
+        """Incidents that commands name and memory has let go, with those that they were merged into and their parents."""
         found: dict[str, Incident] = {}
         wanted = {name for command in commands for name in _named(command)}
         while missing := wanted - self.memory.incidents.keys() - found.keys():
             found |= {incident.id: incident for incident in await self.repository.incidents(missing)}
-            wanted = {one.merged_into for one in found.values() if one.merged_into} - missing
+            wanted = {name for one in found.values() for name in (one.merged_into, one.course.parent) if name} - missing
         return found
 
     def fold(self, state: Batch, message: Message, now: datetime) -> Effects:
@@ -264,7 +264,8 @@ class Routing:
         for name in decision.closed:
             if name in state.index.index.slot_of:
                 state.index.close(name, state.incidents[name].completed_at or now)
-        for name in sorted(decision.regrouped | (decision.incidents.keys() & state.older)):
+        stay = {*decision.incidents, *(one.course.parent for one in decision.incidents.values())}
+        for name in sorted(decision.regrouped | (state.older & stay)):
             self._reindex(state, state.incidents[name])
 
     def _piece(self, state: Batch, action: PartReport) -> dict[str, tuple[ReportFacts, Screening]]:

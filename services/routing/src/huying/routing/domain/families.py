@@ -20,7 +20,7 @@ AT_ONCE = "有险情，不再等待"
 
 
 def family(turn: Turn, incident: Incident) -> Iterator[Incident]:
-    """The parent and its children, as far as they are remembered: finished ones may be forgotten."""
+    """The parent, which is remembered as long as one of its children is, and the children that are remembered."""
     parent = turn.get(incident.course.parent) or incident
     for name in (parent.id, *parent.children):
         found = turn.get(name)
