@@ -101,6 +101,23 @@ def test_an_emergency_opens_a_linked_incident_with_the_clock_of_an_emergency(cou
     assert county[incident].state == "completed"
 
 
+@pytest.mark.parametrize(("again", "days"), [(True, 1), (False, 11)])
+def test_what_is_back_or_comes_late_opens_a_linked_incident_whatever_led_it_there(
+    county: County, again: bool, days: int
+) -> None:
+    """A follow-up by tracking number is about its own incident; that does not make the old result young."""
+    incident = finished(county)
+    county.passes(timedelta(days=days))
+    assert county.arrives("merge", incident, text="感谢，修好了", again=again) == incident
+    fresh = county.arrives("merge", incident, text=STILL, again=again)
+    assert (county[fresh].recurrence_of, county[fresh].state) == (incident, "dispatched")
+    assert (county[incident].state, county[incident].course.redone) == ("completed", 0)
+    assert county.arrives("merge", incident, text=STILL, again=again) == fresh
+    work(county, fresh)
+    county.arrives("merge", incident, text=STILL)
+    assert county[fresh].course.redone == 1, "its own result is of today"
+
+
 def test_beyond_the_limit_a_linked_incident_is_opened_and_takes_what_comes_after(county: County) -> None:
     incident = worn_out(county)
     second = county.arrives("merge", incident, text=STILL)

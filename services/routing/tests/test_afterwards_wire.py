@@ -67,9 +67,9 @@ async def test_what_is_not_fixed_is_done_again_once_and_then_opens_anew_across_a
             for action in (c.Accept(), c.Complete(text="办好了")):
                 assert (await bus.wish(ground, name, action, at))["status"] == "done"
 
-        async def again(number: int, at: Any) -> str:
+        async def again(number: int, at: Any, times: int = 2) -> str:
             report = said_again(first, number, at)
-            for _ in range(2):
+            for _ in range(times):
                 await bus.report(report)
             return str((await until(lambda: decided(report.report_id), "decided"))["incident_id"])
 
@@ -89,6 +89,10 @@ async def test_what_is_not_fixed_is_done_again_once_and_then_opens_anew_across_a
         assert fresh != incident
         row = await database.collection("incidents").find_one({"_id": fresh})
         assert (row["state"], row["recurrence_of"]) == ("dispatched", incident)
+        await finish(second.state.ground, fresh, at)
+        late = await again(3, at + timedelta(days=11), times=1)  # whoever proves the log next waits for no second one
+        row = await database.collection("incidents").find_one({"_id": late})
+        assert row["recurrence_of"] == fresh, "the tracking number leads to a result that is too old to be doubted"
 
         async def published() -> bool:
             return bool(await database.collection("outbox").count_documents({"published": None}) == 0)

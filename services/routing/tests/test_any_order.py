@@ -82,13 +82,13 @@ class OrdersLife(RuleBasedStateMachine):
         assert joined.classification.danger or danger == "none" or joined.state not in OPEN
         assert joined.state in OPEN or "感谢" in text or (joined.completed_at or at) >= at
 
-    @rule(contact=st.booleans(), emergency=st.booleans(), data=st.data())
-    def a_result_is_doubted(self, contact: bool, emergency: bool, data: st.DataObject) -> None:
+    @rule(contact=st.booleans(), emergency=st.booleans(), again=st.booleans(), data=st.data())
+    def a_result_is_doubted(self, contact: bool, emergency: bool, again: bool, data: st.DataObject) -> None:
         finished = sorted(name for name, one in self.county.incidents.items() if one.state == "completed")
         if finished:
             self.county.passes(timedelta(minutes=5))
             name = data.draw(st.sampled_from(finished))
-            joined = self.county[self.county.arrives("merge", name, emergency, text="路灯还是不亮")]
+            joined = self.county[self.county.arrives("merge", name, emergency, text="路灯还是不亮", again=again)]
             assert joined.state in OPEN - {"asked"}
             if contact and joined.state == "dispatched":
                 self.county.wishes(joined.id, c.Accept(), "unit", joined.unit)
