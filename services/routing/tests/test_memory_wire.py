@@ -143,7 +143,7 @@ async def test_a_running_and_a_restarted_routing_remember_the_same(bus: Bus) -> 
         await arrives(later(reports[-1], "last of all", clock.instant))
         lived = rebuilt.memory.incidents, set(rebuilt.memory.correlator.index.slot_of), verdicts(rebuilt, probes)
         assert {kept, mother} <= lived[1], "both are back"
-        await rebuilt.reload()
+        await ground.batch.between(rebuilt.reload)
         assert set(rebuilt.memory.incidents) == set(lived[0])
         assert set(rebuilt.memory.correlator.index.slot_of) == lived[1]
         assert verdicts(rebuilt, probes) == lived[2]

@@ -348,11 +348,16 @@ def _named(command: CommandIssuedV1) -> set[str]:
 
 
 def _regrouped(commands: Sequence[CommandIssuedV1], incidents: ChainMap[str, Incident]) -> list[str]:
-    """Incidents whose reports the batch's commands may need: those named, asked about, or merged into."""
+    """Incidents whose reports the batch's commands may need: those named, asked about, come back or merged into."""
     wanted: list[str | None] = []
     for command in commands:
         if isinstance(command.action, REGROUPING):
             wanted += sorted(_named(command))
+    came_back: dict[str, list[str]] = {}
+    if any(isinstance(command.action, AnswerAsk) for command in commands):  # it goes where the trouble came back
+        for one in incidents.values():
+            if one.recurrence_of is not None:
+                came_back.setdefault(one.recurrence_of, []).append(one.id)
     found: dict[str, None] = {}
     while wanted:
         name = wanted.pop()
@@ -360,5 +365,5 @@ def _regrouped(commands: Sequence[CommandIssuedV1], incidents: ChainMap[str, Inc
         if incident is not None and incident.id not in found:
             found[incident.id] = None
             asked = incident.ask.candidates if incident.ask else ()
-            wanted += [incident.merged_into, *(one.incident_id for one in asked)]
+            wanted += [incident.merged_into, *(one.incident_id for one in asked), *came_back.get(incident.id, ())]
     return list(found)
