@@ -41,8 +41,10 @@ def report(
     )
 
 
-def screening(number: int, emergency: bool = False, matter: str = "M02", alarm: bool = False) -> Screening:
-    """Of an emergency, or with `alarm` of a danger too unsure for the emergency's clock."""
+def screening(
+    number: int, emergency: bool = False, matter: str = "M02", alarm: bool = False, again: bool = False
+) -> Screening:
+    """Of an emergency, or with `alarm` of a danger too unsure for the emergency's clock; `again` says 又."""
     return Screening(
         report_id=f"r{number}",
         matters=(RankedMatter(matter, 0.9),),
@@ -53,7 +55,7 @@ def screening(number: int, emergency: bool = False, matter: str = "M02", alarm: 
         places=(),
         circumstances=(),
         follow_up=False,
-        recurrence=False,
+        recurrence=again,
         second_matter=None,
         needs_person=False,
     )
@@ -107,19 +109,22 @@ class County:
         rivals: Sequence[str] = (),
         alarm: bool = False,
         own: Screening | None = None,
+        back_of: str | None = None,
+        again: bool = False,
         **more: Any,
     ) -> str:
         """A report, received `at` or now and accepted at once or when `accepted` says; the id of its incident.
 
-        `band` "meanwhile": asked about beside its dispatch. `own` is what its words alone say.
+        `band` "meanwhile": asked about beside its dispatch. `own` is what its words alone say, `again` that they say 又,
+        `back_of` the finished incident whose trouble came back.
         """
         number = len(self.reports)
         coming = report(number, at or self.now, **more)
         likely = tuple(Candidate(name, 0.4, True) for name in rivals)
-        verdict = Verdict(f"r{number}", band, target, 0.7, (), None, likely)  # type: ignore[arg-type]
+        verdict = Verdict(f"r{number}", band, target, 0.7, (), back_of, likely)  # type: ignore[arg-type]
         if band == "meanwhile":
-            verdict = Verdict(f"r{number}", "new", None, 0.7, (), None, likely, target)
-        arrival = Arrival(coming, ref_of(coming), screening(number, emergency, matter, alarm), verdict, own)
+            verdict = Verdict(f"r{number}", "new", None, 0.7, (), back_of, likely, target)
+        arrival = Arrival(coming, ref_of(coming), screening(number, emergency, matter, alarm, again), verdict, own)
         scene = self.scene()
         self.reports[f"r{number}"] = ref_of(coming)
         decision = self.take(receive(arrival, scene, Cause(self.now, PACK.hash)))

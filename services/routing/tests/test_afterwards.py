@@ -1,5 +1,6 @@
 """A report about a finished incident never goes to nobody: the order is done again, or a new one is opened."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -100,6 +101,23 @@ def test_an_emergency_opens_a_linked_incident_with_the_clock_of_an_emergency(cou
     assert county[incident].state == "completed"
 
 
+@pytest.mark.parametrize(("again", "days"), [(True, 1), (False, 11)])
+def test_what_is_back_or_comes_late_opens_a_linked_incident_whatever_led_it_there(
+    county: County, again: bool, days: int
+) -> None:
+    """A follow-up by tracking number is about its own incident; that does not make the old result young."""
+    incident = finished(county)
+    county.passes(timedelta(days=days))
+    assert county.arrives("merge", incident, text="感谢，修好了", again=again) == incident
+    fresh = county.arrives("merge", incident, text=STILL, again=again)
+    assert (county[fresh].recurrence_of, county[fresh].state) == (incident, "dispatched")
+    assert (county[incident].state, county[incident].course.redone) == ("completed", 0)
+    assert county.arrives("merge", incident, text=STILL, again=again) == fresh
+    work(county, fresh)
+    county.arrives("merge", incident, text=STILL)
+    assert county[fresh].course.redone == 1, "its own result is of today"
+
+
 def test_beyond_the_limit_a_linked_incident_is_opened_and_takes_what_comes_after(county: County) -> None:
     incident = worn_out(county)
     second = county.arrives("merge", incident, text=STILL)
@@ -143,3 +161,33 @@ def test_a_question_about_an_incident_that_is_finished_meanwhile_does_not_open_i
     county.done(incident, c.Complete(text="已修好"))
     county.done(asked, c.AnswerAsk(same=True))
     assert (county[asked].state, county[incident].state) == ("merged", "completed")
+
+
+def test_a_question_about_a_finished_incident_whose_successor_came_to_the_asked_one_is_answered_by_that(
+    county: County,
+) -> None:
+    incident = finished(county)
+    back = county.arrives("merge", incident, emergency=True)
+    asked = county.arrives("ask", incident, text=STILL)
+    county.done(back, c.Merge(into=asked, reason="同一盏灯"))
+    assert county[asked].ask is not None
+    after = county.done(asked, c.AnswerAsk(same=True))
+    assert (after.state, after.merged_into, after.ask) == ("dispatched", None, None)
+    assert county.arrives("merge", incident, text=STILL) == asked
+
+
+def test_one_that_came_back_and_is_asked_about_what_it_came_back_from_goes_on_by_itself(county: County) -> None:
+    incident = finished(county)
+    asked = county.arrives("ask", incident, text=STILL, back_of=incident)
+    after = county.done(asked, c.AnswerAsk(same=True))
+    assert (after.state, after.merged_into, after.recurrence_of) == ("dispatched", None, incident)
+    assert county.steps(asked)[-2:] == ["ask-answered", "dispatched"]
+    assert county[incident].state == "completed"
+
+
+def test_an_incident_that_was_stored_as_merged_into_itself_takes_in_nothing_and_stops_nobody(county: County) -> None:
+    incident, given = county.arrives(), county.arrives()
+    county.done(given, c.Merge(into=incident, reason="同一盏灯"))
+    county.incidents[incident] = replace(county[incident], state="merged", merged_into=incident)
+    assert county.arrives("merge", incident, text=STILL) not in {incident, given}
+    assert county.refused(given, c.UndoMerge(reason="不同")) == "not_possible"

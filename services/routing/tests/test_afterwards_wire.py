@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pytest
 from test_feed import ROOT, month
 from test_orders_wire import Bus, bus
@@ -14,6 +15,7 @@ from huying.contracts.reports import ReportAcceptedV1
 from huying.devkit import logbook
 from huying.devkit.stack import cluster
 from huying.devkit.verify import books_of, prove
+from huying.routing.judgement import Candidate, Correlator, Verdict
 from huying.routing.judgement.index import COLUMN
 from huying.routing.main import create_app
 from huying.routing.settings import Settings
@@ -39,7 +41,15 @@ def said_again(first: ReportAcceptedV1, number: int, at: Any) -> ReportAcceptedV
     )
 
 
-async def test_what_is_not_fixed_is_done_again_once_and_then_opens_anew_across_a_restart(bus: Bus) -> None:
+def indexed(correlator: Correlator) -> dict[str, list[float]]:
+    """What the index holds of each incident."""
+    index = correlator.index
+    return {name: index.rows[slot].tolist() for name, slot in index.slot_of.items()}
+
+
+async def test_what_is_not_fixed_is_done_again_once_and_then_opens_anew_across_a_restart(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
     stack, reports = bus.stack, month(12)
     settings = Settings(
         kafka=stack.bootstrap,
@@ -63,13 +73,28 @@ async def test_what_is_not_fixed_is_done_again_once_and_then_opens_anew_across_a
         row = await database.collection("incidents").find_one({"state": "dispatched", "reports": {"$size": 1}})
         incident, first = row["_id"], next(each for each in reports if each.report_id in row["reports"])
 
+        async def says_the_same_of_a_question(ground: Any, old: str, back: str, at: Any) -> None:
+            """The old one is finished, so that its answer goes to what came back of it, and the index knows that."""
+            verdict = Verdict("asked", "ask", old, 0.6, (), None, (Candidate(old, 0.6, False),))
+            report = said_again(first, 9, at).model_copy(update={"report_id": "asked", "relates_to": None})
+            with monkeypatch.context() as patch:
+                patch.setattr(Correlator, "judge", lambda *_: verdict)
+                await bus.report(report)
+                asked = str((await until(lambda: decided("asked"), "asked"))["incident_id"])
+            assert (await bus.wish(ground, asked, c.AnswerAsk(same=True), at))["state"] == "merged"
+            memory = ground.handler.memory
+            await until(lambda: len(memory.incidents[back].reports) == 2, "its report is there")
+            lived = indexed(memory.correlator)
+            await ground.batch.between(ground.handler.reload)
+            np.testing.assert_equal(lived, indexed(ground.handler.memory.correlator))
+
         async def finish(ground: Any, name: str, at: Any) -> None:
             for action in (c.Accept(), c.Complete(text="办好了")):
                 assert (await bus.wish(ground, name, action, at))["status"] == "done"
 
-        async def again(number: int, at: Any) -> str:
+        async def again(number: int, at: Any, times: int = 2) -> str:
             report = said_again(first, number, at)
-            for _ in range(2):
+            for _ in range(times):
                 await bus.report(report)
             return str((await until(lambda: decided(report.report_id), "decided"))["incident_id"])
 
@@ -89,6 +114,11 @@ async def test_what_is_not_fixed_is_done_again_once_and_then_opens_anew_across_a
         assert fresh != incident
         row = await database.collection("incidents").find_one({"_id": fresh})
         assert (row["state"], row["recurrence_of"]) == ("dispatched", incident)
+        await says_the_same_of_a_question(second.state.ground, incident, fresh, at)
+        await finish(second.state.ground, fresh, at)
+        late = await again(3, at + timedelta(days=11), times=1)  # whoever proves the log next waits for no second one
+        row = await database.collection("incidents").find_one({"_id": late})
+        assert row["recurrence_of"] == fresh, "the tracking number leads to a result that is too old to be doubted"
 
         async def published() -> bool:
             return bool(await database.collection("outbox").count_documents({"published": None}) == 0)

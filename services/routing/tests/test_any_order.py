@@ -82,17 +82,33 @@ class OrdersLife(RuleBasedStateMachine):
         assert joined.classification.danger or danger == "none" or joined.state not in OPEN
         assert joined.state in OPEN or "感谢" in text or (joined.completed_at or at) >= at
 
-    @rule(contact=st.booleans(), emergency=st.booleans(), data=st.data())
-    def a_result_is_doubted(self, contact: bool, emergency: bool, data: st.DataObject) -> None:
+    @rule(contact=st.booleans(), emergency=st.booleans(), again=st.booleans(), data=st.data())
+    def a_result_is_doubted(self, contact: bool, emergency: bool, again: bool, data: st.DataObject) -> None:
         finished = sorted(name for name, one in self.county.incidents.items() if one.state == "completed")
         if finished:
             self.county.passes(timedelta(minutes=5))
             name = data.draw(st.sampled_from(finished))
-            joined = self.county[self.county.arrives("merge", name, emergency, text="路灯还是不亮")]
+            joined = self.county[self.county.arrives("merge", name, emergency, text="路灯还是不亮", again=again)]
             assert joined.state in OPEN - {"asked"}
             if contact and joined.state == "dispatched":
                 self.county.wishes(joined.id, c.Accept(), "unit", joined.unit)
                 self.county.wishes(joined.id, c.Complete(text="好"), "unit", joined.unit)
+
+    @rule(back=st.sampled_from(["emergency", "ask", None]), merge=st.booleans(), data=st.data())
+    def a_question_is_about_a_finished_incident_whose_trouble_came_back(
+        self, back: str | None, merge: bool, data: st.DataObject
+    ) -> None:
+        """And what came back is perhaps merged into the one that asks, or asks itself."""
+        county = self.county
+        finished = sorted(name for name, one in county.incidents.items() if one.state == "completed")
+        if finished:
+            county.passes(timedelta(minutes=5))
+            name = data.draw(st.sampled_from(finished))
+            fresh = county.arrives("merge", name, True, text="路灯又不亮") if back == "emergency" else None
+            asked = county.arrives("ask", name, text="路灯还是不亮", back_of=name if back == "ask" else None)
+            if fresh and merge:
+                county.wishes(fresh, c.Merge(into=asked, reason="同"))
+            county.wishes(asked, c.AnswerAsk(same=True))
 
     @rule(kind=st.sampled_from(sorted(MOVES)), role=ROLES, data=st.data())
     def somebody_commands(self, kind: str, role: str, data: st.DataObject) -> None:
@@ -130,6 +146,29 @@ class OrdersLife(RuleBasedStateMachine):
             self.county.wishes(name, c.Return(reason="错", basis="职责清单", suggested_unit=data.draw(UNITS)))
             self.county.wishes(name, c.Return(reason="错", basis="职责清单"))
             self.county.wishes(name, self.wish("rule", name, data))
+
+    @rule(pause=st.booleans(), early=st.booleans(), data=st.data())
+    def what_an_order_stands_for_becomes_an_emergency_and_the_order_stands_still(
+        self, pause: bool, early: bool, data: st.DataObject
+    ) -> None:
+        """In either order: it is paused, or nobody wants it."""
+        county = self.county
+        if not any(one.state == "covered" for one in county.incidents.values()):
+            parent, child = county.arrives(), county.arrives()
+            county.wishes(parent, c.Group(children=(child,)))
+        covered = sorted(name for name, one in county.incidents.items() if one.state == "covered")
+        if covered:
+            name = data.draw(st.sampled_from(covered))
+            order = county[name].course.covered_by or ""
+            if early:
+                county.arrives("merge", name, True)
+            county.wishes(order, c.Accept())
+            if pause:
+                county.wishes(order, c.Suspend(reason="等", until=county.now + timedelta(hours=9)))
+            else:
+                for _ in range(2):
+                    county.wishes(order, c.Return(reason="错", basis="职责清单"))
+            county.arrives("merge", name, True)
 
     @rule(piece=st.sampled_from(PIECES), merge=st.booleans(), undo=st.booleans(), data=st.data())
     def a_report_of_two_problems_is_parted(self, piece: str, merge: bool, undo: bool, data: st.DataObject) -> None:
@@ -339,6 +378,8 @@ class OrdersLife(RuleBasedStateMachine):
                 holder = incidents[one.course.covered_by or ""]
                 assert holder.state in ACTIVE | {"adjudicating"}
                 assert holder.unit == one.unit
+                urgent = one.classification.clock_class == "emergency"
+                assert not urgent or holder.state in ACTIVE - {"suspended"}
 
     @invariant()
     def flood_mode_is_open_on_an_open_incident_only(self) -> None:

@@ -6,6 +6,8 @@ import pytest
 from orders_bench import PACK, START, TOWN, County, screening
 
 from huying.contracts import commands as c
+from huying.contracts.orders import IncidentResumedV1
+from huying.routing.domain.families import AT_ONCE
 
 HOUR = timedelta(hours=1)
 
@@ -137,3 +139,54 @@ def test_a_released_child_stays_with_the_unit_that_a_person_gave_it(county: Coun
     assert before is not None
     assert after is not None
     assert (after.unit, after.assisting, after.basis) == ("U09", ("U05",), before.basis)
+
+
+@pytest.mark.parametrize("how", ["group", "flood", "a report", "a person", "another order comes under it"])
+def test_the_one_orders_pause_ends_when_it_stands_for_an_emergency(county: County, how: str) -> None:
+    parent, order, child, other, urgent = (
+        county.arrives(matter=matter, emergency=matter == "M05") for matter in ("M02", "M04", "M04", "M05", "M05")
+    )
+    county.done(parent, c.OpenFlood(until=START + 24 * HOUR, matters=("M04",)))
+    county.done(parent, c.Group(children=(order, child, other)))
+    county.done(order, c.Accept())
+    county.done(order, c.Suspend(reason="等料", until=START + 20 * HOUR))
+    unit = county[order].unit or ""
+    if how == "group":
+        county.done(urgent, c.Assign(unit=unit, reason="更合适"))
+        county.done(parent, c.Group(children=(urgent,)))
+    elif how == "flood":
+        urgent = county.arrives(matter="M04", emergency=True)
+    elif how == "a report":
+        urgent = county.arrives("merge", child, emergency=True)
+    elif how == "a person":
+        urgent = county.done(child, c.Confirm(clock_class="emergency", reason="险情")).id
+    else:
+        county.done(parent, c.Group(children=(urgent,)))
+        county.done(other, c.Confirm(clock_class="other", reason="不是险情"))
+        county.done(other, c.Assign(unit=unit, reason="更合适"))
+    assert (county[urgent].state, county[urgent].course.covered_by) == ("covered", order)
+    assert (county[order].state, county[order].course.suspension) == ("accepted", None)
+    [resumed] = [event for event in county.told(order) if isinstance(event, IncidentResumedV1)]
+    assert resumed.reason == AT_ONCE
+    declined = county.wishes(order, c.Suspend(reason="等料", until=START + 20 * HOUR)).declined
+    assert declined is not None
+    assert (declined.reason, county[urgent].number in declined.message) == ("not_possible", True)
+
+
+def test_an_emergency_does_not_wait_for_the_ruling_about_the_order_that_stood_for_it(county: County) -> None:
+    parent, urgent, second, plain = (county.arrives(emergency=each in {1, 2}) for each in range(4))
+    county.done(parent, c.Group(children=(urgent, second, plain)))
+    county.done(parent, c.Return(reason="错", basis="职责清单", suggested_unit="U09"))
+    county.done(parent, c.Return(reason="错", basis="职责清单"))
+    assert [county[name].state for name in (parent, urgent, second, plain)] == [
+        "adjudicating",
+        "dispatched",
+        "covered",
+        "covered",
+    ]
+    assert (county[urgent].unit, county[second].course.covered_by) == ("U09", urgent)
+    assert (county[plain].course.covered_by, county[plain].dispatch) == (parent, None)
+    county.arrives("merge", plain, emergency=True)
+    assert (county[plain].state, county[plain].unit) == ("dispatched", PACK.duty("M02").main)
+    county.done(parent, c.Rule(unit="U09", basis="一", scope="once"))
+    assert county[parent].course.covered_by == urgent

@@ -165,12 +165,12 @@ class Routing:
         return self._batch
 
     async def _older(self, commands: Sequence[CommandIssuedV1]) -> dict[str, Incident]:
-        """Incidents that commands name and memory has let go, with those that they were merged into."""
+        """Incidents that commands name and memory has let go, with those that they were merged into and their parents."""
         found: dict[str, Incident] = {}
         wanted = {name for command in commands for name in _named(command)}
         while missing := wanted - self.memory.incidents.keys() - found.keys():
             found |= {incident.id: incident for incident in await self.repository.incidents(missing)}
-            wanted = {one.merged_into for one in found.values() if one.merged_into} - missing
+            wanted = {name for one in found.values() for name in (one.merged_into, one.course.parent) if name} - missing
         return found
 
     def fold(self, state: Batch, message: Message, now: datetime) -> Effects:
@@ -264,7 +264,8 @@ class Routing:
         for name in decision.closed:
             if name in state.index.index.slot_of:
                 state.index.close(name, state.incidents[name].completed_at or now)
-        for name in sorted(decision.regrouped | (decision.incidents.keys() & state.older)):
+        stay = {*decision.incidents, *(one.course.parent for one in decision.incidents.values())}
+        for name in sorted(decision.regrouped | (state.older & stay)):
             self._reindex(state, state.incidents[name])
 
     def _piece(self, state: Batch, action: PartReport) -> dict[str, tuple[ReportFacts, Screening]]:
@@ -347,11 +348,16 @@ def _named(command: CommandIssuedV1) -> set[str]:
 
 
 def _regrouped(commands: Sequence[CommandIssuedV1], incidents: ChainMap[str, Incident]) -> list[str]:
-    """Incidents whose reports the batch's commands may need: those named, asked about, or merged into."""
+    """Incidents whose reports the batch's commands may need: those named, asked about, come back or merged into."""
     wanted: list[str | None] = []
     for command in commands:
         if isinstance(command.action, REGROUPING):
             wanted += sorted(_named(command))
+    came_back: dict[str, list[str]] = {}
+    if any(isinstance(command.action, AnswerAsk) for command in commands):  # it goes where the trouble came back
+        for one in incidents.values():
+            if one.recurrence_of is not None:
+                came_back.setdefault(one.recurrence_of, []).append(one.id)
     found: dict[str, None] = {}
     while wanted:
         name = wanted.pop()
@@ -359,5 +365,5 @@ def _regrouped(commands: Sequence[CommandIssuedV1], incidents: ChainMap[str, Inc
         if incident is not None and incident.id not in found:
             found[incident.id] = None
             asked = incident.ask.candidates if incident.ask else ()
-            wanted += [incident.merged_into, *(one.incident_id for one in asked)]
+            wanted += [incident.merged_into, *(one.incident_id for one in asked), *came_back.get(incident.id, ())]
     return list(found)

@@ -48,14 +48,27 @@ class Memory:
                 heapq.heappush(self.finished, (incident.last_at, incident.id))
 
     def forget(self, since: datetime) -> None:
-        """Let go the finished incidents whose last step is older: those that a rebuilding would not bring in."""
+        """Let go the finished incidents whose last step is older: those that a rebuilding would not bring in.
+
+        A parent stays as long as one of its children, which know each other by it.
+        """
+        old: dict[str, Incident] = {}
         while self.finished and self.finished[0][0] < since:
             at, name = heapq.heappop(self.finished)
             incident = self.incidents.get(name)
             if incident is not None and incident.state in CLOSED and incident.last_at == at:
-                del self.incidents[name]
-                if name in self.correlator.index.slot_of:
-                    self.correlator.remove(name)
+                old[name] = incident
+        for name, incident in sorted(old.items(), key=lambda each: bool(each[1].children)):  # children, then parents
+            if self._has_child(incident):
+                self._note_finished([incident])
+                continue
+            del self.incidents[name]
+            if name in self.correlator.index.slot_of:
+                self.correlator.remove(name)
+
+    def _has_child(self, incident: Incident) -> bool:
+        children = (self.incidents.get(name) for name in incident.children)
+        return any(child is not None and child.course.parent == incident.id for child in children)
 
     def waits(self, wake: Wake) -> bool:
         """Whether it is still to come."""

@@ -298,10 +298,12 @@ class Repository:
         return tuple([CatalogueRule.model_validate(row) async for row in cursor])
 
     async def remembered(self, since: datetime | None) -> list[Incident]:
-        """Incidents that are not finished, and those whose last step was not before `since`, by number."""
+        """Incidents that are not finished, those whose last step was not before `since`, and their parents, by number."""
         finished = {"state": {"$in": sorted(CLOSED)}, "last_at": {"$lt": since}} if since else None
         query = {"$nor": [finished]} if finished else {}
-        return [restore(row) async for row in self._mongo.collection("incidents").find(query).sort("number", 1)]
+        found = [restore(row) async for row in self._mongo.collection("incidents").find(query)]
+        parents = {one.course.parent for one in found if one.course.parent} - {one.id for one in found}
+        return sorted([*found, *await self.incidents(parents)], key=lambda one: one.number)
 
     async def incidents(self, ids: Iterable[str]) -> list[Incident]:
         """Incidents by id."""

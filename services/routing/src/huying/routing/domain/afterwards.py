@@ -8,13 +8,14 @@ it, else the order is done again, else a new incident is opened, linked to the o
 import re
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from huying.contracts.commands import Actor
 from huying.contracts.incidents import ReportRef
 from huying.county import Pack
 
 from ..incident import Incident
+from ..judgement import RECURRENCE_AFTER_DAYS
 from .turn import Turn
 from .working import done_again
 
@@ -37,12 +38,18 @@ def stands(result: Incident, text: str, received_at: datetime, pack: Pack) -> bo
 
 
 def host(
-    turn: Turn, finished: Incident, report: ReportRef, *, cleared: bool = False, emergency: bool = False
+    turn: Turn,
+    finished: Incident,
+    report: ReportRef,
+    *,
+    cleared: bool = False,
+    emergency: bool = False,
+    again: bool = False,
 ) -> Incident | None:
     """The incident that a report about a finished one joins; None where it opens a new one, linked to it.
 
-    An emergency opens: its clock is of its own. So does what comes after the order was done again as often as that
-    happens by itself.
+    An emergency opens: its clock is of its own. So does what says that the trouble is back (`again`) or comes late,
+    and what comes after the order was done again as often as that happens by itself.
     """
     if cleared or stands(finished, report.text, report.received_at, turn.catalogue.pack):
         return finished
@@ -50,7 +57,9 @@ def host(
     if later is not None and later.state != "completed":
         return later
     last = later or finished
-    if emergency or last.course.redone >= turn.catalogue.pack.county.orders.redo_limit:
+    assert last.completed_at is not None
+    late = report.received_at - last.completed_at > timedelta(days=RECURRENCE_AFTER_DAYS)
+    if emergency or again or late or last.course.redone >= turn.catalogue.pack.county.orders.redo_limit:
         return None
     before, turn.cause = turn.cause, replace(turn.cause, actor=ROUTING)
     last = done_again(turn, last, STILL)

@@ -127,7 +127,8 @@ def receive(arrival: Arrival, scene: Scene, cause: Cause) -> Decision:
     cleared = report.device is not None and report.device.state == "cleared"
     if verdict.band == "merge" and target is not None and target.state == "completed":
         finished = target
-        target = host(turn, finished, ref, cleared=cleared, emergency=screening.emergency)
+        danger, again = screening.emergency, screening.recurrence
+        target = host(turn, finished, ref, cleared=cleared, emergency=danger, again=again)
         if target is None:
             back_of = (successor(turn, finished) or finished).id
     if verdict.band == "merge" and target is not None:

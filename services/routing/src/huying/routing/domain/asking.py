@@ -15,6 +15,7 @@ from huying.contracts.course import Review
 
 from .. import asides
 from ..incident import Incident
+from .families import followers
 from .turn import Refusal, Turn, impossible
 
 
@@ -77,9 +78,12 @@ def lift(turn: Turn, incident: Incident, action: LiftSupervision) -> Refusal | N
 
 
 def suspend(turn: Turn, incident: Incident, action: Suspend) -> Refusal | None:
-    """挂起, for a bounded time; never an emergency."""
+    """挂起, for a bounded time; never an emergency, nor the order that stands for one."""
     if incident.classification.clock_class == "emergency":
         return impossible("紧急事件不能挂起：确非紧急的，先由调度中心核定类别")
+    urgent = [one.number for one in followers(turn, incident) if one.classification.clock_class == "emergency"]
+    if urgent:
+        return impossible(f"随它一并办理的 {'、'.join(urgent)} 是紧急事件，不能挂起：确非紧急的，先由调度中心核定类别")
     days = turn.catalogue.pack.county.orders.suspension_days
     if not turn.at < action.until <= turn.at + timedelta(days=days):
         return impossible(f"挂起到期时间须在此刻之后、{days} 天之内")

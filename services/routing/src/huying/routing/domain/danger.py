@@ -9,12 +9,10 @@ from datetime import datetime
 from huying.contracts.incidents import Classification
 from huying.contracts.moves import OPEN
 
-from .. import asides, steps
+from .. import steps
 from ..incident import Incident
-from .families import go_on
+from .families import at_once, go_on
 from .turn import Turn
-
-AT_ONCE = "有险情，不再等待"
 
 
 def stricter(known: Classification, told: Classification) -> Classification:
@@ -54,8 +52,4 @@ def heed(turn: Turn, incident: Incident, told: Classification, why: str, since: 
 
 def waiting_ends(turn: Turn, incident: Incident) -> Incident:
     """No question holds a danger: it is dispatched, and the question stays open beside that. No pause holds an emergency."""
-    if incident.classification.danger:
-        incident = go_on(turn, incident)
-    if incident.course.suspension is not None and incident.classification.clock_class == "emergency":
-        return turn.take(asides.resumed(incident, turn.cause, reason=AT_ONCE))
-    return incident
+    return at_once(turn, go_on(turn, incident) if incident.classification.danger else incident)

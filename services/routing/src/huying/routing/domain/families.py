@@ -16,9 +16,11 @@ from .. import asides, steps
 from ..incident import Incident
 from .turn import Refusal, Turn, impossible
 
+AT_ONCE = "有险情，不再等待"
+
 
 def family(turn: Turn, incident: Incident) -> Iterator[Incident]:
-    """The parent and its children, as far as they are remembered: finished ones may be forgotten."""
+    """The parent, which is remembered as long as one of its children is, and the children that are remembered."""
     parent = turn.get(incident.course.parent) or incident
     for name in (parent.id, *parent.children):
         found = turn.get(name)
@@ -41,11 +43,31 @@ def place(turn: Turn, incident: Incident, duty: Duty) -> Incident:
     """Give it to the duty's main unit: by a dispatch of its own, or under the one that the unit has in the family."""
     holder = holder_of(turn, incident, duty.main)
     if holder is not None:
-        incident = turn.take(asides.covered(incident, turn.cause, holder))
+        incident = cover(turn, incident, holder)
     else:
         incident = turn.take(steps.dispatched(incident, turn.cause, duty, turn.catalogue.pack))
     follow(turn, incident)
     return incident
+
+
+def cover(turn: Turn, incident: Incident, holder: Incident) -> Incident:
+    """The holder's dispatch stands for it, too."""
+    return at_once(turn, turn.take(asides.covered(incident, turn.cause, holder)))
+
+
+def at_once(turn: Turn, incident: Incident) -> Incident:
+    """No pause holds an emergency, not even that of the order which stands for it.
+
+    While that order awaits a ruling, the emergency has one of its own, at the unit that had it.
+    """
+    if incident.classification.clock_class != "emergency":
+        return incident
+    order = turn.get(incident.course.covered_by) or incident
+    if order.course.suspension is not None:
+        turn.take(asides.resumed(order, turn.cause, reason=AT_ONCE))
+    elif incident.state == "covered" and order.state == "adjudicating":
+        return place(turn, incident, had(turn, incident, incident.dispatch))
+    return turn.get(incident.id) or incident
 
 
 def had(turn: Turn, incident: Incident, last: Dispatch | None) -> Duty:
@@ -58,11 +80,12 @@ def had(turn: Turn, incident: Incident, last: Dispatch | None) -> Duty:
 
 
 def follow(turn: Turn, incident: Incident) -> None:
-    """Those that it stood for go with it."""
+    """Those that it stood for go with it, but for an emergency where it goes to await a ruling."""
     holder = turn.get(incident.course.covered_by) if incident.state == "covered" else incident
     assert holder is not None
     for one in followers(turn, incident):
-        turn.take(asides.covered(one, turn.cause, holder))
+        if at_once(turn, one).course.covered_by == incident.id:
+            cover(turn, one, holder)
 
 
 def adopt(turn: Turn, parent: Incident, child: Incident, reason: str | None = None) -> Incident:
@@ -130,7 +153,7 @@ def group(turn: Turn, parent: Incident, action: Group) -> Refusal | None:
         holder = holder_of(turn, child, child.unit)
         if child.state in ACTIVE and holder is not None:
             child = turn.take(steps.withdrawn(child, turn.cause, f"随 {holder.number} 一并办理"))
-            turn.take(asides.covered(child, turn.cause, holder))
+            cover(turn, child, holder)
     return None
 
 

@@ -47,9 +47,14 @@ def answer(turn: Turn, incident: Incident, action: AnswerAsk) -> Refusal | None:
     leaving = _reports(turn, current)
     if target.state == "completed":
         target = answered_host(turn, target, leaving)
+    if target.id == incident.id:  # what came back of it has come to this one, or is this one
+        go_on(turn, current)
+        return None
     if (refusal := tied(turn, current)) is not None:
         return refusal
-    _hand_over(turn, current, target, "answered", action.reason, score=asked[chosen[0]].score)
+    refusal = _hand_over(turn, current, target, "answered", action.reason, score=asked[chosen[0]].score)
+    if refusal is not None:
+        return refusal
     for other in others:
         again = turn.get(other.id)
         assert again is not None
@@ -64,8 +69,6 @@ def merge(turn: Turn, incident: Incident, action: Merge) -> Refusal | None:
     target = turn.get(action.into)
     if target is None:
         return Refusal("unknown_incident", f"没有事件 {action.into!r}")
-    if target.id == incident.id:
-        return impossible("不能并入自身")
     if target.state not in OPEN:
         return impossible(
             f"{target.number} 已{'合并' if target.state == 'merged' else '办结'}，不能并入；再次发生请另立事件"
@@ -74,8 +77,7 @@ def merge(turn: Turn, incident: Incident, action: Merge) -> Refusal | None:
         return refusal
     leaving, staying = _reports(turn, incident), _reports(turn, target)
     labels = [Label(one=report.report_id, other=staying[0].report_id, same=True) for report in leaving]
-    _hand_over(turn, incident, target, "person", action.reason, labels)
-    return None
+    return _hand_over(turn, incident, target, "person", action.reason, labels)
 
 
 def _hand_over(
@@ -86,12 +88,14 @@ def _hand_over(
     reason: str | None = None,
     labels: Sequence[Label] = (),
     score: float = 1.0,
-) -> None:
+) -> Refusal | None:
     """The end of the incident's own life: its dispatch is withdrawn, its reports and who watches it go to the target.
 
     A target that waits for an answer waits no longer for what is dangerous, was given to a unit already, or is what it
     asked about.
     """
+    if target.id == incident.id:  # whoever follows a merge would never arrive
+        return impossible("不能并入自身")
     leaving, before = _reports(turn, incident), incident
     leave(turn, incident)
     if incident.state in ACTIVE:
@@ -114,6 +118,7 @@ def _hand_over(
     current = heed(turn, current, before.classification, JOINED, urgent)
     if not waited:
         go_on(turn, current)
+    return None
 
 
 def split(turn: Turn, incident: Incident, action: Split) -> Refusal | None:
@@ -143,7 +148,8 @@ def split(turn: Turn, incident: Incident, action: Split) -> Refusal | None:
 def undo(turn: Turn, incident: Incident, action: UndoMerge) -> Refusal | None:
     """撤销合并: it was another problem after all, and gets back the reports that it gave."""
     holder = turn.surviving(incident.id)
-    assert holder is not None
+    if holder is None:
+        return impossible(f"找不到 {incident.number} 的诉求现在所在的事件：不能撤销合并")
     gave = set(incident.gave)
     coming = [report for report in _reports(turn, holder) if report.report_id in gave]
     staying = [report for report in _reports(turn, holder) if report.report_id not in gave]

@@ -100,8 +100,12 @@ class Turn:
         return incident
 
     def surviving(self, wanted: str | None) -> Incident | None:
-        """The incident, or the one that it was merged into."""
-        found = self.get(wanted)
+        """The incident, or the one that it was merged into.
+
+        None where that leads in a circle: there were incidents that had been merged into themselves.
+        """
+        found, seen = self.get(wanted), set[str]()
         while found is not None and found.merged_into is not None:
-            found = self.get(found.merged_into)
+            seen.add(found.id)
+            found = self.get(found.merged_into) if found.merged_into not in seen else None
         return found

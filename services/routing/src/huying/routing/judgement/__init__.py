@@ -5,6 +5,7 @@ Refuses I/O (but for reading a model file), clocks and chance.
 
 from .correlator import Correlator, Overlay
 from .facts import (
+    RECURRENCE_AFTER_DAYS,
     Candidate,
     CorrelationPolicy,
     Gazetteer,
@@ -27,6 +28,7 @@ from .parts import Part, parts
 from .rehearsal import rehearse
 
 __all__ = [
+    "RECURRENCE_AFTER_DAYS",
     "Candidate",
     "CorrelationPolicy",
     "Correlator",

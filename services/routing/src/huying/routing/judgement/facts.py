@@ -13,6 +13,8 @@ from typing import Literal, NamedTuple
 
 from .traits import Traits
 
+RECURRENCE_AFTER_DAYS = 10.0
+"""Seed data and the county's rule: the same trouble after more than ten quiet days is a new one."""
 Band = Literal["merge", "ask", "new"]
 """What happens to a report: joins an incident, waits for a person's answer, opens an incident."""
 
@@ -211,8 +213,7 @@ class CorrelationPolicy:
 
     default: Limits
     by_matter: Mapping[str, Limits] = field(default_factory=dict)
-    recurrence_after_days: float = 10.0
-    """Seed data and the county's rule: the same trouble after more than ten quiet days is a new one."""
+    recurrence_after_days: float = RECURRENCE_AFTER_DAYS
     looked_at: int = 8
     """Incidents looked at in full at most; the right one is among them in 99 % of the county's months. Where nothing but
     place and time finds them (no words, no villages), more stand in the way."""
