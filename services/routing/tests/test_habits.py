@@ -9,7 +9,7 @@ from huying.routing.judgement import Correlator, IncidentView
 from huying.routing.judgement.evidence import FEATURES
 from huying.routing.judgement.habits import HABITS, OPEN, with_habits
 from huying.routing.judgement.learning.labelled import LabelledReport
-from huying.routing.judgement.learning.learn import join_rates
+from huying.routing.judgement.learning.learn import gate_of, join_rates
 from huying.routing.judgement.learning.replay import Finishing, is_noted
 
 FIRST = REPORTS[0]
@@ -65,3 +65,19 @@ def test_a_duplicate_of_nobody_knows_what_teaches_nothing() -> None:
     flagged, known = (LabelledReport(FIRST, problem, "cases", relation="duplicate") for problem in (None, "one lamp"))
     assert [is_noted(item, 12, 6) for item in (blank, flagged, known)] == [True, False, True]
     assert [is_noted(item, 13, 6) for item in (blank, flagged, known)] == [False, False, True]
+
+
+def test_a_look_that_is_always_the_same_is_left_out_of_the_first_look() -> None:
+    """Rare right ones among distances, and what a source without villages always says: one in a thousand must pass."""
+    chance = np.random.default_rng(3)
+    right = chance.random(60_000) < 0.001
+    distance = (chance.normal(4, 1.1, len(right)) - 3.5 * right).astype(np.float32)
+    alike = (np.abs(chance.normal(0, 0.03, len(right))) + 0.3 * right).astype(np.float32)
+    same = np.ones_like(distance)
+    told = np.stack([distance, alike], axis=1)
+    alone = gate_of(told, right, 0.0005, 0.999)
+    with_same = gate_of(np.stack([same, same, distance, same, alike], axis=1), right, 0.0005, 0.999)
+    assert with_same[[0, 1, 3]].tolist() == [0, 0, 0]
+    np.testing.assert_allclose(with_same[[2, 4, 5]], alone, rtol=1e-3)
+    passes = told @ alone[:2] + alone[2] >= 0
+    assert passes[right].mean() > 0.95

@@ -180,9 +180,7 @@ def fit_gate(
     chance: float,
     keeps: float,
 ) -> Floats:
-    """Weights of the first look: what has less than `chance` is hopeless, but `keeps` of the right incidents pass."""
-    from sklearn.linear_model import LogisticRegression
-
+    """Weights of the first look, learned from everything that it sees in the true life of each period."""
     seen, rights = [], []
     for which in periods_of(labelled):
         found = first_meetings(
@@ -190,12 +188,19 @@ def fit_gate(
         )
         seen.append(found[0])
         rights.append(found[1])
-    looks, right = np.concatenate(seen), np.concatenate(rights)
+    return gate_of(np.concatenate(seen), np.concatenate(rights), chance, keeps)
+
+
+def gate_of(looks: Floats, right: npt.NDArray[np.bool_], chance: float, keeps: float) -> Floats:
+    """Weights of looks and their limit: what has less than `chance` is hopeless, but `keeps` of the right ones pass."""
+    from sklearn.linear_model import LogisticRegression
+
     if not right.any() or right.all():
         return open_gate()
-    spread = np.maximum(looks.std(axis=0), 1e-3)
-    logistic = LogisticRegression(max_iter=1000).fit(looks / spread, right)
-    weights = logistic.coef_[0] / spread
+    varied = np.ptp(looks, axis=0) > 0  # what is always the same tells nothing, and once scaled swamps the rest
+    scale = np.where(varied, np.maximum(looks.std(axis=0), 1e-3), np.inf)
+    logistic = LogisticRegression(max_iter=1000).fit(looks / scale, right)
+    weights = logistic.coef_[0] / scale
     least = np.quantile(looks[right] @ weights, 1.0 - keeps)
     limit = float(least)
     if chance > 0:
