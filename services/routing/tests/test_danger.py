@@ -225,6 +225,21 @@ def test_a_pause_ends_and_time_that_was_granted_does_not_hold_for_an_emergency(c
     assert (county[name].course.extended_until, county[name].course.extensions) == (None, 1)
 
 
+def test_no_time_is_granted_to_an_emergency_not_even_what_was_asked_for_before(county: County) -> None:
+    name = county.arrives()
+    county.done(name, c.Accept())
+    wish = c.RequestExtension(until=county.now + 9 * DAY, reason="等")
+    county.done(name, wish)
+    county.arrives("merge", name, emergency=True)
+    declined = county.wishes(name, c.ApproveExtension()).declined
+    assert declined is not None
+    assert (declined.reason, "紧急" in declined.message) == ("not_possible", True)
+    county.done(name, c.RefuseExtension(reason="有险情"))
+    again = county.wishes(name, wish).declined
+    assert again is not None
+    assert again.reason == "not_possible"
+
+
 def test_only_what_a_report_itself_says_is_news_to_the_incident_that_it_joins(county: County) -> None:
     name = county.arrives(alarm=True)
     county.done(name, c.Confirm(clock_class="public_service"))

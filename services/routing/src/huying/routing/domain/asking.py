@@ -92,7 +92,9 @@ def suspend(turn: Turn, incident: Incident, action: Suspend) -> Refusal | None:
 
 
 def request_extension(turn: Turn, incident: Incident, action: RequestExtension) -> Refusal | None:
-    """申请延期."""
+    """申请延期; never of an emergency, whose clock nothing stops."""
+    if incident.classification.clock_class == "emergency":
+        return impossible("紧急事件不能延期：确非紧急的，先由调度中心核定类别")
     course, limit = incident.course, turn.catalogue.pack.county.orders.extension_limit
     days = turn.catalogue.pack.county.orders.extension_days
     if course.extensions >= limit:
@@ -109,6 +111,8 @@ def decide_extension(turn: Turn, incident: Incident, granted: bool, reason: str 
     """批准延期, 不予延期."""
     if incident.course.request is None:
         return impossible("没有待批的延期申请")
+    if granted and incident.classification.clock_class == "emergency":  # it was none when it was asked for
+        return impossible("紧急事件不能延期：请不予延期，确非紧急的，先由调度中心核定类别")
     days = turn.catalogue.pack.county.orders.extension_days  # older versions let any date be asked for
     if granted and not turn.at < incident.course.request.until <= turn.at + timedelta(days=days):
         return impossible(f"申请延到的时间已过或超过 {days} 天，不能批准：请不予延期，需要时由单位重新申请")
