@@ -192,6 +192,13 @@ def test_what_may_have_been_taken_is_never_sent_blindly_again(
     assert PATIENCE.outcome(parcel("n1", attempts=attempts), answer, takes_ids, NOW).state == state
 
 
+@pytest.mark.parametrize("word", ["again", "unanswered"])
+def test_what_does_not_count_is_tried_again_past_the_last_attempt(word: str) -> None:
+    answer = Answer(word, "because")  # type: ignore[arg-type]
+    outcome = PATIENCE.outcome(parcel("n1", attempts=9), answer, takes_ids=True, now=NOW, counts=False)
+    assert (outcome.state, outcome.counts) == ("intent", False)
+
+
 def test_pauses_double_and_end_at_a_minute() -> None:
     patient = Patience(attempts=20, first_pause=timedelta(seconds=1))
     pauses = [patient.again(parcel("n1", attempts=n), "http_503", NOW).next_try_at for n in range(10)]

@@ -42,6 +42,6 @@ class Settings(ServiceSettings):
     webhook_first_pause: timedelta = timedelta(seconds=1)
     """Doubles with each attempt, up to a minute."""
     webhook_disable_after: Annotated[int, Field(ge=1)] = 20
-    """Failures in a row after which a receiver is not asked any more until a person enables it again."""
+    """Failures in a row after which a receiver is down: its notices wait, and one at a time asks whether it is back."""
     claim_lease: timedelta = timedelta(seconds=60)
     """How long a replica may hold a claimed notice: well over the webhook's timeout."""
