@@ -376,7 +376,7 @@ async def test_every_order_and_repetition_of_the_feed_gives_the_same_pages(make_
     assert [each["state"] for each in one["steps"]] == ["done"] * 6
     assert [each["state"] for each in two["steps"]] == ["done"] * 5 + ["current"]
     assert (one["result"]["text"], one["rating"], two["rating"]) == ("已清运，联系138****1234", "satisfied", None)
-    assert (one["until"], one["overdue"]) == (None, False)
+    assert (one["until"], one["overdue"], one["extensions"]) == (NOW + timedelta(minutes=200), False, 1)
 
 
 async def test_a_missing_version_is_counted(door: Any) -> None:

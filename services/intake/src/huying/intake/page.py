@@ -116,6 +116,8 @@ def _who(progress: Progress, now: datetime, zone: ZoneInfo) -> str:
         lines.append(f'<p class="quiet">事项：{escape(progress.matter)}</p>')
     if progress.paused:
         lines.append('<p class="paused">时限已暂停</p>')
+    elif progress.until is not None and progress.state == "completed":
+        lines.append(_kept(progress, progress.until, now, zone))
     elif progress.until is not None:
         late = progress.overdue or progress.until < now
         kind = "overdue" if late else "ontime"
@@ -127,6 +129,16 @@ def _who(progress: Progress, now: datetime, zone: ZoneInfo) -> str:
     if progress.extensions:
         lines.append(f'<p class="paused">已延期 {progress.extensions} 次</p>')
     return f"<section>{''.join(lines)}</section>"
+
+
+def _kept(progress: Progress, until: datetime, now: datetime, zone: ZoneInfo) -> str:
+    """Whether a completed matter was done in time; what was late stays to be seen."""
+    done = next((step.at for step in progress.steps if step.code == "handled"), None)
+    word = "按时办结"
+    if progress.overdue:
+        word = f"{remaining(until, done)}办结" if done and done > until else "办理中曾超期"
+    kind = "overdue" if progress.overdue else "ontime"
+    return f'<p class="{kind}">{word} · 时限为 {escape(spoken(until, now, zone))}</p>'
 
 
 def _step(step: Step, now: datetime, zone: ZoneInfo) -> str:
