@@ -64,6 +64,14 @@ async def page(token: str, request: Request, ground: Place) -> Response:
     return HTMLResponse(pages.ask(*found), headers=HEADERS)
 
 
+@router.get("/", include_in_schema=False, response_model=None)
+@router.get("/r", include_in_schema=False, response_model=None)
+@router.get("/r/", include_in_schema=False, response_model=None)
+async def cut(request: Request) -> Response:
+    """A link that was cut short in copying: a person reads what to do."""
+    return _refuse(request, "unknown")
+
+
 @router.post("/r/{token}", response_model=None)
 async def give(token: str, request: Request, ground: Place) -> Response:
     """Take the verdict, once: 200, or 403, 404, 409, 410, 422 as page or problem+json."""
