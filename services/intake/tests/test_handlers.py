@@ -16,6 +16,7 @@ from huying.chassis.message import API, Message
 from huying.chassis.security import Principal, sign, write_entry
 from huying.contracts import topics
 from huying.contracts.clocks import ClockBreachedV1, ClockExtendedV1, ClockStartedV1, ClockStoppedV1
+from huying.contracts.course import Course
 from huying.contracts.envelope import SIGNATURE_HEADER
 from huying.contracts.incidents import (
     Classification,
@@ -429,3 +430,10 @@ async def test_a_report_that_no_incident_has_yet_shows_its_first_step(door: Any,
     page = progress.page(row, {}, {})
     assert [each.state for each in page.steps] == ["done", "current", "todo", "todo", "todo", "todo"]
     assert page.unit is None
+
+
+def test_progress_knows_how_often_an_incident_was_begun_anew() -> None:
+    plain = step(IncidentAcceptedV1, "in-b", 4, 9)
+    again = plain.incident.model_copy(update={"course": Course(redone=1)})
+    assert progress.after_step(plain)["redone"] == 0
+    assert progress.after_step(plain.model_copy(update={"incident": again}))["redone"] == 1

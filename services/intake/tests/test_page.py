@@ -64,6 +64,12 @@ def test_a_passed_deadline_and_an_extension_stand_apart() -> None:
     assert "时限已暂停" in shown(paused=True, until=NOW)
 
 
+def test_what_is_done_again_says_so() -> None:
+    assert "正在重新办理，第 1 次" in shown(redone=1, state="accepted")
+    assert "已重新办理 1 次" in shown(redone=1, state="completed")
+    assert "重新办理" not in shown()
+
+
 def test_a_report_of_two_problems_shows_both_ways() -> None:
     other = progress.Progress(
         tracking_number="ABCDEFGHJKMN", received_at=NOW, steps=(), matter="供水", state="accepted"

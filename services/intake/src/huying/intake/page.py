@@ -140,6 +140,9 @@ def _who(progress: Progress, now: datetime, zone: ZoneInfo) -> str:
         )
     if progress.extensions:
         lines.append(f'<p class="paused">已延期 {progress.extensions} 次</p>')
+    if progress.redone:
+        done = progress.state == "completed"
+        lines.append(f"<p>{'已重新办理' if done else '正在重新办理，第'} {progress.redone} 次</p>")
     return f"<section>{''.join(lines)}</section>"
 
 

@@ -85,6 +85,8 @@ class Progress(Value):
     overdue: bool = False
     paused: bool = False
     extensions: int = 0
+    redone: int = 0
+    """How often it was begun anew after a result that did not stand."""
     result: Result | None = None
     rating: str | None = None
     others: tuple["Progress", ...] = ()
@@ -102,6 +104,7 @@ def after_step(event: IncidentEvent) -> dict[str, Any]:
         "opened_at": view.opened_at,
         "dispatch": view.dispatch.model_dump(include=_OF_DISPATCH) if view.dispatch else None,
         "returns": view.returns,
+        "redone": view.course.redone if view.course else 0,
         "completed_at": view.completed_at,
         "merged_into": event.into if isinstance(event, IncidentMergedV1) else view.merged_into,
     }
@@ -197,6 +200,7 @@ def _way(report: Mapping[str, Any], incident: Mapping[str, Any] | None) -> Progr
         overdue=any(map(_late, promises)),
         paused=bool(promise and promise["state"] == "paused"),
         extensions=max((clock["extensions"] for clock in promises), default=0),
+        redone=(incident or {}).get("redone", 0),
         result=Result(text=result["text"], at=result["at"], pictures=tuple(result["pictures"])) if result else None,
         rating=rating,
     )
