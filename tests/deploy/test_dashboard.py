@@ -21,8 +21,8 @@ ANY = re.compile(r'__name__=~"huying_\.\+_([a-z_]+)"')
 
 
 def known() -> set[str]:
-    """Every metric name that the chassis declares for a service, and the bridge's and routing's own."""
-    names: set[str] = {"huying_hotline_bridge_mqtt_connected_connections"}
+    """Every metric name that the chassis declares for a service, and what three of them declare themselves."""
+    names: set[str] = {"huying_hotline_bridge_mqtt_connected_connections", "huying_notification_receiver_down"}
     for service in SERVICES:
         measures = Measures(service)
         if service == "hotline-bridge":

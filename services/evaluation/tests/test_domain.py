@@ -6,6 +6,8 @@ import pytest
 from evaluation_lives import MONDAY, Life, clock
 
 from huying.contracts.incidents import CommandDeclinedV1
+from huying.evaluation import pages
+from huying.evaluation.citizen import _ended
 from huying.evaluation.domain import (
     Case,
     Decision,
@@ -264,3 +266,24 @@ def test_what_is_not_done_again_by_itself_is_reviewed_once(event, reviews):
     for case in decision.cases:
         assert decide_declined(case, event) == Decision()
     assert decide_declined(None, event) == Decision()
+
+
+def test_the_page_says_what_follows_a_verdict_and_only_what_the_rules_do():
+    def said(**case: object) -> str:
+        return pages.thanks(Case(incident_id="A", **case), "dissatisfied")
+
+    assert "这件事会重新办理" in said(state="completed")
+    assert "正在重新办理" in said(state="accepted", redone=1)
+    assert "督查人员复核" in said(state="completed", redone=1)
+    assert "重新办理" not in said(state="merged")
+    assert "重新办理" not in pages.thanks(Case(incident_id="A", state="completed"), "satisfied")
+
+
+def test_a_link_that_a_redo_ended_points_to_the_new_one():
+    life = Life("A").opened().completed()
+    cases, decisions = live(*life.steps)
+    [first] = invited(decisions)
+    assert _ended(cases["A"], first) == "expired"
+    [second] = reopened(life, cases)
+    assert _ended(cases["A"], first) == "renewed"
+    assert _ended(cases["A"], second) == "expired"

@@ -107,6 +107,10 @@ async def test_a_citizen_rates_once_by_link_and_the_rates_show_it(
         assert (again.status_code, again.json()["reason"]) == (409, "used")
         assert (await client.get(path)).status_code == 409
         assert (await client.get("/r/x.y.z")).status_code == 404
+        for cut in ("/r/", "/r", "/"):
+            answer = await client.get(cut, headers={"Accept": "text/html,*/*"})
+            assert (answer.status_code, "链接不完整" in answer.text) == (404, True)
+            assert answer.headers["content-type"].startswith("text/html")
 
         assert (await client.get("/v1/rates", params={"period": "2026"})).status_code == 401
         assert (await client.get("/v1/rates", params={"period": "soon"}, headers=KEY)).status_code == 422

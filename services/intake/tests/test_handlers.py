@@ -16,6 +16,7 @@ from huying.chassis.message import API, Message
 from huying.chassis.security import Principal, sign, write_entry
 from huying.contracts import topics
 from huying.contracts.clocks import ClockBreachedV1, ClockExtendedV1, ClockStartedV1, ClockStoppedV1
+from huying.contracts.course import Course
 from huying.contracts.envelope import SIGNATURE_HEADER
 from huying.contracts.incidents import (
     Classification,
@@ -376,7 +377,7 @@ async def test_every_order_and_repetition_of_the_feed_gives_the_same_pages(make_
     assert [each["state"] for each in one["steps"]] == ["done"] * 6
     assert [each["state"] for each in two["steps"]] == ["done"] * 5 + ["current"]
     assert (one["result"]["text"], one["rating"], two["rating"]) == ("已清运，联系138****1234", "satisfied", None)
-    assert (one["until"], one["overdue"]) == (None, False)
+    assert (one["until"], one["overdue"], one["extensions"]) == (NOW + timedelta(minutes=200), False, 1)
 
 
 async def test_a_missing_version_is_counted(door: Any) -> None:
@@ -429,3 +430,10 @@ async def test_a_report_that_no_incident_has_yet_shows_its_first_step(door: Any,
     page = progress.page(row, {}, {})
     assert [each.state for each in page.steps] == ["done", "current", "todo", "todo", "todo", "todo"]
     assert page.unit is None
+
+
+def test_progress_knows_how_often_an_incident_was_begun_anew() -> None:
+    plain = step(IncidentAcceptedV1, "in-b", 4, 9)
+    again = plain.incident.model_copy(update={"course": Course(redone=1)})
+    assert progress.after_step(plain)["redone"] == 0
+    assert progress.after_step(plain.model_copy(update={"incident": again}))["redone"] == 1

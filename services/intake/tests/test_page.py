@@ -64,6 +64,12 @@ def test_a_passed_deadline_and_an_extension_stand_apart() -> None:
     assert "时限已暂停" in shown(paused=True, until=NOW)
 
 
+def test_what_is_done_again_says_so() -> None:
+    assert "正在重新办理，第 1 次" in shown(redone=1, state="accepted")
+    assert "已重新办理 1 次" in shown(redone=1, state="completed")
+    assert "重新办理" not in shown()
+
+
 def test_a_report_of_two_problems_shows_both_ways() -> None:
     other = progress.Progress(
         tracking_number="ABCDEFGHJKMN", received_at=NOW, steps=(), matter="供水", state="accepted"
@@ -81,3 +87,43 @@ def test_a_ring_of_merges_does_not_hang_the_page() -> None:
 def test_a_merge_whose_target_is_not_known_yet_shows_the_incident_it_was() -> None:
     known = {"a": {"version": 3, "merged_into": "b"}, "b": {"clocks": {}}}
     assert progress.incident_of({"a": 0}, known) is known["a"]
+
+
+def completed(*clocks: dict[str, object]) -> progress.Progress:
+    """The page of a matter that was completed now, with these clocks."""
+    report = {"tracking_number": "ABCDEFGHJKMN", "received_at": NOW, "accepted_at": NOW, "incidents": {"a": 0}}
+    plain = {"kind": "resolution", "state": "stopped", "breached": False, "extensions": 0, "at": NOW}
+    incident = {
+        "version": 5,
+        "number": "260302-00001",
+        "state": "completed",
+        "matter": "路灯照明",
+        "opened_at": NOW,
+        "completed_at": NOW,
+        "clocks": {str(n): plain | clock for n, clock in enumerate(clocks)},
+    }
+    return progress.page(report, {"a": incident}, {})
+
+
+def test_a_completed_matter_still_says_its_deadline_extensions_and_breach() -> None:
+    due = NOW - timedelta(hours=2)
+    late = completed({"due_at": due, "verdict": "late", "extensions": 1})
+    assert (late.until, late.overdue, late.extensions) == (due, True, 1)
+    html = page.render(late, NOW, "Asia/Shanghai")
+    assert "超期 2 小时办结 · 时限为 今天 07:00" in html
+    assert "已延期 1 次" in html
+    kept = completed({"due_at": NOW + timedelta(hours=1), "verdict": "on_time"})
+    assert (kept.overdue, kept.extensions) == (False, 0)
+    assert "按时办结 · 时限为 今天 10:00" in page.render(kept, NOW, "Asia/Shanghai")
+
+
+def test_a_breach_of_the_first_time_stays_when_it_was_done_again_in_time_and_a_void_clock_says_nothing() -> None:
+    first = {"due_at": NOW - timedelta(days=5), "breached": True, "at": NOW - timedelta(days=4)}
+    void = {"due_at": NOW - timedelta(days=9), "verdict": "void", "breached": True, "extensions": 3}
+    again = {"due_at": NOW + timedelta(hours=1), "verdict": "on_time"}
+    accepted = {"kind": "acceptance", "due_at": NOW, "verdict": "late"}
+    both = completed(again, first, void, accepted)
+    assert (both.until, both.overdue, both.extensions) == (again["due_at"], True, 0)
+    assert "办理中曾超期" in page.render(both, NOW, "Asia/Shanghai")
+    assert completed(again, void, accepted).overdue is False
+    assert completed(void).until is None

@@ -266,6 +266,20 @@ async def test_a_citizen_follows_by_number_and_a_stranger_learns_nothing(bench: 
     html = await bench.client.get(f"/v1/reports/{foreign.lower()}", headers={"Accept": "text/html"})
     assert "城管局" in html.text
     assert html.headers["content-security-policy"].startswith("default-src 'none'")
+    typed = await bench.client.get("/", params={"number": f"{foreign[:4]}-{foreign[4:].lower()}"})
+    assert (typed.status_code, typed.headers["location"]) == (303, f"/v1/reports/{foreign}")
+    browser = {"Accept": "text/html"}
+    asks = [
+        (200, await bench.client.get("/", headers=browser)),
+        (404, await bench.client.get("/", params={"number": "<b>"}, headers=browser)),
+        (404, await bench.client.get("/v1/reports/000000000000", headers=browser)),
+    ]
+    for status, asked in asks:
+        assert asked.status_code == status
+        assert 'for="number"' in asked.text, "a labelled field"
+        assert "form-action 'self'" in asked.headers["content-security-policy"]
+        assert "<b>" not in asked.text
+        assert ("没有找到这个编号" in asked.text) == (status == 404)
     answers = [await bench.client.get(f"/v1/reports/{wrong}") for wrong in ("000000000000", "x", "%00", "%ED%A0%80")]
     assert {answer.status_code for answer in answers} == {404}
     assert len({answer.text for answer in answers}) == 1

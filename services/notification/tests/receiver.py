@@ -23,6 +23,8 @@ class Receiver:
     url: str = ""
     only: str = ""
     """Incidents whose ids begin so; the log of the tests' broker holds other tests' incidents too: 204 for those."""
+    fails: str = "-"
+    """The incident for which it answers 500, always."""
     _release: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def __aenter__(self) -> Self:
@@ -54,6 +56,8 @@ class Receiver:
         if ours:
             self.taken.append(taken)
         answer = self.answers.pop(0) if ours and self.answers else 204
+        if json.loads(taken.body)["incident_id"] == self.fails:
+            answer = 500
         if answer == "hang":
             await self._release.wait()
         if answer == "garble":

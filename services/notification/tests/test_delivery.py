@@ -42,6 +42,12 @@ def test_each_recipient_has_a_file_with_a_line_a_notice(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 2
 
 
+def test_nobody_else_on_the_machine_reads_a_notice(tmp_path: Path) -> None:
+    Outbox(tmp_path / "out").append([parcel("n1")])
+    assert (tmp_path / "out").stat().st_mode & 0o777 == 0o700
+    assert file_of(tmp_path / "out", DUTY).stat().st_mode & 0o777 == 0o600
+
+
 def test_a_recipient_cannot_leave_the_folder_and_a_long_one_still_has_a_file(tmp_path: Path) -> None:
     assert file_of(tmp_path, "reporter:../../etc/passwd").parent == tmp_path
     assert file_of(tmp_path, "..").name == "...jsonl"
@@ -190,6 +196,13 @@ def test_what_may_have_been_taken_is_never_sent_blindly_again(
 ) -> None:
     answer = Answer(word, "because")  # type: ignore[arg-type]
     assert PATIENCE.outcome(parcel("n1", attempts=attempts), answer, takes_ids, NOW).state == state
+
+
+@pytest.mark.parametrize("word", ["again", "unanswered"])
+def test_what_does_not_count_is_tried_again_past_the_last_attempt(word: str) -> None:
+    answer = Answer(word, "because")  # type: ignore[arg-type]
+    outcome = PATIENCE.outcome(parcel("n1", attempts=9), answer, takes_ids=True, now=NOW, counts=False)
+    assert (outcome.state, outcome.counts) == ("intent", False)
 
 
 def test_pauses_double_and_end_at_a_minute() -> None:

@@ -52,6 +52,14 @@ def test_a_dispatch_tells_the_unit_its_helpers_the_grid_worker_and_the_reporter(
     assert "依据：《城市照明管理规定》" in duty.text
 
 
+def test_a_reporter_gets_the_link_to_the_progress_where_its_address_is_known(desk: Desk, julu: Pack) -> None:
+    reachable = Desk(julu, Audience(julu, "file:"), Wording(julu), "https://rate.example", "https://julu.example/")
+    life = Life("A").opened().dispatched()
+    link = "进度：https://julu.example/v1/reports/T0"
+    assert [link in notice.text for notice in tell(reachable, life)[1][1]] == [False, False, True]
+    assert not any("进度：" in notice.text for notice in tell(desk, life)[1][1])
+
+
 def test_what_a_reporter_wrote_is_text_and_never_a_template(desk: Desk) -> None:
     _, told = tell(desk, Life("A").opened().dispatched())
     assert "{{ 7*7 }}路灯不亮" in told[1][0].text

@@ -125,8 +125,8 @@ def build(
         whole = error
         while isinstance(error, BaseExceptionGroup):  # the task group's own words say nothing
             error = error.exceptions[0]
-        log.critical("the service stops", error=f"{type(error).__name__}: {error}", exc_info=whole)
-        ground.failure = f"{type(error).__name__}: {error}"
+        ground.failure = _why(error)
+        log.critical("the service stops", error=ground.failure, exc_info=whole)
         if ground.end is not None:
             ground.end()
 
@@ -155,6 +155,13 @@ def build(
     for router in routers:
         app.include_router(router)
     return app
+
+
+def _why(error: BaseException) -> str:
+    """A fault in a line, for people: what is wrong with a setting needs no class's name."""
+    kind = "configuration" if isinstance(error, ConfigurationError) else type(error).__name__
+    said = "; ".join(line.strip() for line in str(error).splitlines())
+    return f"{kind}: {said}".replace(":; ", ": ")
 
 
 def _ground(settings: ServiceSettings, topics: Sequence[Topic]) -> Ground:
@@ -350,7 +357,8 @@ def serve(create_app: Callable[[], FastAPI]) -> None:
     ground.end = end
     server.run()
     if ground.failure or not server.started:
-        raise SystemExit(1)  # the log has said why; who starts services sees that this one did not end in peace
+        # Once more, plain and last, below the stack and the server's farewell: there people look (operations.md).
+        raise SystemExit(ground.failure or 1)
 
 
 async def ground_of(request: Request) -> Ground:

@@ -113,6 +113,7 @@ class Services:
             "HUYING_VAULT_URL": self.url("intake"),
             "HUYING_VAULT_KEY": self.installation.token(BRIDGE),
             "HUYING_PUBLIC_URL": self.url("evaluation"),
+            "HUYING_PROGRESS_URL": self.url("intake"),
         }
 
     def url(self, name: str) -> str:

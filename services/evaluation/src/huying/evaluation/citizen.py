@@ -33,6 +33,7 @@ REFUSALS: dict[str, tuple[int, str, str]] = {
     "unknown": (404, "没有这个评价链接", "链接不完整或不是本系统发出的，请从短信里重新打开。"),
     "used": (409, "已经评价过了", "每个链接只能评价一次，您的评价已经记录。想补充请拨打12345。"),
     "expired": (410, "评价已截止", "链接已过期。仍想反映意见，请拨打12345。"),
+    "renewed": (410, "请用新的评价链接", "这件事后来重新办理了，新的评价链接已另发给您，请从最近的通知里打开。"),
     "staff": (403, "工作人员不能评价", "评价只由群众本人作出，请不要带工作账号打开此链接。"),
     "invalid": (422, "请选择一项", "请在满意、基本满意、不满意中选一项；意见不超过5000字。"),
 }
@@ -58,10 +59,18 @@ async def page(token: str, request: Request, ground: Place) -> Response:
         if invitation.grade is not None:
             refusal = "used"
         elif ground.clock.now() >= invitation.expires_at:
-            refusal = "expired"
+            refusal = _ended(*found)
     if refusal is not None or found is None:
         return _refuse(request, refusal or "unknown")
     return HTMLResponse(pages.ask(*found), headers=HEADERS)
+
+
+@router.get("/", include_in_schema=False, response_model=None)
+@router.get("/r", include_in_schema=False, response_model=None)
+@router.get("/r/", include_in_schema=False, response_model=None)
+async def cut(request: Request) -> Response:
+    """A link that was cut short in copying: a person reads what to do."""
+    return _refuse(request, "unknown")
 
 
 @router.post("/r/{token}", response_model=None)
@@ -85,7 +94,7 @@ async def give(token: str, request: Request, ground: Place) -> Response:
         time=body.rated_at,
     )
     if answer != "rated":
-        return _refuse(request, answer)
+        return _refuse(request, _ended(case, invitation) if answer == "expired" else answer)
     if _is_json(request):
         return JSONResponse({"status": "rated", "rating_id": invitation.rating_id, "grade": body.grade})
     return HTMLResponse(pages.thanks(case, body.grade), headers=HEADERS)
@@ -105,6 +114,12 @@ async def _look(token: str, request: Request, ground: Ground) -> tuple[tuple[Cas
     if case is None or invitation is None:
         return None, "unknown"
     return (case, invitation), None
+
+
+def _ended(case: Case, invitation: Invitation) -> str:
+    """Why a link is too old: its time is up, or its reporter has one to the result of a redo."""
+    newer = (one for one in case.invitations if one.report_id == invitation.report_id)
+    return "renewed" if any(one.round > invitation.round for one in newer) else "expired"
 
 
 async def _read(request: Request) -> dict[str, Any]:

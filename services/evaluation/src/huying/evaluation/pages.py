@@ -60,10 +60,23 @@ def ask(case: Case, invitation: Invitation) -> str:
 
 
 def thanks(case: Case, grade: Grade) -> str:
-    """The page after the verdict."""
+    """The page after the verdict; `case` is as it was before."""
     word = GRADES[grade][0]
-    follow = "您的意见会计入承办单位的满意率。" if grade == "dissatisfied" else "谢谢您帮我们把事办好。"
+    follow = "谢谢您帮我们把事办好。"
+    if grade == "dissatisfied":
+        follow = f"您的意见会计入承办单位的满意率。{_next(case)}"
     return _page("评价已收到", f'<p class="card">您的评价：<strong>{word}</strong>。{follow}</p>{_about(case)}')
+
+
+def _next(case: Case) -> str:
+    """What follows by the rules when somebody is dissatisfied: a redo once, then a review."""
+    if case.state == "merged":
+        return ""
+    if case.state != "completed":
+        return "这件事正在重新办理，办好后再请您评价。"
+    if case.redone:
+        return "这件事已重新办理过，现在请督查人员复核。"
+    return "这件事会重新办理，办好后再请您评价；县里不再自动重办的，由督查人员复核。"
 
 
 def told(title: str, detail: str) -> str:

@@ -5,7 +5,7 @@ import uuid
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Request
-from fastapi.responses import HTMLResponse, JSONResponse, Response
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from pydantic import Field, ValidationError
 
 from huying.chassis.problem import Problem
@@ -36,6 +36,7 @@ class Identity(Reporter):
 
 
 router = APIRouter(prefix="/v1", tags=["reports"])
+front = APIRouter(include_in_schema=False)
 OnGround = Annotated[Ground, Depends(ground_of)]
 Publisher = Annotated[Principal, Depends(allowed("publisher", "system", "grid_worker", "unit", "dispatcher"))]
 Confidant = Annotated[Principal, Depends(allowed("dispatcher", "leader"))]
@@ -84,7 +85,7 @@ async def follow(tracking_number: str, request: Request, ground: OnGround) -> Re
     incidents = await _incidents(ground, report or {})
     if report is None:
         if html:
-            return HTMLResponse(page.unknown(NOT_FOUND), 404, page.HEADERS)
+            return HTMLResponse(page.ask(NOT_FOUND), 404, page.HEADERS)
         raise Problem(404, "Unknown report", NOT_FOUND)
     parts = report.get("parts", {})
     ratings = await repository.find_ratings(ground.mongo, parts) if parts else {}
@@ -93,6 +94,17 @@ async def follow(tracking_number: str, request: Request, ground: OnGround) -> Re
         zone = ground.handler.pack.timezone
         return HTMLResponse(page.render(shown, ground.clock.now(), zone), 200, page.HEADERS)
     return JSONResponse(shown.model_dump(mode="json"), 200, {"Cache-Control": "no-store"})
+
+
+@front.get("/", response_model=None)
+async def find(number: str = "") -> Response:
+    """Where a citizen types the tracking number, as people type it; it leads to the report's own page."""
+    typed = identity.typed_number(number)
+    if typed:
+        return RedirectResponse(f"/v1/reports/{typed}", 303, page.HEADERS)
+    if number.strip():
+        return HTMLResponse(page.ask(NOT_FOUND), 404, page.HEADERS)
+    return HTMLResponse(page.ask(), headers=page.HEADERS)
 
 
 async def _incidents(ground: Ground, report: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -34,7 +34,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         settings or Settings(),
         wire=wire,
         topics=CONSUMED,
-        routers=(api.router,),
+        routers=(api.router, api.front),
         indexes=INDEXES,
         title="Huying intake 事件上报",
     )

@@ -34,13 +34,16 @@ li b{margin-right:8px}
 .ontime{color:#1F8A4C}
 p{margin:4px 0;overflow-wrap:anywhere;white-space:pre-line}
 a{color:#1456C4}
+label{display:block;margin:0 0 8px}
+input,button{box-sizing:border-box;width:100%;font:inherit;padding:12px;border:1px solid #8A94A3;border-radius:6px}
+button{margin-top:12px;color:#FFFFFF;background:#1456C4;border:0}
 """
 """Colours and sizes of guide/look.md; the whole style is inside the page, so a weak line loads it at once."""
 
 _HASH = base64.b64encode(sha256(STYLE.encode()).digest()).decode()
 HEADERS = {
     "Content-Security-Policy": (
-        f"default-src 'none'; style-src 'sha256-{_HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        f"default-src 'none'; style-src 'sha256-{_HASH}'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     ),
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
@@ -53,9 +56,18 @@ MARKS = {"done": "✓ 已完成", "current": "● 进行中", "todo": "○ 未�
 """Never colour alone: every state has its word."""
 
 
-def unknown(text: str) -> str:
-    """The page for a number that nobody has."""
-    return _page("查询进度", (f"<h1>查询进度</h1><section><p>{escape(text)}</p></section>",))
+FORM = (
+    '<section><form method="get" action="/"><label for="number">查询编号（12 位，在给您的通知里）</label>'
+    '<input id="number" name="number" required maxlength="40" autocomplete="off" autocapitalize="characters">'
+    '<button type="submit">查询</button></form></section>'
+)
+"""A citizen types the number; the server leads to its page, so that no script is needed."""
+
+
+def ask(refusal: str = "") -> str:
+    """The page that asks for a number, and says so when nobody has the one that was given."""
+    told = f'<section><p role="alert">{escape(refusal)}</p></section>' if refusal else ""
+    return _page("查询进度", (f"<h1>查询进度</h1>{told}{FORM}",))
 
 
 def render(progress: Progress, now: datetime, timezone: str) -> str:
@@ -116,6 +128,8 @@ def _who(progress: Progress, now: datetime, zone: ZoneInfo) -> str:
         lines.append(f'<p class="quiet">事项：{escape(progress.matter)}</p>')
     if progress.paused:
         lines.append('<p class="paused">时限已暂停</p>')
+    elif progress.until is not None and progress.state == "completed":
+        lines.append(_kept(progress, progress.until, now, zone))
     elif progress.until is not None:
         late = progress.overdue or progress.until < now
         kind = "overdue" if late else "ontime"
@@ -126,7 +140,20 @@ def _who(progress: Progress, now: datetime, zone: ZoneInfo) -> str:
         )
     if progress.extensions:
         lines.append(f'<p class="paused">已延期 {progress.extensions} 次</p>')
+    if progress.redone:
+        done = progress.state == "completed"
+        lines.append(f"<p>{'已重新办理' if done else '正在重新办理，第'} {progress.redone} 次</p>")
     return f"<section>{''.join(lines)}</section>"
+
+
+def _kept(progress: Progress, until: datetime, now: datetime, zone: ZoneInfo) -> str:
+    """Whether a completed matter was done in time; what was late stays to be seen."""
+    done = next((step.at for step in progress.steps if step.code == "handled"), None)
+    word = "按时办结"
+    if progress.overdue:
+        word = f"{remaining(until, done)}办结" if done and done > until else "办理中曾超期"
+    kind = "overdue" if progress.overdue else "ontime"
+    return f'<p class="{kind}">{word} · 时限为 {escape(spoken(until, now, zone))}</p>'
 
 
 def _step(step: Step, now: datetime, zone: ZoneInfo) -> str:

@@ -4,8 +4,10 @@ A link that was made for one citizen is theirs: whoever may ask here could other
 """
 
 import re
-from typing import Annotated, Any, Literal
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, cast
 
+import structlog
 from fastapi import APIRouter, Depends, Query
 
 from huying.chassis.message import Document
@@ -15,8 +17,10 @@ from huying.chassis.service import Ground, ground_of
 
 from .delivery.receivers import Receivers
 from .repository import ROWS
+from .settings import Settings
 from .wording import LINKED
 
+log = structlog.get_logger()
 router = APIRouter(prefix="/v1", tags=["notices"])
 Ask = Annotated[Principal, Depends(allowed("unit", "grid_worker", "dispatcher", "leader", "supervisor", "system"))]
 Steer = Annotated[Principal, Depends(allowed("dispatcher", "leader", "system"))]
@@ -46,7 +50,7 @@ async def notices(
 
 @router.get("/receivers")
 async def receivers(who: Ask, ground: Here) -> dict[str, Any]:
-    """Webhook receivers: failures in a row, and since when one is switched off."""
+    """Webhook receivers: failures in a row, since when one is down and when it is asked again, or is switched off."""
     del who
     rows = await _receivers(ground).all()
     return {"receivers": [{"handle": row.pop("_id"), **row} for row in rows]}
@@ -54,11 +58,21 @@ async def receivers(who: Ask, ground: Here) -> dict[str, Any]:
 
 @router.post("/receivers/{handle}/enable")
 async def enable(handle: str, who: Steer, ground: Here) -> dict[str, str]:
-    """Ask a receiver again that was switched off."""
-    del who
+    """Ask a receiver at once that is down or was switched off."""
     if not await _receivers(ground).enable(handle):
         raise Problem(404, "Unknown receiver", f"No receiver {handle!r} was ever asked; see GET /v1/receivers.")
+    log.info("a receiver is enabled", receiver=handle, by=who.id)
     return {"handle": handle, "state": "enabled"}
+
+
+@router.post("/receivers/{handle}/disable")
+async def disable(handle: str, who: Steer, ground: Here) -> dict[str, str]:
+    """Switch a receiver off until a person enables it; its notices wait."""
+    if handle not in _settings(ground).webhooks:
+        raise Problem(404, "Unknown receiver", f"HUYING_WEBHOOKS has no {handle!r}.")
+    await _receivers(ground).switch_off(handle, datetime.now(UTC))
+    log.warning("a receiver is switched off: its notices wait", receiver=handle, by=who.id)
+    return {"handle": handle, "state": "disabled"}
 
 
 def _own(who: Principal) -> dict[str, Any]:
@@ -73,5 +87,9 @@ def _shown(row: Document) -> dict[str, Any]:
     return shown | ({"title": WITHHELD, "text": WITHHELD} if row["template"] in LINKED else {})
 
 
+def _settings(ground: Ground) -> Settings:
+    return cast("Settings", ground.settings)
+
+
 def _receivers(ground: Ground) -> Receivers:
-    return Receivers(ground.mongo, ground.settings.webhook_disable_after)  # type: ignore[attr-defined]  # our Settings
+    return Receivers(ground.mongo, _settings(ground).webhook_disable_after, _settings(ground).webhook_first_pause)

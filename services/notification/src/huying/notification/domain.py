@@ -71,12 +71,15 @@ class Notice:
 class Desk:
     """Writes notices by the county's people and words."""
 
-    def __init__(self, pack: Pack, audience: Audience, wording: Wording, public_url: str) -> None:
-        """`public_url` is what a citizen's link begins with."""
+    def __init__(
+        self, pack: Pack, audience: Audience, wording: Wording, public_url: str, progress_url: str = ""
+    ) -> None:
+        """What a citizen's links begin with: those to rate, and those to the progress, where it is known."""
         self._pack = pack
         self._audience = audience
         self._wording = wording
         self._public_url = public_url.rstrip("/")
+        self._progress_url = progress_url.rstrip("/")
         self._names = {unit.code: unit.name_zh for unit in pack.units}
 
     def on_incident(self, facts: Facts | None, event: IncidentEvent) -> tuple[Facts, list[Notice]] | None:
@@ -258,6 +261,8 @@ class Desk:
     def _notice(
         self, facts: Facts, occasion: str, at: datetime, recipient: Recipient, template: str, fields: Mapping[str, Any]
     ) -> Notice:
+        if "tracking" in fields:
+            fields = {**fields, "progress": self._progress(fields["tracking"])}
         title, text = self._wording.render(template, fields)
         notice_id = deterministic_id("nt", facts.incident_id, occasion, recipient.id, template)
         return Notice(notice_id, facts.incident_id, facts.jurisdiction, at, recipient, template, title, text)
@@ -273,6 +278,9 @@ class Desk:
 
     def _opening_fields(self, facts: Facts) -> dict[str, Any]:
         return {"number": facts.number, "title": facts.title, "matter": facts.matter, "place": facts.place}
+
+    def _progress(self, tracking: str) -> str:
+        return f"{self._progress_url}/v1/reports/{tracking}" if self._progress_url else ""
 
     def _unit(self, code: str | None) -> str:
         return self._names.get(code or self._pack.county.dispatch_centre, code or "")

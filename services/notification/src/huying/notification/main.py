@@ -33,7 +33,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             wording = Wording(pack)
         except WordingError as error:
             raise ConfigurationError(str(error)) from error
-        desk = Desk(pack, Audience(pack, chosen.reporter_contact), wording, chosen.public_url)
+        desk = Desk(pack, Audience(pack, chosen.reporter_contact), wording, chosen.public_url, chosen.progress_url)
         return Notification(Repository(ground.mongo), desk, ground.measures, worker.wake)
 
     return build(

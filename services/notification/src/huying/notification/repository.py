@@ -31,7 +31,7 @@ CLAIM_KEPT_S = 24 * 60 * 60
 """Closed claims are of interest to whoever looks into yesterday's trouble, then to nobody."""
 INDEXES = {
     ROWS: [
-        IndexModel([("state", 1), ("next_try_at", 1)]),
+        IndexModel([("state", 1), ("medium", 1), ("handle", 1), ("next_try_at", 1)]),
         IndexModel([("incident_id", 1), ("at", 1)]),
         IndexModel([("claim", 1)], sparse=True),
     ],
@@ -132,7 +132,8 @@ def settle(outcomes: Outcomes, rows: dict[str, Document], now: datetime, effects
     effects.guards.append(Guard(CLAIMS, {"_id": outcomes.claim, "open": True}, closed))
     for outcome in outcomes.results:
         row = rows[outcome.notice_id]
-        change: Document = {"state": outcome.state, "attempts": row["attempts"] + 1, "reason": outcome.reason}
+        attempts = row["attempts"] + outcome.counts
+        change: Document = {"state": outcome.state, "attempts": attempts, "reason": outcome.reason}
         if outcome.state == "intent":
             change["next_try_at"] = outcome.next_try_at
         else:

@@ -33,6 +33,8 @@ class Settings(ServiceSettings):
     """How reporters are told: files of their own, or the webhook that knows the way from a reference to a person."""
     public_url: str = "http://127.0.0.1:8006"
     """Where the citizens' pages are: what a rating link begins with."""
+    progress_url: str = ""
+    """Where citizens reach intake's page: what a link to the progress begins with. Without it notices name none."""
     delivery_batch: Annotated[int, Field(ge=1, le=2000)] = 200
     """Notices claimed at a time."""
     webhook_timeout: timedelta = timedelta(seconds=10)
@@ -42,6 +44,6 @@ class Settings(ServiceSettings):
     webhook_first_pause: timedelta = timedelta(seconds=1)
     """Doubles with each attempt, up to a minute."""
     webhook_disable_after: Annotated[int, Field(ge=1)] = 20
-    """Failures in a row after which a receiver is not asked any more until a person enables it again."""
+    """Failures in a row after which a receiver is down: its notices wait, and one at a time asks whether it is back."""
     claim_lease: timedelta = timedelta(seconds=60)
     """How long a replica may hold a claimed notice: well over the webhook's timeout."""

@@ -35,7 +35,9 @@ STEPS_ZH: dict[StepCode, str] = {
 
 GRADES_ZH = {"satisfied": "满意", "basically_satisfied": "基本满意", "dissatisfied": "不满意"}
 PROMISES = ("resolution", "response", "contact", "acceptance", "adjudication")
-"""Which running clock is the promise to the citizen: the one that ends the matter, else the next step's."""
+"""Which clock is the promise to the citizen: the one that ends the matter, else the next step's."""
+FINAL = ("resolution", "response")
+"""Clocks whose breach makes a completed matter late, as the county's rates count it."""
 
 WAITING_ZH = {"adjudicating": "归属有分歧，正在裁决由谁办理", "suspended": "因故暂缓办理，时限已暂停"}
 """What a citizen reads of states beside the main line."""
@@ -83,6 +85,8 @@ class Progress(Value):
     overdue: bool = False
     paused: bool = False
     extensions: int = 0
+    redone: int = 0
+    """How often it was begun anew after a result that did not stand."""
     result: Result | None = None
     rating: str | None = None
     others: tuple["Progress", ...] = ()
@@ -100,6 +104,7 @@ def after_step(event: IncidentEvent) -> dict[str, Any]:
         "opened_at": view.opened_at,
         "dispatch": view.dispatch.model_dump(include=_OF_DISPATCH) if view.dispatch else None,
         "returns": view.returns,
+        "redone": view.course.redone if view.course else 0,
         "completed_at": view.completed_at,
         "merged_into": event.into if isinstance(event, IncidentMergedV1) else view.merged_into,
     }
@@ -123,6 +128,8 @@ def after_clock(known: Mapping[str, Any] | None, event: ClockEvent) -> dict[str,
     clock: dict[str, Any] = {"breached": False, "extensions": 0, **(known or {})}
     clock |= {"kind": event.kind, "due_at": event.due_at, "at": event.at}
     clock["state"] = "stopped" if stopped else "paused" if isinstance(event, ClockPausedV1) else "running"
+    if isinstance(event, ClockStoppedV1):
+        clock["verdict"] = event.verdict
     if isinstance(event, ClockBreachedV1):
         clock["breached"] = True
     elif isinstance(event, ClockExtendedV1):
@@ -177,8 +184,10 @@ def _way(report: Mapping[str, Any], incident: Mapping[str, Any] | None) -> Progr
     rating = (report.get("rating") or {}).get("grade")
     dispatch = (incident or {}).get("dispatch")
     result = (incident or {}).get("result")
-    promise = _promise(list(((incident or {}).get("clocks") or {}).values()))
     completed = bool(incident and incident["completed_at"])
+    clocks = list(((incident or {}).get("clocks") or {}).values())
+    promises = _kept(clocks) if completed else _running(clocks)[:1]
+    promise = promises[0] if promises else None
     return Progress(
         tracking_number=report["tracking_number"],
         received_at=report["received_at"],
@@ -187,18 +196,31 @@ def _way(report: Mapping[str, Any], incident: Mapping[str, Any] | None) -> Progr
         state=incident["state"] if incident else "accepted",
         steps=_steps(report, incident, rating),
         unit=Unit(code=dispatch["unit"], name=dispatch["unit_name"]) if dispatch else None,
-        until=promise["due_at"] if promise and not completed else None,
-        overdue=bool(promise and promise["breached"] and not completed),
-        paused=bool(promise and promise["state"] == "paused" and not completed),
-        extensions=promise["extensions"] if promise else 0,
+        until=promise["due_at"] if promise else None,
+        overdue=any(map(_late, promises)),
+        paused=bool(promise and promise["state"] == "paused"),
+        extensions=max((clock["extensions"] for clock in promises), default=0),
+        redone=(incident or {}).get("redone", 0),
         result=Result(text=result["text"], at=result["at"], pictures=tuple(result["pictures"])) if result else None,
         rating=rating,
     )
 
 
-def _promise(clocks: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+def _running(clocks: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """What is promised now, the promise to the citizen first."""
     running = [clock for clock in clocks if clock["state"] != "stopped"]
-    return min(running, key=lambda clock: (PROMISES.index(clock["kind"]), clock["due_at"]), default=None)
+    return sorted(running, key=lambda clock: (PROMISES.index(clock["kind"]), clock["due_at"]))
+
+
+def _kept(clocks: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """What was promised of a completed matter, the last promise first: what was late or extended stays to be seen."""
+    ended = [one for one in clocks if one["state"] == "stopped" and one.get("verdict") != "void"]
+    final = [one for one in ended if one["kind"] in FINAL]
+    return sorted(final, key=lambda one: (-PROMISES.index(one["kind"]), one["at"]), reverse=True)
+
+
+def _late(clock: Mapping[str, Any]) -> bool:
+    return bool(clock["breached"] or clock.get("verdict") == "late")
 
 
 def _steps(report: Mapping[str, Any], incident: Mapping[str, Any] | None, rating: str | None) -> tuple[Step, ...]:

@@ -5,6 +5,7 @@ held it can still send, but no longer say what became of it.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,21 +15,37 @@ from ..repository import CLAIMS, ROWS
 from .outcome import Parcel
 
 
-class Claims:
-    """Claims of one medium by one replica."""
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A way out: the files, one webhook receiver, or (`beside` those) every handle that has no target here."""
 
-    def __init__(self, mongo: Mongo, medium: str, owner: str, lease: timedelta) -> None:
+    medium: str
+    handle: str | None = None
+    beside: tuple[str, ...] = ()
+
+    @property
+    def query(self) -> dict[str, Any]:
+        """Its notices, and its claims; one of an earlier release names no handle, and is its medium's last way's."""
+        if self.handle is not None:
+            return {"medium": self.medium, "handle": self.handle}
+        return {"medium": self.medium} | ({"handle": {"$nin": list(self.beside)}} if self.beside else {})
+
+
+class Claims:
+    """Claims of one way out by one replica: ways never wait for one another."""
+
+    def __init__(self, mongo: Mongo, way: Way, owner: str, lease: timedelta) -> None:
         """`owner` is the replica's static name: its earlier self's claims are stale at once."""
         self._mongo = mongo
-        self._medium = medium
+        self._way = way
         self._owner = owner
         self._lease = lease
 
-    async def take(self, claim: str, now: datetime, limit: int) -> list[Parcel]:
-        """Claim notices that are due to be tried at `now` (wall time), the oldest first."""
+    async def take(self, claim: str, now: datetime, limit: int, first: str = "at") -> list[Parcel]:
+        """Claim notices that are due to be tried at `now` (wall time), those with the least `first` first."""
         rows = self._mongo.collection(ROWS)
-        ready = {"state": "intent", "next_try_at": {"$lte": now}, "medium": self._medium}
-        ids = [row["_id"] async for row in rows.find(ready, {"_id": 1}).sort([("at", 1), ("_id", 1)]).limit(limit)]
+        ready = self._way.query | {"state": "intent", "next_try_at": {"$lte": now}}
+        ids = [row["_id"] async for row in rows.find(ready, {"_id": 1}).sort([(first, 1), ("_id", 1)]).limit(limit)]
         if not ids:
             return []
         await self._open(claim, now)
@@ -41,7 +58,7 @@ class Claims:
         expired: list[dict[str, Any]] = [{"at": {"$lt": now - self._lease}}]
         if first:
             expired.append({"owner": self._owner})
-        query = {"open": True, "medium": self._medium, "$or": expired}
+        query = self._way.query | {"open": True, "$or": expired}
         return [row["_id"] async for row in self._mongo.collection(CLAIMS).find(query, {"_id": 1})]
 
     async def take_over(self, old: str, claim: str, now: datetime) -> list[Parcel]:
@@ -56,7 +73,7 @@ class Claims:
 
     async def orphans(self) -> list[str]:
         """Closed claims that notices in sending still name: a take-over that died half-way."""
-        named = await self._mongo.collection(ROWS).distinct("claim", {"state": "sending", "medium": self._medium})
+        named = await self._mongo.collection(ROWS).distinct("claim", self._way.query | {"state": "sending"})
         query = {"_id": {"$in": named}, "open": True}
         still = {row["_id"] async for row in self._mongo.collection(CLAIMS).find(query, {"_id": 1})}
         return [claim for claim in named if claim not in still]
@@ -69,7 +86,8 @@ class Claims:
         return await self._parcels(claim)
 
     async def _open(self, claim: str, now: datetime) -> None:
-        row = {"_id": claim, "open": True, "owner": self._owner, "medium": self._medium, "at": now}
+        way = {"medium": self._way.medium, "handle": self._way.handle}
+        row = {"_id": claim, "open": True, "owner": self._owner, **way, "at": now}
         await self._mongo.collection(CLAIMS).insert_one(row)
 
     async def _parcels(self, claim: str) -> list[Parcel]:

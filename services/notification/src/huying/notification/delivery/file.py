@@ -48,12 +48,12 @@ class Outbox:
         Raises:
             OSError: the disk refuses; what was written is found again by its id.
         """
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         by_recipient: dict[str, list[Parcel]] = {}
         for parcel in parcels:
             by_recipient.setdefault(parcel.recipient, []).append(parcel)
         for recipient, own in by_recipient.items():
-            with file_of(self._folder, recipient).open("ab+") as file:
+            with open(file_of(self._folder, recipient), "ab+", opener=_private) as file:
                 fcntl.flock(file, fcntl.LOCK_EX)
                 began = any(parcel.resumed or parcel.attempts for parcel in own)
                 written = ids_in(file, 0 if began else self._seen(recipient, file))
@@ -77,6 +77,11 @@ class Outbox:
         now = os.fstat(file.fileno())
         inode, size = self._left.get(recipient, (now.st_ino, 0))
         return size if inode == now.st_ino and size <= now.st_size else 0
+
+
+def _private(path: str, flags: int) -> int:
+    """Opened so that only the service's own user reads it: a notice may carry a citizen's one-time link."""
+    return os.open(path, flags, 0o600)
 
 
 def _line(parcel: Parcel) -> bytes:

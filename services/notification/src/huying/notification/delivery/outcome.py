@@ -16,6 +16,8 @@ class Outcome:
     state: State
     reason: str = ""
     next_try_at: datetime | None = None
+    counts: bool = True
+    """Whether it was an attempt of this notice's; False where the trouble is its receiver's."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,19 +71,23 @@ class Patience:
     attempts: int
     first_pause: timedelta
 
-    def outcome(self, parcel: Parcel, answer: Answer, takes_ids: bool, now: datetime) -> Outcome:
-        """From an answer to what becomes of the notice."""
+    def outcome(
+        self, parcel: Parcel, answer: Answer, takes_ids: bool, now: datetime, *, counts: bool = True
+    ) -> Outcome:
+        """From an answer to what becomes of the notice; one that does not count uses up no patience."""
         if answer.word == "taken":
             return Outcome(parcel.notice_id, "confirmed")
         if answer.word == "refused":
             return Outcome(parcel.notice_id, "failed", answer.reason)
         if answer.word == "unanswered" and not takes_ids:
             return Outcome(parcel.notice_id, "unknown", answer.reason)
-        return self.again(parcel, answer.reason, now, unsure=answer.word == "unanswered")
+        return self.again(parcel, answer.reason, now, unsure=answer.word == "unanswered", counts=counts)
 
-    def again(self, parcel: Parcel, reason: str, now: datetime, *, unsure: bool = False) -> Outcome:
+    def again(
+        self, parcel: Parcel, reason: str, now: datetime, *, unsure: bool = False, counts: bool = True
+    ) -> Outcome:
         """Another attempt, or the end of patience: `unknown` where the last one may have been taken."""
-        if parcel.attempts + 1 >= self.attempts:
+        if counts and parcel.attempts + 1 >= self.attempts:
             return Outcome(parcel.notice_id, "unknown" if unsure else "failed", reason)
         pause = min(self.first_pause * 2**parcel.attempts, LONGEST_PAUSE)
-        return Outcome(parcel.notice_id, "intent", reason, now + pause)
+        return Outcome(parcel.notice_id, "intent", reason, now + pause, counts)

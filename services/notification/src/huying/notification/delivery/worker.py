@@ -1,4 +1,4 @@
-"""Sends what was intended, a loop a medium, and hands the outcomes to the handler. Wall time and ids are its own.
+"""Sends what was intended, a loop a way out, and hands the outcomes to the handler. Wall time and ids are its own.
 
 It holds nothing in memory that the database does not have: killed at any point, the next one goes on.
 """
@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import httpx
 import structlog
+from prometheus_client import Gauge
 from pymongo.errors import PyMongoError
 
 from huying.chassis import faults
@@ -20,14 +21,14 @@ from huying.chassis.service import Ground
 
 from ..settings import Settings
 from . import file, webhook
-from .claims import Claims
+from .claims import Claims, Way
 from .outcome import Outcome, Outcomes, Parcel
 from .receivers import Receivers
 
 POLL_S = 1.0
 """How long a loop waits for a wake-up: retries do not wake it."""
 IDLE_POLL_S = 15.0
-"""The same for webhooks where none is set up: there can only be notices of an earlier configuration."""
+"""The same for handles without a target: there can only be notices of an earlier configuration."""
 PAUSE_S = 0.5
 
 log = structlog.get_logger()
@@ -40,47 +41,47 @@ class Worker:
         """Nothing is opened before `beside`."""
         self._settings = settings
         self._outbox = file.Outbox(settings.outbox_dir)
-        self._awake = {medium: asyncio.Event() for medium in ("file", "webhook")}
+        handles = tuple(settings.webhooks)
+        ways = [Way("file"), *(Way("webhook", handle) for handle in handles), Way("webhook", beside=handles)]
+        self._awake = {way: asyncio.Event() for way in ways}
         self._patience = webhook.Patience(settings.webhook_attempts, settings.webhook_first_pause)
 
     def wake(self) -> None:
         """There is something to send."""
-        self._awake["file"].set()
-        if self._settings.webhooks:
-            self._awake["webhook"].set()
+        for way, awake in self._awake.items():
+            if _served(way):
+                awake.set()
 
     @contextlib.asynccontextmanager
     async def beside(self, ground: Ground) -> AsyncIterator[None]:
         """Run as long as the body does."""
         timeout = self._settings.webhook_timeout.total_seconds()
-        async with httpx.AsyncClient(timeout=timeout) as client, asyncio.TaskGroup() as tasks:
-            loops = [
-                tasks.create_task(self._run(ground, "file", client)),
-                tasks.create_task(self._run(ground, "webhook", client)),
-            ]
+        limits = httpx.Limits(max_connections=None)  # each receiver has its own: one that hangs takes nobody's
+        down = ground.measures.gauge("receiver_down", "1 while a webhook receiver's notices wait", "handle")
+        async with httpx.AsyncClient(timeout=timeout, limits=limits) as client, asyncio.TaskGroup() as tasks:
+            loops = [tasks.create_task(self._run(ground, way, client, down)) for way in self._awake]
             try:
                 yield
             finally:
                 for loop in loops:
                     loop.cancel()
 
-    async def _run(self, ground: Ground, medium: str, client: httpx.AsyncClient) -> None:
+    async def _run(self, ground: Ground, way: Way, client: httpx.AsyncClient, down: Gauge) -> None:
         settings = self._settings
-        claims = Claims(ground.mongo, medium, f"{settings.service}-{settings.replica}", settings.claim_lease)
-        limit = settings.delivery_batch if medium == "file" else settings.webhook_concurrency
+        claims = Claims(ground.mongo, way, f"{settings.service}-{settings.replica}", settings.claim_lease)
         look_at, lease_s, first = 0.0, settings.claim_lease.total_seconds(), True
-        poll_s = POLL_S if medium == "file" or settings.webhooks else IDLE_POLL_S
+        poll_s = POLL_S if _served(way) else IDLE_POLL_S
         loop = asyncio.get_running_loop()
         while True:
-            self._awake[medium].clear()
+            self._awake[way].clear()
             try:
                 if loop.time() >= look_at:
-                    await self._resume(ground, claims, medium, client, first=first)
+                    await self._resume(ground, claims, way.medium, client, first=first)
                     look_at, first = loop.time() + lease_s / 2, False
-                claim = _new_claim(medium)
-                parcels = await claims.take(claim, _now(), limit)
+                claim = _new_claim(way.medium)
+                parcels = await self._take(ground, claims, way, claim, down)
                 if parcels:
-                    await self._send(ground, medium, claim, parcels, client)
+                    await self._send(ground, way.medium, claim, parcels, client)
                     continue
             except PyMongoError as error:
                 log.warning("delivery waits for the database", error=str(heals(error)))
@@ -94,7 +95,23 @@ class Worker:
                 continue
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(poll_s):  # wait_for may swallow a cancellation in Python 3.11
-                    await self._awake[medium].wait()
+                    await self._awake[way].wait()
+
+    async def _take(self, ground: Ground, claims: Claims, way: Way, claim: str, down: Gauge) -> list[Parcel]:
+        """What may be sent now: all that is due, or of a receiver that is down one notice after a pause."""
+        if way.medium == "file":
+            return await claims.take(claim, _now(), self._settings.delivery_batch)
+        if way.handle is not None:
+            standing = await self._receivers(ground).standing(way.handle, _now())
+            down.labels(way.handle).set(standing.down)
+            if standing.ask == "none":
+                return []
+            if standing.ask == "one":  # each in its turn: it may be one notice that the receiver cannot bear
+                return await claims.take(claim, _now(), 1, first="next_try_at")
+        return await claims.take(claim, _now(), self._settings.webhook_concurrency)
+
+    def _receivers(self, ground: Ground) -> Receivers:
+        return Receivers(ground.mongo, self._settings.webhook_disable_after, self._settings.webhook_first_pause)
 
     async def _resume(
         self, ground: Ground, claims: Claims, medium: str, client: httpx.AsyncClient, *, first: bool
@@ -130,32 +147,42 @@ class Worker:
             return [self._patience.again(parcel, _fault(error), _now(), unsure=True) for parcel in parcels]
 
     async def _post(self, ground: Ground, parcels: list[Parcel], client: httpx.AsyncClient) -> list[Outcome]:
-        receivers = Receivers(ground.mongo, self._settings.webhook_disable_after)
-        off = await receivers.disabled() if parcels else set()
-        pairs = await asyncio.gather(*(self._post_one(parcel, off, client) for parcel in parcels))
-        by_handle: dict[str, list[bool]] = {}
-        for parcel, (_, failed) in zip(parcels, pairs, strict=True):
-            if failed is not None:
-                by_handle.setdefault(parcel.handle, []).append(failed)
-        for handle, answers in by_handle.items():
-            await receivers.note(handle, answers, _now())
-        return [outcome for outcome, _ in pairs]
+        receivers = self._receivers(ground)
+        handles = {parcel.handle for parcel in parcels}
+        off = {handle for handle in handles if (await receivers.standing(handle, _now())).off}
+        found = await asyncio.gather(*(self._post_one(parcel, off, client) for parcel in parcels))
+        by_handle: dict[str, list[str | None]] = {}
+        for parcel, answer in zip(parcels, found, strict=True):
+            if isinstance(answer, webhook.Answer):
+                by_handle.setdefault(parcel.handle, []).append(answer.reason if answer.counts else None)
+        counts = {handle: await receivers.note(handle, answers, _now()) for handle, answers in by_handle.items()}
+        return [
+            answer
+            if isinstance(answer, Outcome)
+            else self._patience.outcome(
+                parcel, answer, self._settings.webhooks[parcel.handle].takes_ids, _now(), counts=counts[parcel.handle]
+            )
+            for parcel, answer in zip(parcels, found, strict=True)
+        ]
 
-    async def _post_one(self, parcel: Parcel, off: set[str], client: httpx.AsyncClient) -> tuple[Outcome, bool | None]:
-        """The outcome, and whether the receiver failed; None when it was not asked."""
+    async def _post_one(self, parcel: Parcel, off: set[str], client: httpx.AsyncClient) -> webhook.Answer | Outcome:
+        """What the receiver answered; the outcome where it was not asked."""
         target = self._settings.webhooks.get(parcel.handle)
         if target is None:
-            return Outcome(parcel.notice_id, "failed", "no_target"), None
+            return Outcome(parcel.notice_id, "failed", "no_target")
         if parcel.resumed and not target.takes_ids:
-            return Outcome(parcel.notice_id, "unknown", "sender_died"), None
+            return Outcome(parcel.notice_id, "unknown", "sender_died")
         if parcel.handle in off:
-            return Outcome(parcel.notice_id, "failed", "receiver_disabled"), None
+            return self._patience.again(parcel, "switched_off", _now(), counts=False)
         try:
-            answer = await webhook.post(client, target, parcel, _now())
+            return await webhook.post(client, target, parcel, _now())
         except Exception as error:  # noqa: BLE001 - whatever is wrong with this one, the others are sent
             log.error("a notice could not be posted", error=repr(error), notice=parcel.notice_id)
-            answer = webhook.Answer("unanswered", _fault(error))
-        return self._patience.outcome(parcel, answer, target.takes_ids, _now()), answer.counts
+            return webhook.Answer("unanswered", _fault(error))
+
+
+def _served(way: Way) -> bool:
+    return way.medium == "file" or way.handle is not None
 
 
 def _fault(error: Exception) -> str:
