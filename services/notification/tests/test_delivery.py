@@ -42,10 +42,10 @@ def test_each_recipient_has_a_file_with_a_line_a_notice(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_nobody_else_on_the_machine_reads_a_notice(tmp_path: Path) -> None:
+def test_nobody_outside_of_the_services_group_reads_a_notice(tmp_path: Path) -> None:
     Outbox(tmp_path / "out").append([parcel("n1")])
-    assert (tmp_path / "out").stat().st_mode & 0o777 == 0o700
-    assert file_of(tmp_path / "out", DUTY).stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "out").stat().st_mode & 0o777 == 0o750
+    assert file_of(tmp_path / "out", DUTY).stat().st_mode & 0o777 == 0o640
 
 
 def test_a_recipient_cannot_leave_the_folder_and_a_long_one_still_has_a_file(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ class Outbox:
         Raises:
             OSError: the disk refuses; what was written is found again by its id.
         """
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._folder.mkdir(mode=0o750, parents=True, exist_ok=True)
         by_recipient: dict[str, list[Parcel]] = {}
         for parcel in parcels:
             by_recipient.setdefault(parcel.recipient, []).append(parcel)
@@ -80,8 +80,8 @@ class Outbox:
 
 
 def _private(path: str, flags: int) -> int:
-    """Opened so that only the service's own user reads it: a notice may carry a citizen's one-time link."""
-    return os.open(path, flags, 0o600)
+    """Opened for the service's user and, to read, its group, which fetches notices; they carry one-time links."""
+    return os.open(path, flags, 0o640)
 
 
 def _line(parcel: Parcel) -> bytes:
