@@ -4,6 +4,7 @@ import importlib
 import json
 import re
 import runpy
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ import yaml
 from pymongo import MongoClient
 from typer.testing import CliRunner
 
-from huying.chassis.security import KeyRing
+from huying.chassis.errors import ConfigurationError
+from huying.chassis.security import KeyRing, find_entry
 from huying.devkit.cli import app
 from huying.devkit.stack import Stack
 from huying.devkit.system import SERVICES, Service
@@ -165,6 +167,7 @@ def test_tools_may_write_the_ring_that_the_services_read(services: dict[str, Any
 def test_what_was_registered_outlives_every_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HUYING_VAULT_KEY", "the-bridges-key")
     monkeypatch.setenv("HUYING_CONSOLE_PASSWORD", "first")
+    monkeypatch.setenv("HUYING_PACK", str(ROOT / "deploy/county/julu"))
     make_keys = runpy.run_path(str(ROOT / "deploy/docker/prepare.py"))["make_keys"]
     ring = tmp_path / "keys/keys.json"
     make_keys.__globals__.update(TOKENS=tmp_path / "tokens", RING=ring)
@@ -183,6 +186,24 @@ def test_what_was_registered_outlives_every_start(tmp_path: Path, monkeypatch: p
     tokens = json.loads((tmp_path / "tokens/tokens.json").read_text("utf-8"))
     dead = {name for name, token in tokens.items() if keys.by_token(token) is None}
     assert dead == {"bridge"}, "its key comes from .env, every other one is as the file says"
+
+
+def test_another_countys_containers_have_keys_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pack, ring = tmp_path / "pack", tmp_path / "keys/keys.json"
+    shutil.copytree(ROOT / "deploy/county/julu", pack)
+    for table in [*pack.glob("*.yaml"), *pack.glob("*.csv"), *pack.glob("mappings/*.yaml")]:
+        table.write_text(table.read_text("utf-8").replace("130529", "130530"), "utf-8")
+    for name, value in {"PACK": str(pack), "VAULT_KEY": "the-bridges-key", "CONSOLE_PASSWORD": "first"}.items():
+        monkeypatch.setenv(f"HUYING_{name}", value)
+    make_keys = runpy.run_path(str(ROOT / "deploy/docker/prepare.py"))["make_keys"]
+    make_keys.__globals__.update(TOKENS=tmp_path / "tokens", RING=ring)
+    make_keys()
+    door = find_entry(ring, "door")
+    assert door is not None
+    assert door["jurisdiction"] == "130530"
+    monkeypatch.setenv("HUYING_PACK", str(ROOT / "deploy/county/julu"))
+    with pytest.raises(ConfigurationError, match=r"130530.*130529.*tokens"):
+        make_keys()
 
 
 def pins(path: Path) -> set[tuple[str, str]]:

@@ -8,14 +8,16 @@ import subprocess
 import sys
 from hashlib import sha256
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from typer.testing import CliRunner
 
 from huying.chassis.security import KeyRing, sign, signed_bytes
-from huying.devkit import installation, tracing
+from huying.devkit import installation, session, tracing
 from huying.devkit.cli import app
 from huying.devkit.replay.quiet import CONSUMES
+from huying.devkit.stack import StackError
 from huying.devkit.system import BY_NAME, SERVICES
 
 run = CliRunner()
@@ -159,6 +161,24 @@ def test_a_county_pack_is_checked() -> None:
     answer = run.invoke(app, ["county", "check", str(installation.default_pack()), "--json"])
     assert answer.exit_code == 0, answer.output
     assert json.loads(answer.stdout)["errors"] == 0
+
+
+@pytest.mark.parametrize("by_env", [True, False])
+@pytest.mark.parametrize("command", ["up", "demo"])
+def test_a_system_is_started_with_the_pack_that_was_given(
+    command: str, by_env: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = []
+
+    def started(*_: object, pack: Path | None = None, **__: object) -> NoReturn:
+        given.append(pack)
+        raise StackError("enough")
+
+    monkeypatch.setattr(session, "running_system", started)
+    monkeypatch.setattr(session, "end_by_signal", lambda: None)
+    words, env = ([command], {"HUYING_PACK": str(tmp_path)}) if by_env else ([command, "--pack", str(tmp_path)], {})
+    answer = run.invoke(app, words, env={"HUYING_RUN": str(tmp_path), **env})
+    assert (answer.exit_code, given) == (1, [tmp_path]), answer.output
 
 
 def _span(trace: str, span: str, parent: str | None, service: str, message: str, at: int) -> dict[str, object]:

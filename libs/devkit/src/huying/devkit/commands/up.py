@@ -13,6 +13,10 @@ from .screen import console, fail, refusals, spinner
 PREFIXES = {"live": "huying", "replay": "huying_replay"}
 """A database belongs to one clock's mode, so each mode has its own."""
 
+Pack = Annotated[
+    Path | None, typer.Option("--pack", envvar="HUYING_PACK", help="县域包（默认巨鹿）· the county's pack")
+]
+
 DETACH_PATIENCE_S = 120.0
 """Longer than the slowest start that still succeeds."""
 
@@ -25,6 +29,7 @@ def up(
     fresh: Annotated[bool, typer.Option("--fresh", help="先清空 .run/up 的数据、密钥和日志")] = False,
     detach: Annotated[bool, typer.Option("--detach", help="就绪后退到后台")] = False,
     traces: Annotated[str | None, typer.Option(help="file:目录 或 otlp")] = None,
+    pack: Pack = None,
 ) -> None:
     """启动整个系统并守在前台，Ctrl-C 停止。Start the whole system."""
     from ..stack import default_directory
@@ -40,7 +45,14 @@ def up(
     with refusals():
         with spinner("启动") as status:
             system = session.running_system(
-                directory, prefix=PREFIXES[clock], clock=clock, broker=broker, fresh=fresh, env=env, progress=status
+                directory,
+                prefix=PREFIXES[clock],
+                clock=clock,
+                broker=broker,
+                pack=pack,
+                fresh=fresh,
+                env=env,
+                progress=status,
             )
             live = system.__enter__()
         try:
