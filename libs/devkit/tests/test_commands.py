@@ -8,6 +8,7 @@ import subprocess
 import sys
 from hashlib import sha256
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NoReturn
 
 import pytest
@@ -16,6 +17,7 @@ from typer.testing import CliRunner
 from huying.chassis.security import KeyRing, sign, signed_bytes
 from huying.devkit import installation, session, tracing
 from huying.devkit.cli import app
+from huying.devkit.commands import up
 from huying.devkit.replay.quiet import CONSUMES
 from huying.devkit.stack import StackError
 from huying.devkit.system import BY_NAME, SERVICES
@@ -179,6 +181,19 @@ def test_a_system_is_started_with_the_pack_that_was_given(
     words, env = ([command], {"HUYING_PACK": str(tmp_path)}) if by_env else ([command, "--pack", str(tmp_path)], {})
     answer = run.invoke(app, words, env={"HUYING_RUN": str(tmp_path), **env})
     assert (answer.exit_code, given) == (1, [tmp_path]), answer.output
+
+
+def test_paths_are_shown_whole_in_a_narrow_window(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    made = installation.Installation(tmp_path / ("folder-" * 20), tmp_path)
+    services = SimpleNamespace(names=["intake"], url=lambda _: "http://127.0.0.1:8001", folder=made.folder)
+    stack = SimpleNamespace(bootstrap="127.0.0.1:9092", mongo_url="mongodb://127.0.0.1:27117")
+    up.show_urls(SimpleNamespace(ready_s=1.0, services=services, stack=stack, installation=made))
+    shown = capsys.readouterr().err
+    for path in (made.folder / "logs", made.password_file, made.folder / "tokens.json"):
+        assert str(path) in shown
 
 
 def _span(trace: str, span: str, parent: str | None, service: str, message: str, at: int) -> dict[str, object]:

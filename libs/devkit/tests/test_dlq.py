@@ -10,6 +10,7 @@ from pymongo import MongoClient
 from typer.testing import CliRunner
 
 from huying.chassis.ledger import OutboxRow
+from huying.contracts.identity import deterministic_id
 from huying.contracts.topics import REPORTS
 from huying.devkit.cli import app
 from huying.devkit.stack import Stack
@@ -54,19 +55,18 @@ def test_what_nobody_can_mend_is_closed_with_who_when_and_why_and_listed_only_wh
     embedded_stack: Stack, mongo_database: str, parked: Callable[..., Any]
 ) -> None:
     words = ["--mongo", embedded_stack.mongo_url, "--prefix", mongo_database]
-    parked("pk-1", value=b"")
-    close = ["dlq", "close", "pk-1", "--by", "li", *words]
+    name = deterministic_id("pk", "intake", 1)
+    parked(name, value=b"")
+    close = ["dlq", "close", name, "--by", "li", *words]
     assert run.invoke(app, [*close, "--reason", " "]).exit_code == 1
-    assert parked("pk-1")["state"] == "parked"
+    assert parked(name)["state"] == "parked"
     assert run.invoke(app, [*close, "--reason", "a test's line"]).exit_code == 0
-    kept = parked("pk-1")
+    kept = parked(name)
     assert (kept["state"], kept["closed_by"], kept["closed_reason"]) == ("closed", "li", "a test's line")
     assert datetime.now(UTC) - kept["closed_at"] < timedelta(minutes=1)
     assert json.loads(run.invoke(app, ["dlq", "list", "--json", *words]).stdout) == []
     [found] = json.loads(run.invoke(app, ["dlq", "list", "--all", "--json", *words]).stdout)
-    assert (found["id"], found["state"], found["closed_reason"]) == ("pk-1", "closed", "a test's line")
-    table = run.invoke(app, ["dlq", "list", "--all", *words])
-    assert (table.exit_code, "pk-1" in table.output) == (0, True)
+    assert (found["id"], found["state"], found["closed_reason"]) == (name, "closed", "a test's line")
     again = run.invoke(app, [*close, "--reason", "again"])
     assert (again.exit_code, "is not parked" in again.stderr) == (1, True)
 
@@ -83,3 +83,12 @@ def test_a_record_that_holds_others_back_is_closed_only_with_release(
     assert all(said in refused.stderr for said in ("huying.incidents.v1/in-1", "1 by now", "--release"))
     assert run.invoke(app, [*close, "--release"]).exit_code == 0
     assert [parked(name)["state"] for name in ("pk-1", "pk-2")] == ["closed", "waiting"], "its service lets it go"
+
+
+def test_the_id_that_the_next_command_wants_is_whole_in_a_narrow_window(
+    embedded_stack: Stack, mongo_database: str, parked: Callable[..., Any]
+) -> None:
+    name = deterministic_id("pk", "intake", 1)
+    parked(name, message="ValidationError: 1 validation error for ReportAcceptedV1", topic="huying.inbound.rejected.v1")
+    words = ["dlq", "list", "--mongo", embedded_stack.mongo_url, "--prefix", mongo_database]
+    assert name in run.invoke(app, words, env={"COLUMNS": "80"}).output

@@ -72,8 +72,9 @@ def list_(
     from rich.table import Table
 
     table = Table(title=f"停放 {len(rows)} 条")
-    for heading in ("ID", "服务", "状态", "位置", "原因", "说明"):
-        table.add_column(heading)
+    table.add_column("ID", no_wrap=True)  # whole and in one line however narrow it gets: the next command wants it
+    for heading in ("服务", "状态", "位置", "原因", "说明"):
+        table.add_column(heading, overflow="fold")
     for row in rows:
         where = f"{row['topic']}/{row['partition']}/{row['offset']}"
         said = row.get("message", "")[:120]

@@ -70,20 +70,24 @@ def up(
 
 
 def show_urls(live: Any) -> None:
-    """Where everything answers, and where the console's password lies."""
+    """Where everything answers, where its logs are, and where the console's password lies."""
     from rich.table import Table
 
     table = Table(title=f"呼应 Huying：就绪 {live.ready_s:.1f} s")
-    for heading in ("服务", "地址", "日志"):
-        table.add_column(heading)
+    for heading in ("服务", "地址"):
+        table.add_column(heading, overflow="fold")
     for name in live.services.names:
-        table.add_row(name, live.services.url(name), str(live.services.folder / "logs" / f"{name}.log"))
-    table.add_row("Kafka", live.stack.bootstrap, "")
-    table.add_row("MongoDB", live.stack.mongo_url, "")
+        table.add_row(name, live.services.url(name))
+    table.add_row("Kafka", live.stack.bootstrap)
+    table.add_row("MongoDB", live.stack.mongo_url)
     screen = console()
     screen.print(table)
-    screen.print(f"控制台账号与密码 · console account: {live.installation.password_file}")
-    screen.print(f"机器密钥 · machine keys: {live.installation.folder / 'tokens.json'}")
+    for what, path in (
+        ("各服务日志 · logs", live.services.folder / "logs"),
+        ("控制台账号与密码 · console account", live.installation.password_file),
+        ("机器密钥 · machine keys", live.installation.folder / "tokens.json"),
+    ):
+        screen.print(f"{what}: {path}", soft_wrap=True)  # a path is no use when it is cut, nor when it is broken
 
 
 def down() -> None:
