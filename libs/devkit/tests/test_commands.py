@@ -126,6 +126,32 @@ def test_a_key_or_account_of_a_unit_names_one_that_the_county_has(tmp_path: Path
     assert json.loads(ring.read_text("utf-8"))[0]["unit"] == "U02"
 
 
+@pytest.mark.parametrize("made", [["create", "x"], ["account", "x"]])
+def test_a_grid_worker_names_the_unit_of_their_town(tmp_path: Path, made: list[str]) -> None:
+    ring = tmp_path / "keys.json"
+    words = ["keys", *made, "--role", "grid_worker", "--keys", str(ring), "--pack", str(installation.default_pack())]
+    for wrong, said in (([], "--unit"), (["--unit", "U02"], "U02"), (["--unit", "T999"], "T999")):
+        answer = run.invoke(app, [*words, *wrong])
+        assert (answer.exit_code, said in answer.stderr, ring.exists()) == (1, True, False)
+    assert run.invoke(app, [*words, "--unit", "T01"]).exit_code == 0
+    assert json.loads(ring.read_text("utf-8"))[0]["unit"] == "T01"
+
+
+@pytest.mark.parametrize("role", ["citizen", "system", "king"])
+def test_an_account_is_a_persons_who_works_for_the_county(tmp_path: Path, role: str) -> None:
+    ring = tmp_path / "keys.json"
+    answer = run.invoke(app, ["keys", "account", "li", "--role", role, "--keys", str(ring)])
+    assert (answer.exit_code, "grid_worker" in answer.stderr, ring.exists()) == (1, True, False)
+
+
+@pytest.mark.parametrize(("password", "code"), [("1", 1), ("九个字符的密码不够", 1), ("ten-letter", 0)])
+def test_a_password_is_long_enough_to_be_worth_its_hash(tmp_path: Path, password: str, code: int) -> None:
+    ring = tmp_path / "keys.json"
+    answer = run.invoke(app, ["keys", "account", "li", "--keys", str(ring)], env={"HUYING_PASSWORD": password})
+    assert (answer.exit_code, ring.exists()) == (code, code == 0)
+    assert KeyRing(ring).by_password("li", password) is not None if code == 0 else "10" in answer.stderr
+
+
 def test_an_account_opens_with_its_password_only(tmp_path: Path) -> None:
     ring = tmp_path / "keys.json"
     answer = run.invoke(app, ["keys", "account", "li", "--role", "leader", "--keys", str(ring)])
