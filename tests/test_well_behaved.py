@@ -46,7 +46,7 @@ ROOT = Path(__file__).parents[1]
 PACK = ROOT / "deploy/county/julu"
 SERVICES = ["intake", "hotline_bridge", "routing", "sla_timer", "notification", "evaluation", "console"]
 NOW = datetime(2026, 3, 2, 2, tzinfo=UTC)
-OPEN_PATHS = {"/healthz", "/readyz", "/metrics", "/openapi.json"}
+OPEN_PATHS = {"/healthz", "/readyz", "/metrics"}
 TELLS = {"intake", "routing", "sla_timer", "notification", "evaluation"}
 """Who publishes by what it consumes: the console does by what a person commands, the bridge by what an origin sends."""
 STRIKES = 4

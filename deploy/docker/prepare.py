@@ -60,7 +60,7 @@ def make_keys() -> None:
 
     What `huying keys` registered there stays.
     """
-    made = installation.ensure(TOKENS)
+    made = installation.ensure(TOKENS, Path(os.environ["HUYING_PACK"]))
     bridge = sha256(os.environ["HUYING_VAULT_KEY"].encode()).hexdigest()
     write_entry(made.keys, {"id": installation.BRIDGE, "role": "system", "sha256": bridge})
     write_entry(made.keys, installation.first_account(made, os.environ["HUYING_CONSOLE_PASSWORD"]))

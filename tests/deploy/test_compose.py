@@ -1,8 +1,10 @@
 """The compose file: nothing secret in git, nothing inside published, every pin the lock's."""
 
+import importlib
 import json
 import re
 import runpy
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -12,12 +14,26 @@ import yaml
 from pymongo import MongoClient
 from typer.testing import CliRunner
 
-from huying.chassis.security import KeyRing
+from huying.chassis.errors import ConfigurationError
+from huying.chassis.security import KeyRing, find_entry
 from huying.devkit.cli import app
 from huying.devkit.stack import Stack
+from huying.devkit.system import SERVICES, Service
 
 ROOT = Path(__file__).parents[2]
-ENV = re.compile(r"\$\{(HUYING_[A-Z_]+)")
+ENV = re.compile(r"\$\{([A-Z_]+)(?::-([^}]*)|:\?[^}]*)\}")
+"""A setting's name, and what stands for it when it is missing or empty."""
+OFF = {"HUYING_TRACES"}
+"""Empty in the example since nothing is what it stands for by default."""
+
+INSIDE = {
+    *("service", "host", "broker", "database_prefix", "group_prefix", "replica"),  # as the containers are made
+    "retention",  # an index of the outbox has it once and for all
+    *("batch_records", "batch_bytes", "lease", "claim_lease", "delivery_batch"),  # measured for these limits of memory
+    *("webhook_concurrency", "webhook_first_pause", "vault_patience"),  # they follow from other times
+    *("crash_at", "freeze_at"),  # of the tests of delivery
+}
+"""Settings that no operator of containers needs. A new one is passed by docker-compose.yml, or stands here."""
 
 
 @pytest.fixture(scope="module")
@@ -31,11 +47,36 @@ def example() -> dict[str, str]:
     return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
 
 
+def secrets() -> set[str]:
+    return {name for name, value in example().items() if not value} - OFF
+
+
 def test_the_example_names_every_setting_and_holds_no_secret() -> None:
-    used = set(ENV.findall((ROOT / "docker-compose.yml").read_text("utf-8")))
+    used = {name for name, _ in ENV.findall((ROOT / "docker-compose.yml").read_text("utf-8"))}
     assert set(example()) == used
-    secret = {name for name in used if re.search("SECRET|KEY|PASSWORD|CLUSTER", name)}
-    assert {name for name, value in example().items() if not value} == secret
+    assert secrets() == {name for name in used if re.search("SECRET|KEY|PASSWORD|CLUSTER", name)}
+
+
+@pytest.mark.parametrize("service", SERVICES, ids=lambda one: one.name)
+def test_every_setting_of_a_service_reaches_its_container_and_the_example_changes_no_default(
+    services: dict[str, Any], service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = importlib.import_module(f"{service.module}.settings").Settings
+    passed = {
+        name: value for name, value in services[service.name]["environment"].items() if name.startswith("HUYING_")
+    }
+    known = {f"HUYING_{name.upper()}": name for name in settings.model_fields}
+    assert {known[name] for name in known.keys() - passed.keys()} <= INSIDE
+    assert passed.keys() <= known.keys(), "nobody reads it"
+    made = dict.fromkeys(secrets(), "x" * 32)
+    for env in (made, example() | made):  # with the choices left out, and with those of the example
+        for name, value in passed.items():
+            filled = ENV.sub(lambda found, env=env: env.get(found[1]) or found[2] or "", value)
+            monkeypatch.setenv(name, filled)
+        read = settings(_env_file=None)
+        for name in passed.keys() & example().keys() - made.keys():
+            default = settings.model_fields[known[name]].get_default(call_default_factory=True)
+            assert getattr(read, known[name]) == default, name
 
 
 def test_make_env_fills_every_secret_differently_and_never_overwrites(tmp_path: Path) -> None:
@@ -45,9 +86,10 @@ def test_make_env_fills_every_secret_differently_and_never_overwrites(tmp_path: 
     made = dict(
         line.split("=", 1) for line in target.read_text("utf-8").splitlines() if line and not line.startswith("#")
     )
-    secrets = [value for name, value in made.items() if not example()[name]]
-    assert all(len(value) >= 22 for value in secrets)
-    assert len(set(secrets)) == len(secrets)
+    filled = [made[name] for name in secrets()]
+    assert all(len(value) >= 22 for value in filled)
+    assert len(set(filled)) == len(filled)
+    assert made == example() | {name: made[name] for name in secrets()}
     assert len(made["HUYING_SECRET"]) >= 32
     assert target.stat().st_mode & 0o077 == 0
     before = target.read_bytes()
@@ -125,6 +167,7 @@ def test_tools_may_write_the_ring_that_the_services_read(services: dict[str, Any
 def test_what_was_registered_outlives_every_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HUYING_VAULT_KEY", "the-bridges-key")
     monkeypatch.setenv("HUYING_CONSOLE_PASSWORD", "first")
+    monkeypatch.setenv("HUYING_PACK", str(ROOT / "deploy/county/julu"))
     make_keys = runpy.run_path(str(ROOT / "deploy/docker/prepare.py"))["make_keys"]
     ring = tmp_path / "keys/keys.json"
     make_keys.__globals__.update(TOKENS=tmp_path / "tokens", RING=ring)
@@ -143,6 +186,24 @@ def test_what_was_registered_outlives_every_start(tmp_path: Path, monkeypatch: p
     tokens = json.loads((tmp_path / "tokens/tokens.json").read_text("utf-8"))
     dead = {name for name, token in tokens.items() if keys.by_token(token) is None}
     assert dead == {"bridge"}, "its key comes from .env, every other one is as the file says"
+
+
+def test_another_countys_containers_have_keys_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pack, ring = tmp_path / "pack", tmp_path / "keys/keys.json"
+    shutil.copytree(ROOT / "deploy/county/julu", pack)
+    for table in [*pack.glob("*.yaml"), *pack.glob("*.csv"), *pack.glob("mappings/*.yaml")]:
+        table.write_text(table.read_text("utf-8").replace("130529", "130530"), "utf-8")
+    for name, value in {"PACK": str(pack), "VAULT_KEY": "the-bridges-key", "CONSOLE_PASSWORD": "first"}.items():
+        monkeypatch.setenv(f"HUYING_{name}", value)
+    make_keys = runpy.run_path(str(ROOT / "deploy/docker/prepare.py"))["make_keys"]
+    make_keys.__globals__.update(TOKENS=tmp_path / "tokens", RING=ring)
+    make_keys()
+    door = find_entry(ring, "door")
+    assert door is not None
+    assert door["jurisdiction"] == "130530"
+    monkeypatch.setenv("HUYING_PACK", str(ROOT / "deploy/county/julu"))
+    with pytest.raises(ConfigurationError, match=r"130530.*130529.*tokens"):
+        make_keys()
 
 
 def pins(path: Path) -> set[tuple[str, str]]:

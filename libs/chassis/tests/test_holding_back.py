@@ -14,8 +14,10 @@ from tally_bench import Bench, drained, healed, metric_shows, parked_are, parked
 from huying.chassis import aside, ticks
 from huying.chassis.errors import Transient
 from huying.chassis.message import TIMER, Message
+from huying.chassis.mongo import Mongo
 from huying.chassis.parking import Parking, Stored
-from huying.chassis.testing import running, until
+from huying.chassis.sealing import Sealer
+from huying.chassis.testing import SECRET, running, until
 
 
 async def test_a_parked_record_holds_back_its_key_only_and_its_replay_releases_the_rest_in_order(bench: Bench) -> None:
@@ -75,6 +77,60 @@ async def test_what_waits_behind_a_record_that_is_gone_is_released_after_a_crash
         await until(lambda: sums_are(app, {"a": 3}), "those behind it go on")
         await bench.give("a", 4)
         await until(lambda: sums_are(app, {"a": 7}), "records flow again")
+
+
+@pytest.mark.parametrize("up", [True, False])
+async def test_what_waits_behind_a_record_that_a_person_closes_goes_on_in_order_without_it(
+    bench: Bench, up: bool
+) -> None:
+    """Another broken record among them stops the rest as ever; a service that was away then does it when it starts."""
+    await bench.give("a", 13, 1, 2, 666, 3)
+    app = bench.app()
+    async with running(app):
+        await until(lambda: parked_are(app, "waiting", 4), "four records wait behind the poison")
+        [first] = await parked_in(app, "parked")
+        if up:
+            await close(bench, first)
+            await until(lambda: sums_are(app, {"a": 3}), "those before the second poison")
+    if not up:
+        await close(bench, first)
+    app = bench.app()
+    async with running(app) as client:
+        await until(lambda: parked_are(app, "parked", 1), "the second poison is parked")
+        assert await sums_are(app, {"a": 3})
+        assert await parked_are(app, "waiting", 1)
+        [second] = await parked_in(app, "parked")
+        assert second["_id"] != first["_id"]
+        await close(bench, second)
+        await until(lambda: sums_are(app, {"a": 6}), "the last one")
+        await bench.give("a", 4)
+        await until(lambda: sums_are(app, {"a": 10}), "records flow again")
+        await until(lambda: metric_shows(client, "huying_tally_parked_records 0.0"), "nothing is told as parked")
+        await until(lambda: drained(app), "an empty outbox")
+        kept = [(row["closed_by"], row["closed_reason"]) for row in await parked_in(app, "closed")]
+        assert kept == [("li", "a test's line")] * 2
+    totals = [json.loads(value)["total"] for event, value in await bench.told() if event.startswith("a/")]
+    assert totals == [1, 3, 6, 10], "each once, in order"
+
+
+async def close(bench: Bench, parked: dict[str, Any]) -> bool:
+    """As the command does it, from another process."""
+    mongo = Mongo(bench.stack.mongo_url, f"{bench.name}_tally")
+    try:
+        return await Parking(mongo, "tally", Sealer(SECRET, "parked")).close(parked["_id"], "li", "a test's line")
+    finally:
+        mongo.close()
+
+
+async def test_a_record_whose_replay_was_ordered_is_not_closed_nor_one_that_waits(bench: Bench) -> None:
+    await bench.give("a", 13, 1)
+    app = bench.app()
+    async with running(app):
+        await until(lambda: parked_are(app, "waiting", 1), "one record waits behind the poison")
+        [waiting], [parked] = await parked_in(app, "waiting"), await parked_in(app, "parked")
+        async with app.state.ground.batch._turn:  # the service does not take it up meanwhile
+            assert await app.state.ground.parking.request(parked["_id"])
+            assert [await close(bench, one) for one in (waiting, parked)] == [False, False]
 
 
 async def test_a_replay_whose_commit_was_never_confirmed_is_done_once_and_stands_as_released(

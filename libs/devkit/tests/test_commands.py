@@ -8,14 +8,18 @@ import subprocess
 import sys
 from hashlib import sha256
 from pathlib import Path
+from types import SimpleNamespace
+from typing import NoReturn
 
 import pytest
 from typer.testing import CliRunner
 
 from huying.chassis.security import KeyRing, sign, signed_bytes
-from huying.devkit import installation, tracing
+from huying.devkit import installation, session, tracing
 from huying.devkit.cli import app
+from huying.devkit.commands import up
 from huying.devkit.replay.quiet import CONSUMES
+from huying.devkit.stack import StackError
 from huying.devkit.system import BY_NAME, SERVICES
 
 run = CliRunner()
@@ -122,6 +126,32 @@ def test_a_key_or_account_of_a_unit_names_one_that_the_county_has(tmp_path: Path
     assert json.loads(ring.read_text("utf-8"))[0]["unit"] == "U02"
 
 
+@pytest.mark.parametrize("made", [["create", "x"], ["account", "x"]])
+def test_a_grid_worker_names_the_unit_of_their_town(tmp_path: Path, made: list[str]) -> None:
+    ring = tmp_path / "keys.json"
+    words = ["keys", *made, "--role", "grid_worker", "--keys", str(ring), "--pack", str(installation.default_pack())]
+    for wrong, said in (([], "--unit"), (["--unit", "U02"], "U02"), (["--unit", "T999"], "T999")):
+        answer = run.invoke(app, [*words, *wrong])
+        assert (answer.exit_code, said in answer.stderr, ring.exists()) == (1, True, False)
+    assert run.invoke(app, [*words, "--unit", "T01"]).exit_code == 0
+    assert json.loads(ring.read_text("utf-8"))[0]["unit"] == "T01"
+
+
+@pytest.mark.parametrize("role", ["citizen", "system", "king"])
+def test_an_account_is_a_persons_who_works_for_the_county(tmp_path: Path, role: str) -> None:
+    ring = tmp_path / "keys.json"
+    answer = run.invoke(app, ["keys", "account", "li", "--role", role, "--keys", str(ring)])
+    assert (answer.exit_code, "grid_worker" in answer.stderr, ring.exists()) == (1, True, False)
+
+
+@pytest.mark.parametrize(("password", "code"), [("1", 1), ("九个字符的密码不够", 1), ("ten-letter", 0)])
+def test_a_password_is_long_enough_to_be_worth_its_hash(tmp_path: Path, password: str, code: int) -> None:
+    ring = tmp_path / "keys.json"
+    answer = run.invoke(app, ["keys", "account", "li", "--keys", str(ring)], env={"HUYING_PASSWORD": password})
+    assert (answer.exit_code, ring.exists()) == (code, code == 0)
+    assert KeyRing(ring).by_password("li", password) is not None if code == 0 else "10" in answer.stderr
+
+
 def test_an_account_opens_with_its_password_only(tmp_path: Path) -> None:
     ring = tmp_path / "keys.json"
     answer = run.invoke(app, ["keys", "account", "li", "--role", "leader", "--keys", str(ring)])
@@ -159,6 +189,37 @@ def test_a_county_pack_is_checked() -> None:
     answer = run.invoke(app, ["county", "check", str(installation.default_pack()), "--json"])
     assert answer.exit_code == 0, answer.output
     assert json.loads(answer.stdout)["errors"] == 0
+
+
+@pytest.mark.parametrize("by_env", [True, False])
+@pytest.mark.parametrize("command", ["up", "demo"])
+def test_a_system_is_started_with_the_pack_that_was_given(
+    command: str, by_env: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = []
+
+    def started(*_: object, pack: Path | None = None, **__: object) -> NoReturn:
+        given.append(pack)
+        raise StackError("enough")
+
+    monkeypatch.setattr(session, "running_system", started)
+    monkeypatch.setattr(session, "end_by_signal", lambda: None)
+    words, env = ([command], {"HUYING_PACK": str(tmp_path)}) if by_env else ([command, "--pack", str(tmp_path)], {})
+    answer = run.invoke(app, words, env={"HUYING_RUN": str(tmp_path), **env})
+    assert (answer.exit_code, given) == (1, [tmp_path]), answer.output
+
+
+def test_paths_are_shown_whole_in_a_narrow_window(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    made = installation.Installation(tmp_path / ("folder-" * 20), tmp_path)
+    services = SimpleNamespace(names=["intake"], url=lambda _: "http://127.0.0.1:8001", folder=made.folder)
+    stack = SimpleNamespace(bootstrap="127.0.0.1:9092", mongo_url="mongodb://127.0.0.1:27117")
+    up.show_urls(SimpleNamespace(ready_s=1.0, services=services, stack=stack, installation=made))
+    shown = capsys.readouterr().err
+    for path in (made.folder / "logs", made.password_file, made.folder / "tokens.json"):
+        assert str(path) in shown
 
 
 def _span(trace: str, span: str, parent: str | None, service: str, message: str, at: int) -> dict[str, object]:

@@ -102,6 +102,7 @@ def month() -> tuple[Log, dict[str, Any]]:
         },
         "unpublished": {"routing": 0},
         "parked": {"routing": []},
+        "closed": {},
         "doors": {"intake": {"rp-0"}, "hotline-bridge": {"rp-1"}},
         "read_at": NOW,
     }
@@ -248,14 +249,15 @@ def test_a_report_that_left_the_log_after_its_time_is_neither_lost_nor_unknown()
     assert prove(log, Books(**books), CLUSTER).violations == 0
 
 
-def test_a_parked_report_is_counted_and_not_lost() -> None:
+@pytest.mark.parametrize("fate", ["parked", "closed"])
+def test_a_parked_report_is_counted_and_not_lost(fate: str) -> None:
     log, books = month()
     _lose(log, books)
     del log["huying.incidents.v1"][2]
     books["incidents"]["in-0"] = ("dispatched", ("rp-0",))
-    books["parked"] = {"routing": [("huying.reports.v1", 0, 1)]}
+    books[fate] = {"routing": [("huying.reports.v1", 0, 1)]}
     proof = prove(log, Books(**books), CLUSTER)
-    assert proof.parked == 1
+    assert {"parked": proof.parked, "closed": proof.closed} == {"parked": 0, "closed": 0} | {fate: 1}
     assert proof.found["lost"] == 0
 
 

@@ -25,7 +25,7 @@ def julu() -> Pack:
 
 @pytest.fixture(scope="session")
 def desk(julu: Pack) -> Desk:
-    return Desk(julu, Audience(julu, "file:"), Wording(julu), "https://julu.example/")
+    return Desk(julu, Audience(julu, "file:"), Wording(julu), "https://rate.example/", "https://julu.example/")
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from test_orders_wire import Bus, bus
 from huying.chassis.security import write_entry
 from huying.chassis.testing import SECRET, running, until
 from huying.contracts import topics
+from huying.county import load
 from huying.routing.main import create_app
 from huying.routing.settings import Settings
 
@@ -126,3 +127,29 @@ async def test_a_units_key_is_shown_the_matters_of_its_unit_only(door: Door, tmp
     for incident in theirs | others:
         answer = await door.client.get(f"/v1/incidents/{incident}", headers=key)
         assert answer.status_code == (200 if incident in theirs else 404)
+
+
+async def test_a_grid_workers_key_is_shown_their_town_and_what_is_its_units(door: Door, tmp_path: Path) -> None:
+    rows = await door.mongo.collection("incidents").find({"dispatch": {"$ne": None}}).to_list(None)
+    pack = load(ROOT / "deploy/county/julu")
+    town = next(row["place"]["town_code"] for row in rows if row["place"]["town_code"])
+    own = pack.town_unit(town)
+    assert own is not None
+    theirs = {
+        row["_id"]
+        for row in rows
+        if row["place"]["town_code"] == town or own.code in (row["dispatch"]["unit"], *row["dispatch"]["assisting"])
+    }
+    others = {row["_id"] for row in rows} - theirs
+    assert others, "the month has more than one town"
+    for name, unit in (("g", {"unit": own.code}), ("nobody", {})):
+        digest = sha256(name.encode()).hexdigest()
+        write_entry(tmp_path / "keys.json", {"id": name, "role": "grid_worker", "sha256": digest, **unit})
+    key = {"Authorization": "Bearer g"}
+    listed = (await door.client.get("/v1/incidents", headers=key)).json()["incidents"]
+    assert {row["incident_id"] for row in listed} == theirs
+    for incident in theirs | others:
+        answer = await door.client.get(f"/v1/incidents/{incident}", headers=key)
+        assert answer.status_code == (200 if incident in theirs else 404)
+    refused = await door.client.get("/v1/incidents", headers={"Authorization": "Bearer nobody"})
+    assert refused.status_code == 403

@@ -6,6 +6,7 @@ import pytest
 from test_feed import ROOT, month
 from test_orders_wire import Bus, bus
 
+from huying.chassis.security import Principal
 from huying.chassis.testing import SECRET, running, until
 from huying.contracts import commands as c
 from huying.contracts import topics
@@ -19,6 +20,7 @@ from huying.routing.settings import Settings
 
 pytestmark = pytest.mark.wire
 __all__ = ["bus"]
+DESK = Principal("zhang", "dispatcher")
 
 
 async def test_an_emergency_is_dispatched_asked_about_and_merged_with_what_the_answer_names(bus: Bus) -> None:
@@ -41,7 +43,7 @@ async def test_an_emergency_is_dispatched_asked_about_and_merged_with_what_the_a
             return bool(await ground.mongo.collection("reports").count_documents({}) == len(reports))
 
         await until(all_in, "all reports decided")
-        listed = (await asks(None, ground, 50))["asks"]  # type: ignore[arg-type]
+        listed = (await asks(DESK, ground, 50))["asks"]
         assert {row["holds"] for row in listed} == {True, False}
         assert all(row["holds"] == (row["state"] == "asked") for row in listed)
         beside = next(row for row in listed if not row["holds"] and len(row["ask"]["candidates"]) > 1)
@@ -70,7 +72,7 @@ async def test_an_emergency_is_dispatched_asked_about_and_merged_with_what_the_a
             {"active": True, "incident_id": {"$in": [incident, *named]}}
         )
         assert {row["incident_id"] async for row in active} == set(named) - {named[1]}
-        assert incident not in {row["incident_id"] for row in (await asks(None, ground, 50))["asks"]}  # type: ignore[arg-type]
+        assert incident not in {row["incident_id"] for row in (await asks(DESK, ground, 50))["asks"]}
 
         async def done() -> bool:
             read = {"_id": {"$regex": f"/{topics.COMMANDS.name}/"}, "at": 2 * bus.number - 1}

@@ -30,8 +30,8 @@ KEY = {"Authorization": "Bearer test-key"}
 def app(stack: Stack, prefix: str, folder: Path, replica: str) -> FastAPI:
     keys = folder / "keys.json"
     write_entry(keys, {"id": "desk", "role": "dispatcher", "sha256": sha256(b"test-key").hexdigest()})
-    for unit in ("U02", "U03"):
-        write_entry(keys, {"id": unit, "role": "unit", "unit": unit, "sha256": sha256(unit.encode()).hexdigest()})
+    for unit, role in {"U02": "unit", "U03": "unit", "T01": "grid_worker", "T02": "grid_worker"}.items():
+        write_entry(keys, {"id": unit, "role": role, "unit": unit, "sha256": sha256(unit.encode()).hexdigest()})
     return create_app(
         Settings(
             port=0,
@@ -82,7 +82,7 @@ async def test_two_replicas_tell_every_step_once_and_the_missed_ones_late(
             answer = await asked.get(f"/v1/incidents/{unique_name}/clocks", headers=KEY)
             counts = await asked.get("/v1/clocks", params={"state": "armed"}, headers=KEY)
             refused = await asked.get("/v1/clocks")
-            units = [{"Authorization": f"Bearer {unit}"} for unit in ("U02", "U03")]
+            units = [{"Authorization": f"Bearer {unit}"} for unit in ("U02", "U03", "T01", "T02")]
             shown = [await asked.get(f"/v1/incidents/{unique_name}/clocks", headers=unit) for unit in units]
             counted = [(await asked.get("/v1/clocks", headers=unit)).json()["total"] for unit in units]
             unknown = await asked.get("/v1/incidents/nobody/clocks", headers=KEY)
@@ -90,8 +90,8 @@ async def test_two_replicas_tell_every_step_once_and_the_missed_ones_late(
     assert len(events) == len(set(events))
     assert Counter(event.partition("/")[2] for event in events)["breached"] == 2
     assert (answer.status_code, counts.status_code, refused.status_code, unknown.status_code) == (200, 200, 401, 404)
-    assert [one.status_code for one in shown] == [200, 404], "a unit sees its own"
-    assert counted == [3, 0]
+    assert [one.status_code for one in shown] == [200, 404, 200, 404], "a unit sees its own, a grid worker their town's"
+    assert counted == [3, 0, 3, 0]
     clocks = {clock["kind"]: clock for clock in answer.json()["clocks"]}
     assert set(clocks) == {"acceptance", "contact", "resolution"}
     assert clocks["acceptance"]["breached_at"] is not None

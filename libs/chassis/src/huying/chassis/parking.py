@@ -1,7 +1,7 @@
 """Records that cannot be used: kept with their reason, encrypted, and released in order when they are replayed.
 
 A record parked on a topic keyed by incident holds back that incident: later records of it wait behind. Nothing of the
-log is ever dropped here; what came by another way is kept for as long as its service says.
+log is ever dropped here, also when a person gives it up; what came by another way is kept for as long as its service says.
 """
 
 import traceback
@@ -44,6 +44,8 @@ MESSAGE_CHARS = 1000
 STACK_CHARS = 4000
 IN_ORDER = [("parked_at", 1), ("partition", 1), ("offset", 1)]
 HELD_STATES = ["parked", "waiting", "requested"]
+CLOSED = "closed"
+"""A person has given it up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,11 +210,21 @@ class Parking:
         result = await self._mongo.collection(PARKED).update_one({"_id": parked_id, "state": "parked"}, change)
         return bool(result.modified_count)
 
+    async def close(self, parked_id: str, by: str, reason: str) -> bool:
+        """Give a parked record up for good: kept with who and why, and held against nothing any more. False if not parked.
+
+        What waits behind it is left behind then, and goes on within a second.
+        """
+        change = {"state": CLOSED, "closed_at": datetime.now(UTC), "closed_by": by, "closed_reason": reason}
+        parked = {"_id": parked_id, "state": "parked"}  # not one whose replay was ordered: its service has it in hand
+        result = await self._mongo.collection(PARKED).update_one(parked, {"$set": change})
+        return bool(result.modified_count)
+
     async def requested(self) -> list[Stored]:
         """Records whose replay was ordered, each with what waits behind it, in the order of the log.
 
-        With them what waits behind nothing any more: a replay that was split is several transactions, and its
-        process may have died between them.
+        With them what waits behind nothing any more: a person has closed that, or a replay was split into several
+        transactions and its process died between them.
         """
         found = await self._left_behind() if self.held else []
         heads = [row async for row in self._mongo.collection(PARKED).find({"state": "requested"}).sort(IN_ORDER)]

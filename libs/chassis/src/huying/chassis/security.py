@@ -51,12 +51,12 @@ class Principal:
 
     @property
     def only_unit(self) -> str | None:
-        """The unit whose matters alone they are shown; None where everybody's are.
+        """The unit whose matters alone they are shown, a grid worker those of its town, too; None for everybody's.
 
         Raises:
-            Problem: 403, a unit's key that names no unit.
+            Problem: 403, a unit's or grid worker's key that names no unit.
         """
-        if self.standing != "unit":
+        if self.standing not in {"unit", "grid_worker"}:
             return None
         if self.unit is None:
             raise Problem(403, "Not allowed", "Your key names no unit; make it anew with `huying keys create --unit`.")

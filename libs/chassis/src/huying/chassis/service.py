@@ -34,7 +34,7 @@ from .parking import PARKED, Parking, RawRecord
 from .problem import install
 from .relay import Relay
 from .sealing import Sealer
-from .security import KeyRing
+from .security import KeyRing, bearer
 from .settings import ServiceSettings
 from .telemetry import RequestInHand, Telemetry, configure_logs, stacks_on_demand
 
@@ -147,11 +147,12 @@ def build(
             ground.telemetry.stop()
             ground.mongo.close()
 
-    app = FastAPI(title=title or f"Huying {settings.service}", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(title=title or f"Huying {settings.service}", lifespan=lifespan, openapi_url=None)
     app.state.ground = ground
     install(app)
     app.add_middleware(RequestInHand)
     _health(app, ground)
+    _described(app)
     for router in routers:
         app.include_router(router)
     return app
@@ -304,6 +305,15 @@ def _health(app: FastAPI, ground: Ground) -> None:
     @app.get("/metrics", include_in_schema=False)
     async def metrics(_: Request) -> Response:
         return Response(generate_latest(ground.measures.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def _described(app: FastAPI) -> None:
+    """The schema, for whoever has a key: FastAPI's own route would tell everybody what there is to ask for."""
+
+    @app.get("/openapi.json", include_in_schema=False)
+    async def openapi(request: Request) -> JSONResponse:
+        bearer(request)
+        return JSONResponse(app.openapi())
 
 
 async def _missing(ground: Ground) -> list[str]:

@@ -1,4 +1,4 @@
-"""Settings every service shares: environment `HUYING_...`, `.env`, or files in `/run/secrets`.
+"""Settings every service shares: environment `HUYING_...`, `.env`, or files in `/run/secrets`; empty is not given.
 
 Read once in `create_app`; nothing reads the environment later.
 """
@@ -19,6 +19,7 @@ class ServiceSettings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix="HUYING_",
         env_file=".env",
+        env_ignore_empty=True,  # compose passes what .env leaves out as empty
         secrets_dir=SECRETS if SECRETS.is_dir() else None,
         extra="ignore",
         frozen=True,

@@ -210,6 +210,10 @@ class Pack(Record):
         """The unit that serves a town; None when no unit does."""
         return self._town_units.get(town)
 
+    def towns_of(self, unit: str) -> list[str]:
+        """Codes of the towns that the unit with this code serves."""
+        return [town for town, one in self._town_units.items() if one.code == unit]
+
     def village_of(self, point: tuple[float, float], limit_m: float | None = None) -> Village | None:
         """The village whose centre is nearest to a WGS-84 (lon, lat), within the pack's limit in metres.
 

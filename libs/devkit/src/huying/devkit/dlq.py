@@ -1,6 +1,10 @@
-"""Parked records of every service: listed, shown, ordered to be replayed. It releases nothing itself: their service does."""
+"""Parked records of every service: listed, shown, ordered to be replayed, closed.
+
+It releases nothing itself: their service does.
+"""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from huying.chassis.ledger import OUTBOX
@@ -13,7 +17,11 @@ from huying.contracts.wording import mask_numbers
 from .system import SERVICES
 
 COLUMNS = dict.fromkeys(
-    ("state", "topic", "partition", "offset", "reason", "message", "parked_at", "attempts", "hold", "bytes"), 1
+    (
+        *("state", "topic", "partition", "offset", "reason", "message", "parked_at", "attempts", "hold", "bytes"),
+        *("closed_at", "closed_by", "closed_reason"),
+    ),
+    1,
 )
 
 REFUSED_COLUMNS: dict[str, Any] = dict.fromkeys(("event", "topic", "refusal", "written_at"), 1) | {
@@ -36,6 +44,19 @@ def _refused(service: str, row: dict[str, Any]) -> dict[str, Any]:
         "parked_at": row["written_at"],
         "bytes": row["bytes"],
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """What became of an order to close a record."""
+
+    service: str
+    hold: str | None
+    """Topic and key whose later records it holds back."""
+    waiting: int
+    """How many of them there are."""
+    done: bool
+    """False where they would have been let go, and nobody said so."""
 
 
 class Lot:
@@ -86,6 +107,21 @@ class Lot:
         for service, (_, parking) in self._parkings.items():
             if await parking.request(parked_id):
                 return service
+        return None
+
+    async def give_up(self, parked_id: str, by: str, reason: str, *, release: bool) -> Closing | None:
+        """Close a record; one that holds others back only with `release`. None when no such record is parked."""
+        for service, (mongo, parking) in self._parkings.items():
+            rows = mongo.collection(PARKED)
+            row = await rows.find_one({"_id": parked_id, "state": "parked"}, {"hold": 1})
+            if row is None:
+                continue
+            hold = row["hold"]
+            waiting = 0 if hold is None else await rows.count_documents({"state": "waiting", "hold": hold})
+            if hold is not None and not release:
+                return Closing(service, hold, waiting, done=False)
+            if await parking.close(parked_id, by, reason):
+                return Closing(service, hold, waiting, done=True)
         return None
 
     def close(self) -> None:

@@ -13,7 +13,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from huying.chassis.security import write_entry
+from huying.chassis.errors import ConfigurationError
+from huying.chassis.security import find_entry, write_entry
 from huying.contracts.commands import Role
 
 SECRET_BYTES = 48
@@ -94,7 +95,11 @@ class Installation:
 
 
 def ensure(folder: Path, pack: Path | None = None) -> Installation:
-    """The folder's installation; what is missing is made, what is there stays."""
+    """The folder's installation; what is missing is made, what is there stays.
+
+    Raises:
+        ConfigurationError: what is there speaks for another county, whose reports the services would refuse.
+    """
     chosen = (pack or default_pack()).absolute()
     folder.mkdir(parents=True, exist_ok=True)
     made = Installation(folder.absolute(), chosen)
@@ -105,11 +110,24 @@ def ensure(folder: Path, pack: Path | None = None) -> Installation:
         entries, tokens = _demo_keys(chosen)
         write_entry(made.keys, *entries)  # beside what was registered before the first start
         write_private(tokens_path, json.dumps(tokens, indent=1) + "\n")
+    else:
+        _refuse_anothers(made)
     if not made.password_file.exists():
         password = secrets.token_urlsafe(PASSWORD_BYTES)
         write_entry(made.keys, first_account(made, password))
         write_private(made.password_file, f"dispatcher {password}\n")
     return made
+
+
+def _refuse_anothers(made: Installation) -> None:
+    from huying.county import load
+
+    spoken_for = (find_entry(made.keys, DOOR) or {}).get("jurisdiction")
+    if spoken_for not in {None, code := load(made.pack).code}:
+        raise ConfigurationError(
+            f"{made.folder} has the keys of county {spoken_for}, and {made.pack} is county {code}: give that one's pack "
+            "(HUYING_PACK), or start afresh (`huying up --fresh`; in containers remove the volume `tokens`)"
+        )
 
 
 def write_private(path: Path, text: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from pymongo import AsyncMongoClient
 
-from huying.chassis.parking import HELD_STATES
+from huying.chassis.parking import CLOSED, HELD_STATES
 from huying.chassis.relay import REFUSED
 from huying.contracts import incidents, orders, topics
 from huying.contracts.clocks import ClockEvent
@@ -60,6 +60,7 @@ class Proof:
     examples: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     looked_at: dict[str, int] = field(default_factory=dict)
     parked: int = 0
+    closed: int = 0
 
     def break_(self, invariant: str, what: str) -> None:
         """Note one violation."""
@@ -77,6 +78,7 @@ class Proof:
         return {
             **{name: self.found[name] for name in INVARIANTS},
             "parked": self.parked,
+            "closed": self.closed,
             "invariant_violations": self.violations,
             "looked_at": self.looked_at,
             "examples": {name: list(some) for name, some in self.examples.items()},
@@ -98,6 +100,8 @@ class Books:
     unpublished: Mapping[str, int]
     parked: Mapping[str, Sequence[tuple[str, int, int]]]
     """Service to (topic, partition, offset) of records held."""
+    closed: Mapping[str, Sequence[tuple[str, int, int]]]
+    """The same of those that a person has given up."""
     doors: Mapping[str, Set[str]]
     """Door to the reports that it let in, without those whose event still waits in its outbox."""
     read_at: datetime
@@ -109,7 +113,7 @@ async def books_of(mongo_url: str, prefix: str) -> Books:
     try:
         names = {service: f"{prefix}_{service.replace('-', '_')}" for service in CONSUMES}
         routing = client[names["routing"]]
-        positions, unpublished, parked, doors = {}, {}, {}, {}
+        positions, unpublished, parked, closed, doors = {}, {}, {}, {}, {}
         for service, name in names.items():
             database = client[name]
             positions[service] = {row["_id"]: row["at"] async for row in database["positions"].find()}
@@ -120,8 +124,8 @@ async def books_of(mongo_url: str, prefix: str) -> Books:
                 let_in = database[kept].find({mark: {"$exists": True}}, {"_id": 1})
                 waiting = database["outbox"].find({"topic": topics.REPORTS.name, **unsent}, {"event": 1})
                 doors[service] = {row["_id"] async for row in let_in} - {row["event"] async for row in waiting}
-            held = database["parked"].find({"state": {"$in": HELD_STATES}}, {"topic": 1, "partition": 1, "offset": 1})
-            parked[service] = [(row["topic"], row["partition"], row["offset"]) async for row in held]
+            parked[service] = await _places(database, HELD_STATES)
+            closed[service] = await _places(database, [CLOSED])
         return Books(
             reports={row["_id"]: row["incident_id"] async for row in routing["reports"].find({}, {"incident_id": 1})},
             incidents={
@@ -132,6 +136,7 @@ async def books_of(mongo_url: str, prefix: str) -> Books:
             positions=positions,
             unpublished=unpublished,
             parked=parked,
+            closed=closed,
             doors=doors,
             read_at=datetime.now(UTC),
         )
@@ -139,10 +144,15 @@ async def books_of(mongo_url: str, prefix: str) -> Books:
         await client.close()
 
 
+async def _places(database: Any, states: Sequence[str]) -> list[tuple[str, int, int]]:
+    rows = database["parked"].find({"state": {"$in": states}}, {"topic": 1, "partition": 1, "offset": 1})
+    return [(row["topic"], row["partition"], row["offset"]) async for row in rows]
+
+
 def prove(log: Mapping[str, Sequence[Record]], books: Books, cluster: str) -> Proof:
     """Hold log and books against each other. Pure."""
     proof = Proof()
-    proof.parked = sum(map(len, books.parked.values()))
+    proof.parked, proof.closed = (sum(map(len, some.values())) for some in (books.parked, books.closed))
     proof.looked_at = {name: len(records) for name, records in log.items() if records}
     proof.looked_at |= {name: len(let_in) for name, let_in in books.doors.items() if let_in}
     _identities(proof, log)
@@ -200,7 +210,7 @@ def _identities(proof: Proof, log: Mapping[str, Sequence[Record]]) -> None:
 def _reports(proof: Proof, told: Told, books: Books, steps: Steps) -> None:
     accepted: set[str] = set()
     logged: set[str] = set()
-    held = set(books.parked.get("routing", ()))
+    held = {*books.parked.get("routing", ()), *books.closed.get("routing", ())}  # what was given up is not lost
     for record, event in told[topics.REPORTS.name]:
         if not isinstance(event, ReportAcceptedV1):
             continue

@@ -77,9 +77,10 @@ async def disable(handle: str, who: Steer, ground: Here) -> dict[str, str]:
 
 def _own(who: Principal) -> dict[str, Any]:
     """What a key may see: a unit's what its people were told, a grid worker's what grid workers were, others all."""
-    if (unit := who.only_unit) is not None:
-        return {"recipient": {"$regex": f"^unit:{re.escape(unit)}:"}}
-    return {"role": "grid_worker"} if who.standing == "grid_worker" else {}
+    if who.standing == "grid_worker":
+        return {"role": "grid_worker"}
+    unit = who.only_unit
+    return {} if unit is None else {"recipient": {"$regex": f"^unit:{re.escape(unit)}:"}}
 
 
 def _shown(row: Document) -> dict[str, Any]:

@@ -71,9 +71,7 @@ class Notice:
 class Desk:
     """Writes notices by the county's people and words."""
 
-    def __init__(
-        self, pack: Pack, audience: Audience, wording: Wording, public_url: str, progress_url: str = ""
-    ) -> None:
+    def __init__(self, pack: Pack, audience: Audience, wording: Wording, public_url: str, progress_url: str) -> None:
         """What a citizen's links begin with: those to rate, and those to the progress, where it is known."""
         self._pack = pack
         self._audience = audience
@@ -280,7 +278,7 @@ class Desk:
         return {"number": facts.number, "title": facts.title, "matter": facts.matter, "place": facts.place}
 
     def _progress(self, tracking: str) -> str:
-        return f"{self._progress_url}/v1/reports/{tracking}" if self._progress_url else ""
+        return f"{self._progress_url}/v1/reports/{tracking}"
 
     def _unit(self, code: str | None) -> str:
         return self._names.get(code or self._pack.county.dispatch_centre, code or "")

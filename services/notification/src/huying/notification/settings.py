@@ -33,8 +33,8 @@ class Settings(ServiceSettings):
     """How reporters are told: files of their own, or the webhook that knows the way from a reference to a person."""
     public_url: str = "http://127.0.0.1:8006"
     """Where the citizens' pages are: what a rating link begins with."""
-    progress_url: str = ""
-    """Where citizens reach intake's page: what a link to the progress begins with. Without it notices name none."""
+    progress_url: str = "http://127.0.0.1:8001"
+    """Where citizens reach intake's page: what a link to the progress begins with."""
     delivery_batch: Annotated[int, Field(ge=1, le=2000)] = 200
     """Notices claimed at a time."""
     webhook_timeout: timedelta = timedelta(seconds=10)

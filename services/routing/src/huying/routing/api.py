@@ -15,12 +15,20 @@ MOST = 200
 """Longer lists are paged by `before`."""
 
 
-def _seen_by(who: Principal) -> dict[str, Any]:
-    """A unit sees what it has, where it assists, and where it was called to; all others see everything."""
+def _seen_by(who: Principal, ground: Ground) -> dict[str, Any]:
+    """A unit sees what it has, where it assists, and where it was called to; all others see everything.
+
+    A grid worker sees what the unit of their town does, and all that is in the town: where they may act.
+    """
     unit = who.only_unit
     if unit is None:
         return {}
-    return {"$or": [{place: unit} for place in ("dispatch.unit", "dispatch.assisting", "course.whistle.units")]}
+    seen: list[dict[str, Any]] = [
+        {place: unit} for place in ("dispatch.unit", "dispatch.assisting", "course.whistle.units")
+    ]
+    if who.standing == "grid_worker":
+        seen.append({"place.town_code": {"$in": ground.handler.memory.catalogue.pack.towns_of(unit)}})
+    return {"$or": seen}
 
 
 def _shown(row: dict[str, Any]) -> dict[str, Any]:
@@ -34,7 +42,7 @@ async def asks(who: Reader, ground: On, limit: Annotated[int, Query(ge=1, le=MOS
 
     `holds`: its dispatch waits for the answer. A danger's never does; the question stands beside it.
     """
-    query = {"ask.until": {"$exists": True}} | _seen_by(who)
+    query = {"ask.until": {"$exists": True}} | _seen_by(who, ground)
     cursor = ground.mongo.collection("incidents").find(query).sort("ask.until", 1)
     return {"asks": [_shown(row) | {"holds": row["state"] == "asked"} async for row in cursor.limit(limit)]}
 
@@ -47,8 +55,8 @@ async def incidents(
     unit: str | None = None,
     limit: Annotated[int, Query(ge=1, le=MOST)] = 50,
 ) -> dict[str, Any]:
-    """Incidents, newest first; a unit's key sees those that are a matter of its unit."""
-    query = _seen_by(who)
+    """Incidents, newest first; a unit's key sees those that are a matter of its unit, a grid worker's those of its town, too."""
+    query = _seen_by(who, ground)
     if state is not None:
         query["state"] = state
     if unit is not None:
@@ -60,7 +68,7 @@ async def incidents(
 @router.get("/incidents/{incident_id}")
 async def incident(incident_id: str, who: Reader, ground: On) -> dict[str, Any]:
     """One incident with its reports and why they are in it."""
-    row = await ground.mongo.collection("incidents").find_one({"_id": incident_id} | _seen_by(who))
+    row = await ground.mongo.collection("incidents").find_one({"_id": incident_id} | _seen_by(who, ground))
     if row is None:
         raise Problem(404, "Unknown incident", f"No incident {incident_id!r}; look it up with GET /v1/incidents.")
     reports = ground.mongo.collection("reports").find({"incident_id": incident_id}, {"facts": 0}).sort("decided_at", 1)

@@ -38,11 +38,12 @@ _SHOWN = (
 async def clocks(incident_id: str, who: Ask, ground: Here) -> dict[str, Any]:
     """The clocks of an incident, the oldest first, each with the way its deadline came about.
 
-    A unit's key sees those of the incidents that it has, and its own of those that it had.
+    A unit's key sees those of the incidents that it has, and its own of those that it had; a grid worker's those of
+    its town, too.
     """
     case, unit = await ground.mongo.collection(CASES).find_one({"_id": incident_id}), who.only_unit
-    query = {"incident_id": incident_id}
-    if case is not None and unit not in {None, case["unit"]}:
+    query: dict[str, Any] = {"incident_id": incident_id}
+    if case is not None and unit not in {None, *(case.get(name) for name in _having(who))}:
         query["unit"] = unit
         case = case if await ground.mongo.collection(TIMERS).find_one(query) else None
     if case is None:
@@ -54,6 +55,11 @@ async def clocks(incident_id: str, who: Ask, ground: Here) -> dict[str, Any]:
     return {"incident_id": incident_id, "unit": case["unit"], "clocks": shown}
 
 
+def _having(who: Principal) -> tuple[str, ...]:
+    """Which units of a case make it a matter of theirs: who has it, for a grid worker whose town it is in, too."""
+    return ("unit", "town_unit") if who.standing == "grid_worker" else ("unit",)
+
+
 def _steps(row: dict[str, Any]) -> list[dict[str, Any]]:
     return [step | {"told": number < row["next_step"]} for number, step in enumerate(row["steps"])]
 
@@ -62,11 +68,12 @@ def _steps(row: dict[str, Any]) -> list[dict[str, Any]]:
 async def counts(who: Ask, ground: Here, state: Literal["armed", "stopped"] | None = None) -> dict[str, Any]:
     """How many clocks there are, by kind, class, state, verdict and whether they were breached.
 
-    To a unit's key those of the incidents that it has, and its own of those that it had.
+    To a unit's key those of the incidents that it has, and its own of those that it had; to a grid worker's those of
+    its town, too.
     """
     match: dict[str, Any] = {} if state is None else {"state": state}
     if (unit := who.only_unit) is not None:
-        has = await ground.mongo.collection(CASES).distinct("_id", {"unit": unit})
+        has = await ground.mongo.collection(CASES).distinct("_id", {"$or": [{name: unit} for name in _having(who)]})
         match["$or"] = [{"unit": unit}, {"incident_id": {"$in": has}}]
     group = {
         "kind": "$kind",

@@ -4,7 +4,7 @@ Everything is pinned when the clock starts: policy, deadline and steps; a new pa
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -249,6 +249,8 @@ class Rulebook:
     calendar: WorkingCalendar
     centre: str | None = None
     """The unit that rules where units differ."""
+    town_units: Mapping[str, str] = field(default_factory=dict)
+    """Town to the unit that serves it."""
 
     def classes(self, clock_class: str) -> dict[str, ClockPolicy]:
         """Kind to policy of one class."""

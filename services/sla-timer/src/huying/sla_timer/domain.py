@@ -24,13 +24,14 @@ PLAIN = Course()
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What this service keeps of an incident: how far it has read, who has it, and its clocks by id."""
+    """What this service keeps of an incident: how far it has read, who has it, whose town it is in, its clocks by id."""
 
     incident_id: str
     jurisdiction: str
     version: int
     unit: str | None
     clocks: Mapping[str, Clock] = field(default_factory=dict)
+    town_unit: str | None = None
 
 
 @dataclass(slots=True)
@@ -65,7 +66,8 @@ def on_incident(
     _fire(decision, {clock.id: min(at, done.get(clock.kind) or at) for clock in _armed(known)}, rules, now, tolerance)
     unit = view.dispatch.unit if view.dispatch else known.unit if view.state != "adjudicating" else rules.centre
     _stop(decision, event, done, rules)
-    decision.case = replace(decision.case, version=event.incident_version, unit=unit)
+    town_unit = rules.town_units.get(view.place.town_code or "")
+    decision.case = replace(decision.case, version=event.incident_version, unit=unit, town_unit=town_unit)
     if view.state not in {"merged", "completed"}:
         _start(decision, event, done, rules)
         _beside(decision, event, rules)

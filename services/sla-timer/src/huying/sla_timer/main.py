@@ -28,7 +28,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
         pack = load(chosen.pack)
         policies: dict[tuple[str, str], ClockPolicy] = {(p.kind, p.clock_class): p for p in pack.clocks.policies}
-        rules = Rulebook(pack.hash, policies, pack.calendar, pack.county.dispatch_centre)
+        towns = {unit.serves: unit.code for unit in pack.units if unit.serves}
+        rules = Rulebook(pack.hash, policies, pack.calendar, pack.county.dispatch_centre, towns)
         caught_up = reads_to_the_end(ground) if chosen.clock == "live" else _always
         return SlaTimer(Repository(ground.mongo), rules, ground.measures, chosen.tolerance, caught_up)
 

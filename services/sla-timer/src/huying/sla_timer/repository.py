@@ -89,7 +89,7 @@ def effects_of(decision: Decision, before: Case | None, fresh: Iterable[str]) ->
     """What a decision writes and tells. `fresh` are clocks that this batch inserts: no guard can find them yet."""
     effects, case = Effects(), decision.case
     if before is None or (before.version, before.unit) != (case.version, case.unit):
-        facts = {"jurisdiction": case.jurisdiction, "version": case.version, "unit": case.unit}
+        facts = {name: getattr(case, name) for name in ("jurisdiction", "version", "unit", "town_unit")}
         effects.write(CASES, UpdateOne({"_id": case.incident_id}, {"$set": facts}, upsert=True))
     inserted = set(fresh)
     known = before.clocks if before else {}
@@ -125,7 +125,12 @@ class Repository:
         found = self._mongo.collection(CASES).find({"_id": {"$in": list(incidents)}})
         return {
             row["_id"]: Case(
-                row["_id"], row["jurisdiction"], row["version"], row["unit"], _ordered(clocks.get(row["_id"], {}))
+                row["_id"],
+                row["jurisdiction"],
+                row["version"],
+                row["unit"],
+                _ordered(clocks.get(row["_id"], {})),
+                row.get("town_unit"),
             )
             async for row in found
         }

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from .screen import bar, console, fail, refusals, say_json, spinner
+from .up import Pack
 
 REPORTS = Path("tests") / "data" / "county" / "reports.jsonl"
 PREFIX = "huying_demo"
@@ -65,6 +66,7 @@ def demo(
     keep: Annotated[bool, typer.Option("--keep", help="结束后保留 .run/demo 的数据和日志")] = False,
     tail_days: Annotated[int, typer.Option(help="最后一件之后再走几天")] = 10,
     traces: Annotated[Path | None, typer.Option(help="把每件上报的轨迹写进这个目录，用 huying trace 看")] = None,
+    pack: Pack = None,
 ) -> None:
     """一个月的上报从真实入口进来，合成一条事件流。The main job, on a fresh stack of its own."""
     from .. import session
@@ -84,6 +86,7 @@ def demo(
                 clock="replay",
                 ports=Ports.free(),
                 service_ports=session.free_service_ports(),
+                pack=pack,
                 fresh=True,
                 env={"HUYING_TRACES": f"file:{traces.absolute()}"} if traces else {},
                 progress=status,
@@ -164,6 +167,7 @@ def replay(
     prefix: Annotated[str, typer.Option(envvar="HUYING_DATABASE_PREFIX")] = "huying_replay",
     tokens: Annotated[Path | None, typer.Option(help="tokens.json（默认 .run/up）")] = None,
     as_json: AsJson = False,
+    pack: Pack = None,
 ) -> None:
     """把上报文件放进正在运行的系统（huying up --clock replay）。Drive a running system through a file."""
     from ..installation import default_pack
@@ -178,7 +182,7 @@ def replay(
     if not where.is_file():
         fail(f"没有 {str(where)!r} · no machine keys there: start `huying up --clock replay`, or give --tokens")
     with refusals():
-        target = Target.elsewhere(kafka, mongo, prefix, host, where, default_pack())
+        target = Target.elsewhere(kafka, mongo, prefix, host, where, pack or default_pack())
 
     async def all_of_it() -> dict[str, Any]:
         from datetime import timedelta

@@ -1,4 +1,7 @@
-"""`huying dlq`: parked records. A replay is an order; the service itself takes the record up again within a second."""
+"""`huying dlq`: parked records. A replay is an order; the service itself takes the record up again within a second.
+
+What nobody can mend is closed: it is kept, and waits for nobody any more.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -52,22 +55,32 @@ def _secret(file: Path | None) -> str:
 
 
 @app.command("list")
-def list_(mongo: Mongo = MONGO, prefix: Prefix = "huying", as_json: AsJson = False) -> None:
+def list_(
+    mongo: Mongo = MONGO,
+    prefix: Prefix = "huying",
+    as_json: AsJson = False,
+    everything: Annotated[bool, typer.Option("--all", help="也列出已了结的 · closed ones, too")] = False,
+) -> None:
     """列出停放的记录和总线拒收的事件。List what is parked or waits behind it, and events that the broker refuses."""
-    rows = _run(mongo, prefix, "", lambda lot: lot.list())
+    from huying.chassis.parking import CLOSED, HELD_STATES
+
+    states = [*HELD_STATES, CLOSED] if everything else HELD_STATES
+    rows = _run(mongo, prefix, "", lambda lot: lot.list(states))
     if as_json:
         say_json(rows)
         return
     from rich.table import Table
 
     table = Table(title=f"停放 {len(rows)} 条")
-    for heading in ("ID", "服务", "状态", "位置", "原因", "说明"):
-        table.add_column(heading)
+    table.add_column("ID", no_wrap=True)  # whole and in one line however narrow it gets: the next command wants it
+    for heading in ("服务", "状态", "位置", "原因", "说明"):
+        table.add_column(heading, overflow="fold")
     for row in rows:
         where = f"{row['topic']}/{row['partition']}/{row['offset']}"
-        table.add_row(
-            row["id"], row["service"], row["state"], where, row.get("reason", "在后面等"), row.get("message", "")[:120]
-        )
+        said = row.get("message", "")[:120]
+        if row["state"] == CLOSED:
+            said = f"{row['closed_by']}：{row['closed_reason']}"
+        table.add_row(row["id"], row["service"], row["state"], where, row.get("reason", "在后面等"), said)
     console().print(table)
 
 
@@ -93,3 +106,32 @@ def replay(parked_id: ParkedId, mongo: Mongo = MONGO, prefix: Prefix = "huying")
     if service is None:
         fail(f"{parked_id!r} 没有停放 · is not parked: see `huying dlq list`")
     typer.echo(f"{service} 将重新处理 {parked_id}", err=True)
+
+
+@app.command()
+def close(
+    parked_id: ParkedId,
+    reason: Annotated[str, typer.Option(help="为何不再处理，随记录保存 · why, kept with the record")],
+    by: Annotated[str | None, typer.Option(help="谁决定的（默认：登录用户）· who decided")] = None,
+    release: Annotated[
+        bool, typer.Option("--release", help="它挡住的后续记录跳过它，依次放行 · let go what it holds back")
+    ] = False,
+    mongo: Mongo = MONGO,
+    prefix: Prefix = "huying",
+) -> None:
+    """了结一条无法处理的记录：保留，不再计入停放。Give up one that nobody can mend: it is kept, and counted no more."""
+    from getpass import getuser
+
+    if not reason.strip():
+        fail("要写明理由 · say why with --reason")
+    found = _run(
+        mongo, prefix, "", lambda lot: lot.give_up(parked_id, by or getuser(), reason.strip(), release=release)
+    )
+    if found is None:
+        fail(f"{parked_id!r} 没有停放 · is not parked: see `huying dlq list`")
+    if not found.done:
+        fail(
+            f"它挡住 {found.hold} 的后续记录，现有 {found.waiting} 条在等 · it holds back the later records of its key, "
+            f"{found.waiting} by now: {found.service} would go on without it. Replay it if you can, or add --release"
+        )
+    typer.echo(f"{found.service} 已了结 {parked_id}，放行 {found.waiting} 条 · closed", err=True)

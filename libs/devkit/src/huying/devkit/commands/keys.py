@@ -18,6 +18,13 @@ Pack = Annotated[
 ]
 
 
+PEOPLE = ("dispatcher", "leader", "supervisor", "unit", "grid_worker")
+"""Who signs in to the console. A citizen has pages of their own, and `system` is a machine."""
+
+LEAST_PASSWORD = 10
+"""The console slows down who guesses there; who has carried away the ring guesses as fast as argon2 lets them."""
+
+
 def _ring(given: Path | None) -> Path:
     """The running system's, which reads it again when it changes."""
     from ..stack import default_directory
@@ -25,19 +32,19 @@ def _ring(given: Path | None) -> Path:
     return given or default_directory() / "keys.json"
 
 
-def _role(text: str) -> Any:
-    from huying.contracts.commands import Role
-
-    if text not in get_args(Role):
-        fail(f"角色 {text!r} 不存在 · no such role: choose one of {', '.join(get_args(Role))}")
+def _role(text: str, known: tuple[str, ...]) -> Any:
+    if text not in known:
+        fail(f"角色 {text!r} 不可用 · no such role here: choose one of {', '.join(known)}")
     return text
 
 
 def _unit(role: str, unit: str | None, pack: Path | None) -> str | None:
-    """A unit of the county. One of role `unit` without its own would be shown nothing, or everybody's."""
+    """A unit of the county. Who acts for a unit, or in the town of one, may do nothing without its code."""
     if not unit:
-        if role == "unit":
-            fail("角色 unit 要写明单位 · role unit needs --unit, a unit's code, e.g. --unit U02")
+        if role in {"unit", "grid_worker"}:
+            fail(
+                f"角色 {role} 要写明单位 · role {role} needs --unit, a unit's code, e.g. --unit U02; a town's: --unit T01"
+            )
         return None
     from huying.county import load
 
@@ -45,9 +52,11 @@ def _unit(role: str, unit: str | None, pack: Path | None) -> str | None:
 
     chosen = pack or default_pack()
     with refusals():
-        known = {one.code for one in load(chosen).units}
+        known = {one.code: one for one in load(chosen).units}
     if unit not in known:
         fail(f"{chosen} 里没有单位 {unit!r} · no such unit: its codes are in units.csv; another county: --pack DIR")
+    if role == "grid_worker" and not known[unit].serves:
+        fail(f"单位 {unit} 不是乡镇 · a grid worker's --unit is the one that serves their town, e.g. --unit T01")
     return unit
 
 
@@ -74,6 +83,7 @@ def create(
 ) -> None:
     """建一把机器密钥，令牌只显示这一次。Make a machine key; its token is shown once."""
     from huying.chassis.security import find_entry, write_entry
+    from huying.contracts.commands import Role
 
     from ..installation import key_entry, signing_pair
 
@@ -83,7 +93,9 @@ def create(
         known = find_entry(_ring(keys), key_id)
     if known and "argon2" in known:
         fail(f"{key_id!r} 是控制台账号，请换个名字 · that is an account: choose another name")
-    entry, token = key_entry(key_id, _role(role), _unit(role, unit, pack), tuple(source or ()), jurisdiction)
+    entry, token = key_entry(
+        key_id, _role(role, get_args(Role)), _unit(role, unit, pack), tuple(source or ()), jurisdiction
+    )
     shown: dict[str, Any] = {"id": key_id, "role": role, "token": token}
     if signing:
         private, public = signing_pair()
@@ -96,9 +108,11 @@ def create(
 @app.command()
 def account(
     name: Annotated[str, typer.Argument(help="登录名")],
-    role: Annotated[str, typer.Option(help="dispatcher, leader, supervisor, unit")] = "dispatcher",
-    unit: Annotated[str | None, typer.Option(help="所属单位代码")] = None,
-    password: Annotated[str | None, typer.Option(envvar="HUYING_PASSWORD", help="不给则生成")] = None,
+    role: Annotated[str, typer.Option(help=", ".join(PEOPLE))] = "dispatcher",
+    unit: Annotated[str | None, typer.Option(help="所属单位代码；网格员填所在乡镇的单位")] = None,
+    password: Annotated[
+        str | None, typer.Option(envvar="HUYING_PASSWORD", help=f"不给则生成；至少 {LEAST_PASSWORD} 个字符")
+    ] = None,
     keys: Ring = None,
     pack: Pack = None,
 ) -> None:
@@ -113,8 +127,10 @@ def account(
         known = find_entry(_ring(keys), name)
     if known and "argon2" not in known:
         fail(f"{name!r} 是机器密钥，请换个名字 · that is a machine key: choose another name")
+    if password and len(password) < LEAST_PASSWORD:
+        fail(f"密码太短 · a password has at least {LEAST_PASSWORD} characters; without one a good one is made")
     chosen = password or secrets.token_urlsafe(PASSWORD_BYTES)
-    owner = account_entry(name, chosen, _role(role), _unit(role, unit, pack))
+    owner = account_entry(name, chosen, _role(role, PEOPLE), _unit(role, unit, pack))
     owner |= {"sha256": known["sha256"]} if known and "sha256" in known else {}  # a new password is no new key
     with refusals():
         write_entry(_ring(keys), owner)

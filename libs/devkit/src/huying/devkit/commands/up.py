@@ -13,6 +13,10 @@ from .screen import console, fail, refusals, spinner
 PREFIXES = {"live": "huying", "replay": "huying_replay"}
 """A database belongs to one clock's mode, so each mode has its own."""
 
+Pack = Annotated[
+    Path | None, typer.Option("--pack", envvar="HUYING_PACK", help="县域包（默认巨鹿）· the county's pack")
+]
+
 DETACH_PATIENCE_S = 120.0
 """Longer than the slowest start that still succeeds."""
 
@@ -25,6 +29,7 @@ def up(
     fresh: Annotated[bool, typer.Option("--fresh", help="先清空 .run/up 的数据、密钥和日志")] = False,
     detach: Annotated[bool, typer.Option("--detach", help="就绪后退到后台")] = False,
     traces: Annotated[str | None, typer.Option(help="file:目录 或 otlp")] = None,
+    pack: Pack = None,
 ) -> None:
     """启动整个系统并守在前台，Ctrl-C 停止。Start the whole system."""
     from ..stack import default_directory
@@ -40,7 +45,14 @@ def up(
     with refusals():
         with spinner("启动") as status:
             system = session.running_system(
-                directory, prefix=PREFIXES[clock], clock=clock, broker=broker, fresh=fresh, env=env, progress=status
+                directory,
+                prefix=PREFIXES[clock],
+                clock=clock,
+                broker=broker,
+                pack=pack,
+                fresh=fresh,
+                env=env,
+                progress=status,
             )
             live = system.__enter__()
         try:
@@ -58,20 +70,24 @@ def up(
 
 
 def show_urls(live: Any) -> None:
-    """Where everything answers, and where the console's password lies."""
+    """Where everything answers, where its logs are, and where the console's password lies."""
     from rich.table import Table
 
     table = Table(title=f"呼应 Huying：就绪 {live.ready_s:.1f} s")
-    for heading in ("服务", "地址", "日志"):
-        table.add_column(heading)
+    for heading in ("服务", "地址"):
+        table.add_column(heading, overflow="fold")
     for name in live.services.names:
-        table.add_row(name, live.services.url(name), str(live.services.folder / "logs" / f"{name}.log"))
-    table.add_row("Kafka", live.stack.bootstrap, "")
-    table.add_row("MongoDB", live.stack.mongo_url, "")
+        table.add_row(name, live.services.url(name))
+    table.add_row("Kafka", live.stack.bootstrap)
+    table.add_row("MongoDB", live.stack.mongo_url)
     screen = console()
     screen.print(table)
-    screen.print(f"控制台账号与密码 · console account: {live.installation.password_file}")
-    screen.print(f"机器密钥 · machine keys: {live.installation.folder / 'tokens.json'}")
+    for what, path in (
+        ("各服务日志 · logs", live.services.folder / "logs"),
+        ("控制台账号与密码 · console account", live.installation.password_file),
+        ("机器密钥 · machine keys", live.installation.folder / "tokens.json"),
+    ):
+        screen.print(f"{what}: {path}", soft_wrap=True)  # a path is no use when it is cut, nor when it is broken
 
 
 def down() -> None:

@@ -49,6 +49,8 @@ def verify(
         for name in INVARIANTS:
             table.add_row(name, str(found[name]), "; ".join(found["examples"].get(name, [])[:2]))
         table.add_row("（停放 parked）", str(found["parked"]), "huying dlq list")
+        if found["closed"]:
+            table.add_row("（已了结 closed）", str(found["closed"]), "huying dlq list --all")
         if unreadable := found["looked_at"].get("unreadable"):
             table.add_row("（不合契约 unreadable）", str(unreadable), "未核对 · not looked at")
         console().print(table)
