@@ -9,7 +9,7 @@ from pymongo import InsertOne, UpdateOne
 
 from huying.chassis.measures import Measures
 from huying.chassis.message import API, Message
-from huying.console.domain import allowed
+from huying.console.domain import allowed, sees_questions
 from huying.console.handlers import Projection, Seen
 from huying.console.words import Names
 from huying.contracts.clocks import ClockEvent
@@ -184,3 +184,10 @@ def test_buttons_are_those_of_the_common_table_for_the_role_the_unit_and_what_th
     assert "suspend" not in offered("accepted", "U01", "unit", "U01", clock_class="emergency")
     assert offered("dispatched", "U01", "grid_worker", "T01") == ("escalate", "whistle")
     assert offered("dispatched", "U01", "grid_worker", None) == ()
+
+
+def test_the_questions_are_for_the_dispatch_centre_and_who_supervises_it() -> None:
+    roles: tuple[Any, ...] = ("dispatcher", "leader", "supervisor", "unit", "grid_worker", "citizen", "system")
+    seen = [role for role in roles if sees_questions(Actor(id="a", role=role))]
+    assert seen == ["dispatcher", "leader", "supervisor"]
+    assert not sees_questions(Actor(id="a", role="leader", unit="U01")), "the head of a unit is the unit's"

@@ -147,7 +147,7 @@ def test_a_wish_stands_in_the_address_and_a_search_is_no_pattern() -> None:
     assert Wish(state="overdue", q="灯").address(q="") == "/?state=overdue"
     [_, sought] = filter_of(Wish(q=".*("), NOW)["$and"]
     assert sought["$or"][0]["number"]["$regex"] == r"\.\*\("
-    called = {"view.course.whistle.units": "U04"}
-    assert {"$or": [{"unit": "U04"}, called]} in filter_of(Wish(unit="U01"), NOW, own_unit="U04")["$and"]
-    nobody = {"$or": [{"unit": ""}, {"view.course.whistle.units": ""}]}
+    theirs = ("unit", "view.dispatch.assisting", "view.course.whistle.units")
+    assert {"$or": [{name: "U04"} for name in theirs]} in filter_of(Wish(unit="U01"), NOW, own_unit="U04")["$and"]
+    nobody = {"$or": [{name: ""} for name in theirs]}
     assert nobody in filter_of(Wish(), NOW, own_unit="")["$and"], "an account of a unit that nobody named sees nothing"

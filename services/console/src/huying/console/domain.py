@@ -249,6 +249,11 @@ def allowed(document: Mapping[str, Any], actor: Actor) -> tuple[str, ...]:
     )
 
 
+def sees_questions(actor: Actor) -> bool:
+    """Whether 研判 is a page of theirs: a question shows incidents of any unit, side by side."""
+    return actor.standing in {"dispatcher", "leader", "supervisor"}
+
+
 def takes_part(document: Mapping[str, Any], unit: str) -> bool:
     """Whether a unit's people may look at an incident: it is theirs, or they assist or were called."""
     return document.get("unit") == unit or unit in _called(document["view"])

@@ -99,7 +99,8 @@ def filter_of(wish: Wish, now: datetime, own_unit: str | None = None) -> Documen
     if wish.town:
         parts.append({"town_code": wish.town})
     if own_unit is not None:
-        parts.append({"$or": [{"unit": own_unit}, {"view.course.whistle.units": own_unit}]})
+        theirs = ("unit", "view.dispatch.assisting", "view.course.whistle.units")  # as `domain.takes_part` has it
+        parts.append({"$or": [{name: own_unit} for name in theirs]})
     elif wish.unit:
         parts.append({"unit": wish.unit})
     if wish.q.strip():

@@ -21,6 +21,7 @@ from huying.contracts.identity import deterministic_id
 from huying.contracts.moves import ROLE_WORDS
 
 from .. import tokens
+from ..domain import sees_questions
 from ..handlers import Projection
 from ..repository import Board
 from ..session import COOKIE, Sessions
@@ -145,7 +146,9 @@ def frame(desk: Desk, here: str, title: str) -> Iterator[None]:
     ui.add_css(tokens.CSS)
     ui.add_head_html(f"<script>{KEYS}</script>")
     links = "".join(
-        f'<a href="{address}" class="{"here" if name == here else ""}">{word}</a>' for address, word, name in _PAGES
+        f'<a href="{address}" class="{"here" if name == here else ""}">{word}</a>'
+        for address, word, name in _PAGES
+        if name != "triage" or sees_questions(desk.who.actor)
     )
     unit = desk.names.unit(desk.who.unit)
     role = ROLE_WORDS[desk.who.role]
