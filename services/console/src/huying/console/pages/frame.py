@@ -191,10 +191,13 @@ document.addEventListener('keydown',function(e){
   if(to){to.focus();to.scrollIntoView({block:'nearest'})}}
  else if(e.key==='Enter'&&at>=0)location.href=rows[at].dataset.href;
  else if(e.key==='/'){const s=document.querySelector('.hy-search input');if(s){e.preventDefault();s.focus()}}
- else{const b=document.querySelector('[data-key="'+e.key+'"]');if(b)b.click()}
+ else if(!e.repeat){const b=document.querySelector('[data-key="'+e.key+'"]');if(b)b.click()}
 });
 """
-"""Keys work in the browser alone, so that they keep working while the server is away."""
+"""Keys work in the browser alone, so that they keep working while the server is away.
+
+A key that is held down moves through a list, but presses no button twice: nobody has read what stands there by then.
+"""
 
 
 def empty(title: str, detail: str) -> None:
