@@ -3,10 +3,11 @@
 import json
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from html import escape
 from typing import Any
+from uuid import uuid4
 
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
@@ -41,6 +42,8 @@ class Desk:
     app: FastAPI
     who: Principal
     cookie: str | None
+    attempt: str = field(default_factory=lambda: uuid4().hex)
+    """Part of a command's identity: a double click is one command, another try after a refusal is a new one."""
 
     @property
     def ground(self) -> Ground:
@@ -94,7 +97,8 @@ class Desk:
             ui.navigate.to("/login")
             return False, "登录已过期，请重新登录"
         body = CommandBody.model_validate({"action": action, "expected_version": version})
-        identity = deterministic_id("cm", self.who.id, incident_id, version, json.dumps(action, sort_keys=True))
+        said = json.dumps(action, sort_keys=True)
+        identity = deterministic_id("cm", self.who.id, incident_id, version, said, self.attempt)
         try:
             answer: JSONResponse = await order(self.ground, self.who.actor, incident_id, body, identity)
         except (Transient, Broken):
@@ -104,6 +108,7 @@ class Desk:
             return True, "已办"
         if answer.status_code == 202:
             return True, "已提交，正在办理，结果稍后显示"
+        self.attempt = uuid4().hex  # a refusal changes no version: the same wish may be granted the next time
         return False, str(told.get("detail") or "没有办成，请刷新后再试")
 
 
