@@ -108,6 +108,20 @@ def test_a_report_that_tells_of_two_problems_says_how_it_could_be_parted_until_i
     assert parts.proposals([parted]) == []
 
 
+def test_a_report_shows_where_it_says_it_is_and_its_pictures_as_links_that_load_nothing() -> None:
+    told = {"report_id": "r2", "channel": "citizen_app", "text": "灯不亮", "tracking_number": "T2", "received_at": NOW}
+    assert "href" not in parts.report(told, NOW, NAMES)
+    told |= {
+        "place": {"town": "巨鹿镇", "address": "南门<1>号"},
+        "attachments": [{"url": 'https://a.example/1.jpg?"x'}],
+    }
+    html = parts.report(told, NOW, NAMES)
+    assert "巨鹿镇南门&lt;1&gt;号" in html
+    link = '<a href="https://a.example/1.jpg?&quot;x" target="_blank" rel="noopener noreferrer">附件 1</a>'
+    assert link in html
+    assert "<img" not in html
+
+
 def test_emergencies_are_pinned_until_they_are_done_and_extensions_stand_apart() -> None:
     assert row_of(document(STORIES["gas"]), NOW, NAMES)["pinned"]
     assert not row_of(document(STORIES["lamp"]), NOW, NAMES)["pinned"]
