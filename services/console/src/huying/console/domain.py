@@ -17,7 +17,7 @@ from huying.contracts.moves import CLOSED, ROLE_WORDS, legal, permitted
 from huying.contracts.orders import IncidentRedoneV1
 
 from .history import aside
-from .words import CLOCKS, FINAL, OPEN_STATES, Names, exact, leading
+from .words import CLOCKS, FINAL, OPEN_STATES, Names, exact, leading, place
 
 Clock = dict[str, Any]
 HOW = {
@@ -63,6 +63,7 @@ def card(event: IncidentEvent) -> dict[str, Any]:
         "pinned": view.classification.danger and view.state in OPEN_STATES,
         "unit": view.dispatch.unit if view.dispatch else None,
         "town_code": view.place.town_code,
+        "where": place({"place": view.place.model_dump()}),
         "merged_into": view.merged_into,
         "parent": view.course.parent if view.course else None,
     }

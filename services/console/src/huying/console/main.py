@@ -31,7 +31,11 @@ INDEXES = {
         IndexModel("ask.until", sparse=True),
     ],
     HISTORY: [IndexModel([("incident_id", ASCENDING), ("at", ASCENDING)])],
-    REPORTS: [IndexModel([("incident_id", ASCENDING), ("received_at", ASCENDING)])],
+    REPORTS: [
+        IndexModel([("incident_id", ASCENDING), ("received_at", ASCENDING)]),
+        IndexModel("tracking_number"),
+        IndexModel("origin_number", sparse=True),
+    ],
 }
 
 
