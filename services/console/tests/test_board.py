@@ -9,6 +9,7 @@ from console_stories import Story, morning
 from huying.chassis.measures import Measures
 from huying.chassis.message import Message
 from huying.chassis.mongo import Mongo
+from huying.console.domain import Own
 from huying.console.handlers import Projection, Seen
 from huying.console.repository import Board, Wish
 from huying.console.words import Names
@@ -67,9 +68,14 @@ async def test_a_search_finds_number_matter_place_unit_and_the_citizens_number(
 
 
 async def test_a_unit_finds_what_it_has_and_what_it_assists_in_and_no_more(board: Board) -> None:
-    shown = await board.shown(Wish(q="道路设施"), NOW, "U04")
+    shown = await board.shown(Wish(q="道路设施"), NOW, Own("U04"))
     assert [row["_id"] for row in shown.rows] == ["s-road"]
-    assert not (await board.shown(Wish(q="N9DGHMJPHEMT"), NOW, "U04")).rows
-    assert [row["_id"] for row in (await board.shown(Wish(q="N9DGHMJPHEMT"), NOW, "U01")).rows] == ["well"], (
+    assert not (await board.shown(Wish(q="N9DGHMJPHEMT"), NOW, Own("U04"))).rows
+    assert [row["_id"] for row in (await board.shown(Wish(q="N9DGHMJPHEMT"), NOW, Own("U01"))).rows] == ["well"], (
         "it assists"
     )
+
+
+async def test_a_grid_worker_finds_the_towns(board: Board) -> None:
+    shown = await board.shown(Wish(), NOW, Own("T04", "130529103"))
+    assert sorted(row["_id"] for row in shown.rows) == ["s-road", "well"]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from console_stories import Story, morning
 
-from huying.console.domain import card, clock_after, derived, line_of_step
+from huying.console.domain import Own, card, clock_after, derived, line_of_step
 from huying.console.pages import parts
 from huying.console.pages.rows import row_of
 from huying.console.repository import Wish, filter_of
@@ -162,6 +162,6 @@ def test_a_wish_stands_in_the_address_and_a_search_is_no_pattern() -> None:
     [_, sought] = filter_of(Wish(q=".*("), NOW)["$and"]
     assert sought["$or"][0]["number"]["$regex"] == r"\.\*\("
     theirs = ("unit", "view.dispatch.assisting", "view.course.whistle.units")
-    assert {"$or": [{name: "U04"} for name in theirs]} in filter_of(Wish(unit="U01"), NOW, own_unit="U04")["$and"]
+    assert {"$or": [{name: "U04"} for name in theirs]} in filter_of(Wish(unit="U01"), NOW, own=Own("U04"))["$and"]
     nobody = {"$or": [{name: ""} for name in theirs]}
-    assert nobody in filter_of(Wish(), NOW, own_unit="")["$and"], "an account of a unit that nobody named sees nothing"
+    assert nobody in filter_of(Wish(), NOW, own=Own(""))["$and"], "an account of a unit that nobody named sees nothing"

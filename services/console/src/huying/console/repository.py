@@ -13,7 +13,7 @@ from huying.chassis.mongo import Mongo
 from huying.contracts.identity import typed_number
 from huying.contracts.incidents import ReportRef
 
-from .domain import Clock, Line, derived
+from .domain import Clock, Line, Own, derived
 from .words import OPEN_STATES
 
 FEED, HISTORY, REPORTS = "feed", "history", "reports"
@@ -97,7 +97,7 @@ SOUGHT = (
 """What a search looks in. `where` is the place as it is shown; a row from before it was kept has the parts alone."""
 
 
-def filter_of(wish: Wish, now: datetime, own_unit: str | None = None, told: Sequence[str] = ()) -> Document:
+def filter_of(wish: Wish, now: datetime, own: Own | None = None, told: Sequence[str] = ()) -> Document:
     """A wish as a query. Merged incidents show only on their own page; `told` are those with a report of that number."""
     parts: list[Document] = [{"version": {"$gte": 1}, "state": {"$ne": "merged"}}]
     if wish.state == "overdue":
@@ -106,9 +106,10 @@ def filter_of(wish: Wish, now: datetime, own_unit: str | None = None, told: Sequ
         parts.append(STATE_FILTERS[wish.state][1])
     if wish.town:
         parts.append({"town_code": wish.town})
-    if own_unit is not None:
+    if own is not None:
         theirs = ("unit", "view.dispatch.assisting", "view.course.whistle.units")  # as `domain.takes_part` has it
-        parts.append({"$or": [{name: own_unit} for name in theirs]})
+        town: list[Document] = [{"town_code": own.town}] if own.town else []
+        parts.append({"$or": [*({name: own.unit} for name in theirs), *town]})
     elif wish.unit:
         parts.append({"unit": wish.unit})
     if wish.q.strip():
@@ -134,17 +135,17 @@ class Board:
         self._feed, self._history = mongo.collection(FEED), mongo.collection(HISTORY)
         self._reports = mongo.collection(REPORTS)
 
-    async def shown(self, wish: Wish, now: datetime, own_unit: str | None = None) -> Shown:
+    async def shown(self, wish: Wish, now: datetime, own: Own | None = None) -> Shown:
         """The newest incidents that answer a wish, emergencies first, and the counts of all chips."""
         told = await self._told(wish.q.strip())
-        query = filter_of(wish, now, own_unit, told)
+        query = filter_of(wish, now, own, told)
         cursor = self._feed.find(query, _ROW).sort([("pinned", -1), ("opened_at", -1), ("_id", 1)])
         rows = await cursor.limit(PAGE * (1 + wish.more)).to_list(None)
         facets: Document = {
             name: [{"$match": _overdue(now) if name == "overdue" else chosen}, {"$count": "n"}]
             for name, (_, chosen) in STATE_FILTERS.items()
         }
-        base = filter_of(Wish(town=wish.town, unit=wish.unit, q=wish.q), now, own_unit, told)
+        base = filter_of(Wish(town=wish.town, unit=wish.unit, q=wish.q), now, own, told)
         facets["all"] = [{"$count": "n"}]
         [found] = await self._feed.aggregate([{"$match": base}, {"$facet": facets}]).to_list(None)
         counts = {name: (hits[0]["n"] if hits else 0) for name, hits in found.items()}

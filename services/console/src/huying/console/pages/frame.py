@@ -22,7 +22,7 @@ from huying.contracts.identity import deterministic_id
 from huying.contracts.moves import ROLE_WORDS
 
 from .. import tokens
-from ..domain import sees_questions
+from ..domain import Own, own_of, sees_all
 from ..handlers import Projection
 from ..repository import Board
 from ..session import COOKIE, Sessions
@@ -83,9 +83,9 @@ class Desk:
         return sessions.read(self.cookie) == self.who
 
     @property
-    def own_unit(self) -> str | None:
-        """A unit's people see their unit's incidents, none where nobody said which; the dispatch centre sees all."""
-        return self.who.unit or "" if self.who.actor.standing == "unit" else None
+    def own(self) -> Own | None:
+        """What they see who do not see all."""
+        return own_of(self.who.actor, self.names)
 
     def now(self) -> datetime:
         """Business time."""
@@ -153,7 +153,7 @@ def frame(desk: Desk, here: str, title: str) -> Iterator[None]:
     links = "".join(
         f'<a href="{address}" class="{"here" if name == here else ""}">{word}</a>'
         for address, word, name in _PAGES
-        if name != "triage" or sees_questions(desk.who.actor)
+        if name != "triage" or sees_all(desk.who.actor)
     )
     unit = desk.names.unit(desk.who.unit)
     role = ROLE_WORDS[desk.who.role]

@@ -11,7 +11,7 @@ from starlette.requests import Request
 
 from huying.chassis.errors import Transient
 
-from ..domain import sees_questions
+from ..domain import sees_all
 from ..evidence import marked
 from ..words import place, span, when
 from . import dialogs, parts
@@ -271,7 +271,7 @@ async def page(request: Request, incident: str = "") -> None:
     desk = desk_of(request)
     view = TriagePage(desk, incident)
     with frame(desk, "triage", "研判"):
-        if not sees_questions(desk.who.actor):
+        if not sees_all(desk.who.actor):
             empty("没有权限查看", "研判由县调度中心来做。您单位的事件在实时页。")
             return
         view.draw()
