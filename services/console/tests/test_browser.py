@@ -21,6 +21,7 @@ from huying.console.main import create_app
 from huying.console.settings import Settings
 from huying.contracts.clocks import ClockEvent
 from huying.contracts.envelope import CloudEvent
+from huying.contracts.incidents import CommandDeclinedV1
 from huying.contracts.topics import CLOCKS, COMMANDS, INCIDENTS
 from huying.devkit.stack import Stack
 from huying.devkit.stack import topics as provisioning
@@ -40,7 +41,12 @@ async def publish(stack: Stack, events: list[Any]) -> None:
     try:
         for n, event in enumerate(events):
             clock = isinstance(event, ClockEvent)
-            identity = f"{event.clock_id}/{n}" if clock else f"{event.incident_id}/{event.incident_version}"
+            if clock:
+                identity = f"{event.clock_id}/{n}"
+            elif isinstance(event, CommandDeclinedV1):
+                identity = event.command_id
+            else:
+                identity = f"{event.incident_id}/{event.incident_version}"
             wrapped = CloudEvent(identity, "test", event.TYPE, event.encode(), event.at)
             topic = CLOCKS if clock else INCIDENTS
             await producer.send(
@@ -349,9 +355,27 @@ async def test_a_dispatcher_gives_a_command_of_many_and_what_is_missing_is_said(
         await consumer.stop()
     from huying.contracts.commands import CommandIssuedV1
 
-    action = CommandIssuedV1.model_validate_json(record.value).action
+    command = CommandIssuedV1.model_validate_json(record.value)
+    lamp = next(story for story in console.stories if story.name.endswith("-lamp"))
+    [news] = lamp.returned().feed[-1:]
+    await publish(console.stack, [news, _declined(command)])
+    await expect(page.get_by_text("有人先办了一步")).to_be_visible(timeout=10000)
+    await expect(page.locator(".hy-page")).to_contain_text("退回：灯杆属供电公司产权")
+    await expect(page.get_by_label("事由")).to_have_value("灯杆要倒")
+    action = command.action
     assert action.model_dump() == {"kind": "whistle", "units": ("U09",), "meet_at": "南门路口", "reason": "灯杆要倒"}
     assert console.errors == []
+
+
+def _declined(command: Any) -> CommandDeclinedV1:
+    return CommandDeclinedV1(
+        command_id=command.command_id,
+        incident_id=command.incident_id,
+        jurisdiction=command.jurisdiction,
+        at=datetime.now(UTC),
+        reason="stale_version",
+        message="有人先办了一步",
+    )
 
 
 async def test_a_dispatcher_checks_in_the_unit_that_came(console: Console) -> None:

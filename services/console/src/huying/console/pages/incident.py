@@ -132,12 +132,13 @@ class IncidentPage:
         else:
             await self.do({"kind": kind})
 
-    async def do(self, action: dict[str, Any]) -> None:
-        """Give a command on what this person sees now."""
+    async def do(self, action: dict[str, Any]) -> bool:
+        """Give a command on what this person sees now; whether it was done."""
         assert self.document is not None
         done, said = await self.desk.command(self.id, self.document["version"], action)
         ui.notify(said, type="positive" if done else "negative", position="top", timeout=6000)
         await self.look()
+        return done
 
 
 @ui.page("/incidents/{incident_id}")

@@ -177,7 +177,7 @@ class TriagePage:
             if not self.may:
                 ui.label("只有调度员可以研判。").classes("hy-quiet")
                 return
-            self.why = ui.input("理由（可不填）").props("outlined dense maxlength=1000").style("flex:1")
+            self.why = ui.input("理由（可不填）").props("outlined dense maxlength=1000").style("flex:1 1 100%")
             self.yes = ui.button(on_click=lambda: self.answer(ask, True)).props("unelevated data-key=y")
             self._say()
             ui.button(f"{no}，{then}", on_click=lambda: self.answer(ask, False)).props("outline data-key=n")
@@ -203,10 +203,11 @@ class TriagePage:
     def part(self, ask: dict[str, Any], reports: list[dict[str, Any]], piece: dict[str, str]) -> None:
         """It tells of two problems: the second one gets an incident of its own, and the question stays for the first."""
 
-        async def do(action: dict[str, Any]) -> None:
+        async def do(action: dict[str, Any]) -> bool:
             done, said = await self.desk.command(ask["_id"], ask["version"], action)
             ui.notify(said, type="positive" if done else "negative", position="top", timeout=6000)
             await self.look()
+            return done
 
         begun = piece | {"reason": "一件诉求说了两件事"}
         dialogs.ask("part_report", self.desk.names, self.desk.board, reports, do, begun)
