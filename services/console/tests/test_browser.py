@@ -32,6 +32,11 @@ PACK = Path(__file__).parents[3] / "deploy/county/julu"
 SHOTS = os.environ.get("HUYING_SCREENSHOTS")
 """A folder for pictures to look at; none are taken when it is absent."""
 
+SMALL = """() => [...document.querySelectorAll('body *')].filter(e => e.checkVisibility() && !e.matches('.q-icon') &&
+  [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim()) && parseFloat(getComputedStyle(e).fontSize) < 16)
+  .map(e => `${e.tagName}.${e.className} ${getComputedStyle(e).fontSize}`)"""
+"""Text that is too small for a phone."""
+
 pytestmark = [pytest.mark.browser, pytest.mark.wire]
 
 
@@ -121,7 +126,7 @@ async def console(fresh_stack: Callable[..., Stack], unique_name: str, tmp_path:
                 executable_path=str(CHROMIUM),
                 args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
             )
-            page = await browser.new_page(viewport={"width": 1280, "height": 800}, locale="zh-CN")
+            page = await browser.new_page(viewport={"width": 1366, "height": 768}, locale="zh-CN")
             found = Console(f"http://127.0.0.1:{port}", app, stack, page, unique_name, stories)
             page.on("request", lambda request: found.asked.append(request.url))
             page.on("pageerror", lambda error: found.errors.append(str(error)))
@@ -191,6 +196,13 @@ async def test_a_dispatcher_signs_in_and_sees_the_feed_the_question_and_an_incid
     await expect(page.get_by_text("合并到 PA-0312")).to_be_visible()
     await expect(page.locator(".hy-page")).to_contain_text("<script>alert(1)</script>")
     await console.shot("triage")
+
+    await page.set_viewport_size({"width": 390, "height": 844})
+    for name, address in (("feed", "/"), ("triage", "/triage"), ("incident", f"/incidents/{console.prefix}-lamp")):
+        await page.goto(console.url + address)
+        await expect(page.locator(".hy-row, mark, .hy-report").first).to_be_visible(timeout=15000)
+        assert await page.evaluate(SMALL) == [], name
+        await console.shot(f"{name}-phone")
 
     assert console.errors == []
     assert {urlsplit(url).hostname for url in console.asked if not url.startswith("data:")} == {"127.0.0.1"}
@@ -417,3 +429,7 @@ async def test_a_unit_sees_its_own_incidents_and_nobody_elses(console: Console) 
     await page.goto(f"{console.url}/triage")
     await expect(page.get_by_text("没有权限查看")).to_be_visible()
     await expect(page.locator(".hy-page")).not_to_contain_text("PA-0318")
+    missing = await page.goto(f"{console.url}/incident/PA-0318")
+    assert missing is not None
+    assert missing.status == 404
+    await expect(page.get_by_role("heading")).to_have_text("没有这个页面")
