@@ -119,7 +119,7 @@ background:{SURFACE};border:2px solid {QUIET}}}
 kbd{{border:1px solid {LINE};border-bottom-width:2px;border-radius:4px;padding:0 5px;background:{SURFACE};font-size:12px}}
 @media (max-width:900px){{.hy-bar{{white-space:nowrap;overflow-x:auto;gap:8px}}#hy-now,.hy-bar .brand .hy-quiet{{display:none}}
 .hy-table table{{min-width:880px}}.hy-cols,.hy-triage,.hy-pair{{grid-template-columns:1fr}}.hy-page{{padding:12px}}}}
-@media (max-width:600px){{body,kbd,.hy-small,.hy-count,.hy-card h2,.hy-table,.hy-table th,.hy-table tbody td,.q-btn,.q-field,.q-item,
+@media (max-width:600px){{.hy-steps{{grid-template-columns:1fr}}body,kbd,.hy-small,.hy-count,.hy-card h2,.hy-table,.hy-table th,.hy-table tbody td,.q-btn,.q-field,.q-item,
 .q-field__label,.q-notification,.nicegui-error-popup{{font-size:16px!important}}}}
 {_TONE_CSS}
 """

@@ -63,7 +63,7 @@ class FeedPage:
             self.summary = ui.label("正在读取…").classes("hy-quiet")
             ui.space()
             self.search = (
-                ui.input(placeholder="搜编号、查询编号、事项、地点、单位（按 / ）", value=self.wish.q)
+                ui.input(placeholder="搜编号、事项、地点、单位（按 / ）", value=self.wish.q)
                 .props("dense outlined clearable debounce=300 aria-label=搜索")
                 .classes("hy-search")
                 .style("width:300px")
