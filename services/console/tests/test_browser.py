@@ -190,6 +190,8 @@ async def test_a_dispatcher_signs_in_and_sees_the_feed_the_question_and_an_incid
     for number, word in enumerate(("办结并反馈", "登记已联系", "退回", "更多操作")):
         await expect(page.locator(".hy-actions > button").nth(number)).to_contain_text(word)
     await expect(page.locator(".hy-report")).to_have_count(2)
+    await expect(page.locator(".hy-report").last).to_contain_text("巨鹿镇西平社区南门")
+    await expect(page.get_by_role("link", name="附件 1")).to_have_count(2)
     await console.shot("incident")
 
     await page.goto(f"{console.url}/triage")
