@@ -8,7 +8,7 @@ from huying.contracts.commands import Actor
 from huying.contracts.course import Course, Whistle
 from huying.contracts.incidents import Classification, Dispatch, IncidentView, Reason, ReportRef
 from huying.contracts.places import Place
-from huying.contracts.reports import ReporterRef
+from huying.contracts.reports import Attachment, ReporterRef
 
 HASH = "0" * 16
 COUNTY = "130529"
@@ -88,6 +88,8 @@ class Story:
             accepted_at=self.at,
             received_at=self.at,
             reporter=ReporterRef(ref=name, masked="王**"),
+            place=Place(town_code=self.where[0], town=self.where[1], address=self.where[2]),
+            attachments=(Attachment(url="https://pictures.example/1.jpg", media_type="image/jpeg"),),
         )
 
     def opened(self) -> "Story":

@@ -15,12 +15,14 @@ from aiokafka import AIOKafkaProducer
 from argon2 import PasswordHasher
 from console_stories import Story, morning
 
+from huying.chassis import desk
 from huying.chassis.security import remove_entry, write_entry
 from huying.chassis.testing import SECRET, until
 from huying.console.main import create_app
 from huying.console.settings import Settings
 from huying.contracts.clocks import ClockEvent
 from huying.contracts.envelope import CloudEvent
+from huying.contracts.incidents import CommandDeclinedV1
 from huying.contracts.topics import CLOCKS, COMMANDS, INCIDENTS
 from huying.devkit.stack import Stack
 from huying.devkit.stack import topics as provisioning
@@ -31,6 +33,11 @@ PACK = Path(__file__).parents[3] / "deploy/county/julu"
 SHOTS = os.environ.get("HUYING_SCREENSHOTS")
 """A folder for pictures to look at; none are taken when it is absent."""
 
+SMALL = """() => [...document.querySelectorAll('body *')].filter(e => e.checkVisibility() && !e.matches('.q-icon') &&
+  [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim()) && parseFloat(getComputedStyle(e).fontSize) < 16)
+  .map(e => `${e.tagName}.${e.className} ${getComputedStyle(e).fontSize}`)"""
+"""Text that is too small for a phone."""
+
 pytestmark = [pytest.mark.browser, pytest.mark.wire]
 
 
@@ -40,7 +47,12 @@ async def publish(stack: Stack, events: list[Any]) -> None:
     try:
         for n, event in enumerate(events):
             clock = isinstance(event, ClockEvent)
-            identity = f"{event.clock_id}/{n}" if clock else f"{event.incident_id}/{event.incident_version}"
+            if clock:
+                identity = f"{event.clock_id}/{n}"
+            elif isinstance(event, CommandDeclinedV1):
+                identity = event.command_id
+            else:
+                identity = f"{event.incident_id}/{event.incident_version}"
             wrapped = CloudEvent(identity, "test", event.TYPE, event.encode(), event.at)
             topic = CLOCKS if clock else INCIDENTS
             await producer.send(
@@ -115,7 +127,7 @@ async def console(fresh_stack: Callable[..., Stack], unique_name: str, tmp_path:
                 executable_path=str(CHROMIUM),
                 args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
             )
-            page = await browser.new_page(viewport={"width": 1280, "height": 800}, locale="zh-CN")
+            page = await browser.new_page(viewport={"width": 1366, "height": 768}, locale="zh-CN")
             found = Console(f"http://127.0.0.1:{port}", app, stack, page, unique_name, stories)
             page.on("request", lambda request: found.asked.append(request.url))
             page.on("pageerror", lambda error: found.errors.append(str(error)))
@@ -178,6 +190,8 @@ async def test_a_dispatcher_signs_in_and_sees_the_feed_the_question_and_an_incid
     for number, word in enumerate(("办结并反馈", "登记已联系", "退回", "更多操作")):
         await expect(page.locator(".hy-actions > button").nth(number)).to_contain_text(word)
     await expect(page.locator(".hy-report")).to_have_count(2)
+    await expect(page.locator(".hy-report").last).to_contain_text("巨鹿镇西平社区南门")
+    await expect(page.get_by_role("link", name="附件 1")).to_have_count(2)
     await console.shot("incident")
 
     await page.goto(f"{console.url}/triage")
@@ -185,6 +199,13 @@ async def test_a_dispatcher_signs_in_and_sees_the_feed_the_question_and_an_incid
     await expect(page.get_by_text("合并到 PA-0312")).to_be_visible()
     await expect(page.locator(".hy-page")).to_contain_text("<script>alert(1)</script>")
     await console.shot("triage")
+
+    await page.set_viewport_size({"width": 390, "height": 844})
+    for name, address in (("feed", "/"), ("triage", "/triage"), ("incident", f"/incidents/{console.prefix}-lamp")):
+        await page.goto(console.url + address)
+        await expect(page.locator(".hy-row, mark, .hy-report").first).to_be_visible(timeout=15000)
+        assert await page.evaluate(SMALL) == [], name
+        await console.shot(f"{name}-phone")
 
     assert console.errors == []
     assert {urlsplit(url).hostname for url in console.asked if not url.startswith("data:")} == {"127.0.0.1"}
@@ -284,7 +305,10 @@ async def test_a_question_beside_a_dispatch_says_so_and_the_dispatcher_picks_whi
     await expect(page.locator(".hy-page")).to_contain_text("待研判 2 件，其中 1 件等研判后派单")
     await page.locator("h1").click()
     await expect(page.get_by_role("button", name="合并到 PA-0301")).to_be_visible()
-    await page.keyboard.press("3")
+    for _ in range(2):  # held down: the second one is a repeat
+        await page.keyboard.down("3")
+        await page.wait_for_timeout(300)
+    await page.keyboard.up("3")
     await expect(page.get_by_role("button", name="都是同一件，合并到 PA-0301")).to_be_visible()
     await page.keyboard.press("3")
     await page.keyboard.press("1")
@@ -305,10 +329,13 @@ async def test_a_question_beside_a_dispatch_says_so_and_the_dispatcher_picks_whi
     assert console.errors == []
 
 
-async def test_a_dispatcher_gives_a_command_of_many_and_what_is_missing_is_said(console: Console) -> None:
+async def test_a_dispatcher_gives_a_command_of_many_and_what_is_missing_is_said(
+    console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from aiokafka import AIOKafkaConsumer
     from playwright.async_api import expect
 
+    monkeypatch.setattr(desk, "PATIENCE_S", 60.0)  # the answer below is to come in time on a busy machine
     page = console.page
     await console.sign_in()
     await page.goto(f"{console.url}/incidents/{console.prefix}-lamp")
@@ -346,9 +373,27 @@ async def test_a_dispatcher_gives_a_command_of_many_and_what_is_missing_is_said(
         await consumer.stop()
     from huying.contracts.commands import CommandIssuedV1
 
-    action = CommandIssuedV1.model_validate_json(record.value).action
+    command = CommandIssuedV1.model_validate_json(record.value)
+    lamp = next(story for story in console.stories if story.name.endswith("-lamp"))
+    [news] = lamp.returned().feed[-1:]
+    await publish(console.stack, [news, _declined(command)])
+    await expect(page.get_by_text("有人先办了一步")).to_be_visible(timeout=10000)
+    await expect(page.locator(".hy-page")).to_contain_text("退回：灯杆属供电公司产权")
+    await expect(page.get_by_label("事由")).to_have_value("灯杆要倒")
+    action = command.action
     assert action.model_dump() == {"kind": "whistle", "units": ("U09",), "meet_at": "南门路口", "reason": "灯杆要倒"}
     assert console.errors == []
+
+
+def _declined(command: Any) -> CommandDeclinedV1:
+    return CommandDeclinedV1(
+        command_id=command.command_id,
+        incident_id=command.incident_id,
+        jurisdiction=command.jurisdiction,
+        at=datetime.now(UTC),
+        reason="stale_version",
+        message="有人先办了一步",
+    )
 
 
 async def test_a_dispatcher_checks_in_the_unit_that_came(console: Console) -> None:
@@ -386,3 +431,11 @@ async def test_a_unit_sees_its_own_incidents_and_nobody_elses(console: Console) 
     await page.goto(f"{console.url}/incidents/{console.prefix}-lamp")
     await expect(page.get_by_text("没有权限查看")).to_be_visible()
     await expect(page.locator(".hy-page")).not_to_contain_text("货车蹭歪")
+    await expect(page.locator(".hy-bar nav a")).to_have_text(["实时"])
+    await page.goto(f"{console.url}/triage")
+    await expect(page.get_by_text("没有权限查看")).to_be_visible()
+    await expect(page.locator(".hy-page")).not_to_contain_text("PA-0318")
+    missing = await page.goto(f"{console.url}/incident/PA-0318")
+    assert missing is not None
+    assert missing.status == 404
+    await expect(page.get_by_role("heading")).to_have_text("没有这个页面")

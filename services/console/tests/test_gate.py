@@ -57,6 +57,15 @@ async def ask(gate: Gate, path: str, method: str = "GET", **headers: str) -> htt
         return await client.request(method, path, headers=headers)
 
 
+def signing_in(ring: Path, sessions: Sessions) -> httpx.AsyncClient:
+    """Somebody before the sign-in page."""
+    app = FastAPI()
+    app.include_router(login.router)
+    app.state.sessions, app.state.ground = sessions, SimpleNamespace(keys=KeyRing(ring))
+    app.state.names = SimpleNamespace(county="巨鹿县")
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://desk")
+
+
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/login"])
 async def test_health_metrics_and_the_sign_in_are_open(gate: Gate, path: str) -> None:
     assert (await ask(gate, path)).status_code == 200
@@ -102,6 +111,21 @@ def test_a_session_has_the_rights_that_the_account_has_now(sessions: Sessions, r
     cookie = sessions.write(ZHANG)
     write_entry(ring, {"id": "zhang", "role": "unit", "unit": "U02", "argon2": "one"})
     assert sessions.read(cookie) == Principal("zhang", "unit", "U02")
+
+
+@pytest.mark.parametrize("role", ["citizen", "system"])
+async def test_who_is_no_staff_has_no_session_and_is_told_so_after_the_right_password_alone(
+    ring: Path, sessions: Sessions, role: str
+) -> None:
+    cookie = sessions.write(ZHANG)
+    write_entry(ring, {"id": "zhang", "role": role, "argon2": "one"})
+    assert sessions.read(cookie) is None
+    write_entry(ring, {"id": "wang", "role": role, "argon2": PasswordHasher().hash("right")})
+    async with signing_in(ring, sessions) as client:
+        wrong = await client.post("/login", data={"name": "wang", "password": "wrong"})
+        right = await client.post("/login", data={"name": "wang", "password": "right"})
+    assert (wrong.status_code, "不能登录调度台" in wrong.text) == (401, False)
+    assert (right.status_code, "不能登录调度台" in right.text, "set-cookie" in right.headers) == (403, True, False)
 
 
 async def test_a_machine_key_reaches_the_api_and_no_page(gate: Gate) -> None:
@@ -166,11 +190,7 @@ def test_the_sign_in_leads_to_pages_of_ours_only(wanted: str, leads: str) -> Non
 
 async def test_who_guesses_in_parallel_is_stopped_at_the_same_count(ring: Path, sessions: Sessions) -> None:
     write_entry(ring, {"id": "zhao", "role": "dispatcher", "argon2": PasswordHasher().hash("right")})
-    app = FastAPI()
-    app.include_router(login.router)
-    app.state.sessions, app.state.ground = sessions, SimpleNamespace(keys=KeyRing(ring))
-    app.state.names = SimpleNamespace(county="巨鹿县")
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://desk") as client:
+    async with signing_in(ring, sessions) as client:
 
         async def tried(password: str) -> int:
             return (await client.post("/login", data={"name": "zhao", "password": password})).status_code

@@ -4,12 +4,13 @@ import random
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from console_stories import Story, morning
 from pymongo import InsertOne, UpdateOne
 
 from huying.chassis.measures import Measures
 from huying.chassis.message import API, Message
-from huying.console.domain import allowed
+from huying.console.domain import Own, allowed, own_of, sees_all, takes_part
 from huying.console.handlers import Projection, Seen
 from huying.console.words import Names
 from huying.contracts.clocks import ClockEvent
@@ -18,7 +19,7 @@ from huying.contracts.incidents import CommandDeclinedV1
 from huying.contracts.topics import CLOCKS, INCIDENTS
 
 NOW = datetime(2026, 3, 9, 6, 20, tzinfo=UTC)
-NAMES = Names("巨鹿县", {"U01": "县交通运输局"}, {}, {})
+NAMES = Names("巨鹿县", {"U01": "县交通运输局"}, {}, {}, town_units={"130529100": "T01", "130529103": "T04"})
 
 
 class Nowhere:
@@ -152,6 +153,7 @@ def offered(
     own: str | None,
     ask: dict[str, Any] | None = None,
     clock_class: str = "other",
+    here: str | None = None,
     **course: Any,
 ) -> tuple[str, ...]:
     view = {
@@ -160,7 +162,7 @@ def offered(
         "course": course,
         "report_count": 1,
     }
-    return allowed({"state": state, "view": view, "ask": ask}, Actor(id="somebody", role=role, unit=own))
+    return allowed({"state": state, "view": view, "ask": ask}, Actor(id="somebody", role=role, unit=own), here)
 
 
 def test_buttons_are_those_of_the_common_table_for_the_role_the_unit_and_what_there_is() -> None:
@@ -182,5 +184,44 @@ def test_buttons_are_those_of_the_common_table_for_the_role_the_unit_and_what_th
     )
     assert "suspend" in offered("accepted", "U01", "unit", "U01")
     assert "suspend" not in offered("accepted", "U01", "unit", "U01", clock_class="emergency")
-    assert offered("dispatched", "U01", "grid_worker", "T01") == ("escalate", "whistle")
+    assert offered("dispatched", "U01", "grid_worker", "T01", here="T01") == ("escalate", "whistle")
+    assert offered("dispatched", "U01", "grid_worker", "T01", here="T02") == (), "it is another town's"
+    assert offered("dispatched", "T01", "grid_worker", "T01", here="T02") == ("escalate", "whistle")
     assert offered("dispatched", "U01", "grid_worker", None) == ()
+
+
+def test_the_questions_are_for_the_dispatch_centre_and_who_supervises_it() -> None:
+    roles: tuple[Any, ...] = ("dispatcher", "leader", "supervisor", "unit", "grid_worker", "citizen", "system")
+    seen = [role for role in roles if sees_all(Actor(id="a", role=role))]
+    assert seen == ["dispatcher", "leader", "supervisor"]
+    assert not sees_all(Actor(id="a", role="leader", unit="U01")), "the head of a unit is the unit's"
+
+
+@pytest.mark.parametrize(
+    ("role", "unit", "own"),
+    [
+        ("dispatcher", None, None),
+        ("supervisor", "U09", None),
+        ("leader", "U01", Own("U01")),
+        ("unit", "T01", Own("T01")),
+        ("unit", None, Own("")),
+        ("grid_worker", "T04", Own("T04", "130529103")),
+        ("grid_worker", "U01", Own("U01")),
+        ("grid_worker", None, Own("")),
+        ("citizen", None, Own("")),
+    ],
+)
+def test_who_does_not_see_all_sees_the_units_and_a_grid_worker_the_towns(
+    role: Any, unit: str | None, own: Own | None
+) -> None:
+    assert own_of(Actor(id="a", role=role, unit=unit), NAMES) == own
+
+
+def test_an_incident_opens_to_the_unit_that_has_it_or_takes_part_and_in_the_grid_workers_town() -> None:
+    view = {"dispatch": {"unit": "U01", "assisting": ["U05"]}, "course": {"whistle": {"units": ["U09"]}}}
+    document = {"unit": "U01", "town_code": "130529103", "view": view}
+    opens = [Own("U01"), Own("U05"), Own("U09"), Own("T04", "130529103")]
+    closed = [Own("U02"), Own(""), Own("T04"), Own("T01", "130529100")]
+    assert all(takes_part(document, own) for own in opens)
+    assert not any(takes_part(document, own) for own in closed)
+    assert not takes_part(document | {"town_code": None}, Own("")), "no town is nobody's town"

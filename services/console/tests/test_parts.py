@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from console_stories import Story, morning
 
-from huying.console.domain import card, clock_after, derived, line_of_step
+from huying.console.domain import Own, card, clock_after, derived, line_of_step
 from huying.console.pages import parts
 from huying.console.pages.rows import row_of
 from huying.console.repository import Wish, filter_of
@@ -108,6 +108,20 @@ def test_a_report_that_tells_of_two_problems_says_how_it_could_be_parted_until_i
     assert parts.proposals([parted]) == []
 
 
+def test_a_report_shows_where_it_says_it_is_and_its_pictures_as_links_that_load_nothing() -> None:
+    told = {"report_id": "r2", "channel": "citizen_app", "text": "灯不亮", "tracking_number": "T2", "received_at": NOW}
+    assert "href" not in parts.report(told, NOW, NAMES)
+    told |= {
+        "place": {"town": "巨鹿镇", "address": "南门<1>号"},
+        "attachments": [{"url": 'https://a.example/1.jpg?"x'}],
+    }
+    html = parts.report(told, NOW, NAMES)
+    assert "巨鹿镇南门&lt;1&gt;号" in html
+    link = '<a href="https://a.example/1.jpg?&quot;x" target="_blank" rel="noopener noreferrer">附件 1</a>'
+    assert link in html
+    assert "<img" not in html
+
+
 def test_emergencies_are_pinned_until_they_are_done_and_extensions_stand_apart() -> None:
     assert row_of(document(STORIES["gas"]), NOW, NAMES)["pinned"]
     assert not row_of(document(STORIES["lamp"]), NOW, NAMES)["pinned"]
@@ -147,7 +161,7 @@ def test_a_wish_stands_in_the_address_and_a_search_is_no_pattern() -> None:
     assert Wish(state="overdue", q="灯").address(q="") == "/?state=overdue"
     [_, sought] = filter_of(Wish(q=".*("), NOW)["$and"]
     assert sought["$or"][0]["number"]["$regex"] == r"\.\*\("
-    called = {"view.course.whistle.units": "U04"}
-    assert {"$or": [{"unit": "U04"}, called]} in filter_of(Wish(unit="U01"), NOW, own_unit="U04")["$and"]
-    nobody = {"$or": [{"unit": ""}, {"view.course.whistle.units": ""}]}
-    assert nobody in filter_of(Wish(), NOW, own_unit="")["$and"], "an account of a unit that nobody named sees nothing"
+    theirs = ("unit", "view.dispatch.assisting", "view.course.whistle.units")
+    assert {"$or": [{name: "U04"} for name in theirs]} in filter_of(Wish(unit="U01"), NOW, own=Own("U04"))["$and"]
+    nobody = {"$or": [{name: ""} for name in theirs]}
+    assert nobody in filter_of(Wish(), NOW, own=Own(""))["$and"], "an account of a unit that nobody named sees nothing"

@@ -87,10 +87,22 @@ def test_a_time_is_the_countys_and_pictures_are_lines() -> None:
     assert [one["url"][-5:] for one in done["attachments"]] == ["1.jpg", "2.jpg"]
 
 
-@pytest.mark.parametrize(("kind", "wrong"), [("complete", {"text": "好", "attachments": "file:///etc/passwd"}),
-                                             ("suspend", {"reason": "等", "until": "明天"})])  # fmt: skip
-def test_what_routing_could_not_read_is_not_sent(kind: str, wrong: dict[str, Any]) -> None:
-    assert "请检查" in str(action_of(kind, wrong))
+@pytest.mark.parametrize(
+    ("kind", "wrong", "blamed"),
+    [
+        (
+            "complete",
+            {"text": "好", "attachments": "https://a.example/1.jpg\nfile:///etc/passwd"},
+            "图片网址（每行一个）",
+        ),
+        ("suspend", {"reason": "等", "until": "明天"}, "最晚到"),
+        ("return", {"reason": "长" * 5001, "basis": "职责清单"}, "退回理由（必填）"),
+    ],
+)
+def test_what_routing_could_not_read_is_not_sent_and_the_field_is_named(
+    kind: str, wrong: dict[str, Any], blamed: str
+) -> None:
+    assert str(action_of(kind, wrong)).endswith(f"请检查：{blamed}")
 
 
 def test_numbers_are_taken_as_people_type_them_and_buttons_name_known_commands() -> None:

@@ -1,5 +1,6 @@
 """The citizen's page: words people use, everything escaped, nothing from elsewhere."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -10,6 +11,21 @@ from huying.intake.domain import progress
 
 NOW = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
 ZONE = ZoneInfo("Asia/Shanghai")
+
+
+def light(colour: str) -> float:
+    """Relative luminance, as WCAG has it."""
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_every_colour_can_be_read_on_both_grounds() -> None:
+    grounds = set(re.findall(r"background:(#\w{6})", page.STYLE))
+    inks = set(re.findall(r"[;{]color:(#\w{6})", page.STYLE))
+    assert (len(grounds), len(inks)) == (2, 6)
+    weak = {(ink, ground) for ink in inks for ground in grounds if (light(ground) + 0.05) / (light(ink) + 0.05) < 4.5}
+    assert not weak
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,14 @@
 from datetime import timedelta
 
 import pytest
-from orders_bench import PACK, START, County
+from orders_bench import PACK, START, TOWN, County
 
 from huying.contracts import commands as c
 from huying.contracts.course import Label
 from huying.contracts.incidents import IncidentMergedV1
 from huying.contracts.orders import IncidentSplitV1
+from huying.contracts.reports import Attachment
+from huying.contracts.topics import MAX_MESSAGE_BYTES
 from huying.routing.incident import PLAIN
 from huying.routing.repository import document, restore
 
@@ -281,3 +283,19 @@ def test_an_undone_merge_that_had_taken_in_others_has_the_start_of_those_that_co
     county.done(middle, c.Merge(into=last, reason="同"))
     county.done(oldest, c.UndoMerge(reason="不同"))
     assert county.done(middle, c.UndoMerge(reason="不同")).emergency_since == START + HOUR
+
+
+def test_a_reports_pictures_and_place_come_with_it_wherever_it_goes_and_a_split_stays_in_its_record(
+    county: County,
+) -> None:
+    incident = county.arrives()
+    pictures = tuple(Attachment(url=f"https://a.example/{n}/{'x' * 1900}.jpg") for n in range(20))
+    for _ in range(40):
+        county.arrives("merge", incident, attachments=pictures)
+    county.done(incident, c.Split(reports=tuple(f"r{n}" for n in range(1, 41)), reason="两件"))
+    opened, *joined = [event.report for event in county.told(county.where["r1"]) if hasattr(event, "report")]
+    for report in (opened, *joined):
+        assert (report.place.town_code, report.attachments) == (TOWN, pictures)
+    [split] = [event for event in county.log if isinstance(event, IncidentSplitV1)]
+    assert len(split.encode()) < MAX_MESSAGE_BYTES / 10
+    assert b"attachments" not in county.told(incident)[0].encode(), "what has none says nothing of them"

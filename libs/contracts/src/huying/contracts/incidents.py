@@ -105,6 +105,10 @@ class ReportRef(Value):
     """The report that this is a part of: the same person, tracking number and times, and some of its words."""
     parted: tuple[Text, ...] | None = None
     """Pieces of its words that a person has given incidents of their own."""
+    place: Place | None = None
+    """Where this report says it is; absent where reports leave an incident, for they come to the other one with it."""
+    attachments: tuple[Attachment, ...] | None = None
+    """Its pictures and recordings, where the publisher keeps them; absent as `place` is."""
 
 
 class IncidentView(Value):

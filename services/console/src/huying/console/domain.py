@@ -17,7 +17,7 @@ from huying.contracts.moves import CLOSED, ROLE_WORDS, legal, permitted
 from huying.contracts.orders import IncidentRedoneV1
 
 from .history import aside
-from .words import CLOCKS, FINAL, OPEN_STATES, Names, exact, leading
+from .words import CLOCKS, FINAL, OPEN_STATES, Names, exact, leading, place
 
 Clock = dict[str, Any]
 HOW = {
@@ -63,6 +63,7 @@ def card(event: IncidentEvent) -> dict[str, Any]:
         "pinned": view.classification.danger and view.state in OPEN_STATES,
         "unit": view.dispatch.unit if view.dispatch else None,
         "town_code": view.place.town_code,
+        "where": place({"place": view.place.model_dump()}),
         "merged_into": view.merged_into,
         "parent": view.course.parent if view.course else None,
     }
@@ -219,10 +220,10 @@ def _who(actor: Actor | None, names: Names) -> str:
     return f"{unit} {actor.id}".strip() if unit else f"{ROLE_WORDS[actor.role]} {actor.id}"
 
 
-def allowed(document: Mapping[str, Any], actor: Actor) -> tuple[str, ...]:
+def allowed(document: Mapping[str, Any], actor: Actor, here: str | None = None) -> tuple[str, ...]:
     """Which commands a person may be offered on an incident: by the common table, and where there is something to it.
 
-    Routing has the last word; this only spares people buttons that it would refuse.
+    Routing has the last word; this only spares people buttons that it would refuse. `here` is the unit of its town.
     """
     view = document["view"]
     course, dispatch = view.get("course") or {}, view.get("dispatch") or {}
@@ -241,7 +242,7 @@ def allowed(document: Mapping[str, Any], actor: Actor) -> tuple[str, ...]:
         "close_flood": "flood" in course,
         "split": view["report_count"] > 1,
     }
-    unit, here = dispatch.get("unit"), actor.unit  # whose town it is, routing knows
+    unit = dispatch.get("unit")
     return tuple(
         kind
         for kind in legal(document["state"])
@@ -249,9 +250,31 @@ def allowed(document: Mapping[str, Any], actor: Actor) -> tuple[str, ...]:
     )
 
 
-def takes_part(document: Mapping[str, Any], unit: str) -> bool:
-    """Whether a unit's people may look at an incident: it is theirs, or they assist or were called."""
-    return document.get("unit") == unit or unit in _called(document["view"])
+def sees_all(actor: Actor) -> bool:
+    """Whether they see every unit's incidents, and 研判, where those stand side by side."""
+    return actor.standing in {"dispatcher", "leader", "supervisor"}
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """Which incidents a person sees who does not see all: the unit's, those that it takes part in, a town's."""
+
+    unit: str
+    town: str | None = None
+
+
+def own_of(actor: Actor, names: Names) -> Own | None:
+    """A unit's people see their unit's, a grid worker those of the town too; none where nobody said which unit."""
+    if sees_all(actor):
+        return None
+    towns = names.town_units.items() if actor.standing == "grid_worker" else ()
+    return Own(actor.unit or "", next((town for town, unit in towns if unit == actor.unit), None))
+
+
+def takes_part(document: Mapping[str, Any], own: Own) -> bool:
+    """Whether they may look at an incident: it is their unit's, that assists or was called, or it is in their town."""
+    theirs = document.get("unit") == own.unit or own.unit in _called(document["view"])
+    return theirs or (own.town is not None and document.get("town_code") == own.town)
 
 
 def _called(view: Mapping[str, Any]) -> frozenset[str]:

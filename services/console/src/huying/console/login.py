@@ -11,9 +11,10 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from huying.chassis.service import Ground, ground_of
+from huying.contracts.moves import ROLE_WORDS
 
 from . import tokens
-from .session import COOKIE, Sessions
+from .session import COOKIE, STAFF, Sessions
 
 TRIES = 5
 WINDOW_S = 300.0
@@ -49,6 +50,9 @@ async def enter(request: Request, ground: Place) -> Response:
             _note_wrong(name)
     if who is None:
         return HTMLResponse(_page(request, wanted, name, "账号或密码不对，请核对后再试。"), 401)
+    if who.role not in STAFF:
+        said = f"这是{ROLE_WORDS[who.role]}账号，不能登录调度台；请用工作人员的账号，或找管理员开通。"
+        return HTMLResponse(_page(request, wanted, name, said), 403)
     _wrong.pop(name, None)
     sessions: Sessions = request.app.state.sessions
     answer = RedirectResponse(_inside(wanted), 303)

@@ -31,7 +31,11 @@ INDEXES = {
         IndexModel("ask.until", sparse=True),
     ],
     HISTORY: [IndexModel([("incident_id", ASCENDING), ("at", ASCENDING)])],
-    REPORTS: [IndexModel([("incident_id", ASCENDING), ("received_at", ASCENDING)])],
+    REPORTS: [
+        IndexModel([("incident_id", ASCENDING), ("received_at", ASCENDING)]),
+        IndexModel("tracking_number"),
+        IndexModel("origin_number", sparse=True),
+    ],
 }
 
 
@@ -46,6 +50,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         channels={channel.code: channel.name_zh for channel in pack.channels},
         matters={matter.code: f"{matter.name_zh}（{matter.class_zh}）" for matter in pack.matters},
         villages={village.code: f"{pack.town(village.town).name_zh}{village.name_zh}" for village in pack.villages},
+        town_units={unit.serves: unit.code for unit in pack.units if unit.serves},
     )
     code = pack.code
 

@@ -1,7 +1,7 @@
 """The console's own projections: how they are written, and the questions the pages ask of them."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
@@ -10,9 +10,10 @@ from pymongo import UpdateOne
 
 from huying.chassis.message import Document
 from huying.chassis.mongo import Mongo
+from huying.contracts.identity import typed_number
 from huying.contracts.incidents import ReportRef
 
-from .domain import Clock, Line, derived
+from .domain import Clock, Line, Own, derived
 from .words import OPEN_STATES
 
 FEED, HISTORY, REPORTS = "feed", "history", "reports"
@@ -89,8 +90,15 @@ class Shown:
     counts: dict[str, int] = field(default_factory=dict)
 
 
-def filter_of(wish: Wish, now: datetime, own_unit: str | None = None) -> Document:
-    """A wish as a query. Merged incidents show only on their own page."""
+SOUGHT = (
+    *("number", "view.title", "view.classification.matter_name", "view.dispatch.unit_name"),
+    *("where", "view.place.town", "view.place.village", "view.place.address"),
+)
+"""What a search looks in. `where` is the place as it is shown; a row from before it was kept has the parts alone."""
+
+
+def filter_of(wish: Wish, now: datetime, own: Own | None = None, told: Sequence[str] = ()) -> Document:
+    """A wish as a query. Merged incidents show only on their own page; `told` are those with a report of that number."""
     parts: list[Document] = [{"version": {"$gte": 1}, "state": {"$ne": "merged"}}]
     if wish.state == "overdue":
         parts.append(_overdue(now))
@@ -98,14 +106,16 @@ def filter_of(wish: Wish, now: datetime, own_unit: str | None = None) -> Documen
         parts.append(STATE_FILTERS[wish.state][1])
     if wish.town:
         parts.append({"town_code": wish.town})
-    if own_unit is not None:
-        parts.append({"$or": [{"unit": own_unit}, {"view.course.whistle.units": own_unit}]})
+    if own is not None:
+        theirs = ("unit", "view.dispatch.assisting", "view.course.whistle.units")  # as `domain.takes_part` has it
+        town: list[Document] = [{"town_code": own.town}] if own.town else []
+        parts.append({"$or": [*({name: own.unit} for name in theirs), *town]})
     elif wish.unit:
         parts.append({"unit": wish.unit})
     if wish.q.strip():
         words = re.escape(wish.q.strip()[:100])
-        sought = ("number", "view.title", "view.place.address", "view.place.village", "view.dispatch.unit_name")
-        parts.append({"$or": [{name: {"$regex": words, "$options": "i"}} for name in sought]})
+        found: list[Document] = [{name: {"$regex": words, "$options": "i"}} for name in SOUGHT]
+        parts.append({"$or": [*found, {"_id": {"$in": list(told)}}]})
     return {"$and": parts}
 
 
@@ -125,20 +135,28 @@ class Board:
         self._feed, self._history = mongo.collection(FEED), mongo.collection(HISTORY)
         self._reports = mongo.collection(REPORTS)
 
-    async def shown(self, wish: Wish, now: datetime, own_unit: str | None = None) -> Shown:
+    async def shown(self, wish: Wish, now: datetime, own: Own | None = None) -> Shown:
         """The newest incidents that answer a wish, emergencies first, and the counts of all chips."""
-        query = filter_of(wish, now, own_unit)
+        told = await self._told(wish.q.strip())
+        query = filter_of(wish, now, own, told)
         cursor = self._feed.find(query, _ROW).sort([("pinned", -1), ("opened_at", -1), ("_id", 1)])
         rows = await cursor.limit(PAGE * (1 + wish.more)).to_list(None)
         facets: Document = {
             name: [{"$match": _overdue(now) if name == "overdue" else chosen}, {"$count": "n"}]
             for name, (_, chosen) in STATE_FILTERS.items()
         }
-        base = filter_of(Wish(town=wish.town, unit=wish.unit, q=wish.q), now, own_unit)
+        base = filter_of(Wish(town=wish.town, unit=wish.unit, q=wish.q), now, own, told)
         facets["all"] = [{"$count": "n"}]
         [found] = await self._feed.aggregate([{"$match": base}, {"$facet": facets}]).to_list(None)
         counts = {name: (hits[0]["n"] if hits else 0) for name, hits in found.items()}
         return Shown(rows, counts.get(wish.state or "all", len(rows)), counts)
+
+    async def _told(self, said: str) -> list[str]:
+        """Incidents with a report that has this number: the citizen's, as they type it, or that of its origin."""
+        if not said:
+            return []
+        numbers = [{"tracking_number": typed_number(said) or said}, {"origin_number": said}]
+        return list(await self._reports.distinct("incident_id", {"$or": numbers, "left": False}))
 
     async def asks(self) -> list[Document]:
         """Open questions, the one that runs out first on top."""

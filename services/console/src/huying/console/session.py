@@ -13,8 +13,11 @@ from datetime import timedelta
 from hashlib import sha256
 
 from huying.chassis.security import KeyRing, Principal
+from huying.contracts.commands import Role
 
 COOKIE = "huying_session"
+STAFF: frozenset[Role] = frozenset({"unit", "dispatcher", "leader", "supervisor", "grid_worker"})
+"""Whom the console is for; a citizen has the progress page, a machine the API."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ class Sessions:
         known = self.accounts.account(body["id"])
         if body["until"] <= time.time() or known is None or known[1] != body.get("mark"):
             return None
-        return known[0]
+        return known[0] if known[0].role in STAFF else None
 
     def _mac(self, packed: str) -> str:
         return hmac.new(self.key, packed.encode("utf-8", "surrogatepass"), sha256).hexdigest()

@@ -9,15 +9,16 @@ GROUND, SURFACE, LINE, INK, QUIET, ACCENT = "#F5F7FA", "#FFFFFF", "#E3E8EF", "#1
 FONT = '"Noto Sans SC","PingFang SC","Microsoft YaHei",system-ui,sans-serif'
 
 TONES: dict[str, str] = {
-    "on_time": "#1F8A4C",
-    "soon": "#A35F00",
+    "on_time": "#1B7642",
+    "soon": "#935600",
     "overdue": "#C62828",
     "emergency": "#A30D2D",
     "held": "#6A4BC4",
     "done": "#5B6675",
     "open": "#1456C4",
 }
-"""Colour by meaning, each beside a word. `soon` is the guide's #C77700 darkened for small text: 4.5:1 on white."""
+"""Colour by meaning, each beside a word. Green and amber are darker than one would draw them: small text needs 4.5:1
+on every ground that it stands on, the emergency's too."""
 EMERGENCY_GROUND = "#FDE7EB"
 
 ICON = (
@@ -44,6 +45,7 @@ button{{width:100%;font:inherit;font-weight:600;color:#fff;background:{ACCENT};b
 cursor:pointer}}
 .wrong{{margin:0 0 16px;padding:8px 12px;border-radius:6px;color:{TONES["emergency"]};background:{EMERGENCY_GROUND}}}
 .quiet{{color:{QUIET};text-align:center;margin-top:16px}}
+@media (max-width:600px){{body{{font-size:16px}}}}
 """
 
 CSS = f"""
@@ -117,5 +119,7 @@ background:{SURFACE};border:2px solid {QUIET}}}
 kbd{{border:1px solid {LINE};border-bottom-width:2px;border-radius:4px;padding:0 5px;background:{SURFACE};font-size:12px}}
 @media (max-width:900px){{.hy-bar{{white-space:nowrap;overflow-x:auto;gap:8px}}#hy-now,.hy-bar .brand .hy-quiet{{display:none}}
 .hy-table table{{min-width:880px}}.hy-cols,.hy-triage,.hy-pair{{grid-template-columns:1fr}}.hy-page{{padding:12px}}}}
+@media (max-width:600px){{.hy-steps{{grid-template-columns:1fr}}body,kbd,.hy-small,.hy-count,.hy-card h2,.hy-table,.hy-table th,.hy-table tbody td,.q-btn,.q-field,.q-item,
+.q-field__label,.q-notification,.nicegui-error-popup{{font-size:16px!important}}}}
 {_TONE_CSS}
 """

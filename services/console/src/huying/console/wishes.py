@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from huying.contracts.commands import Action
 from huying.contracts.moves import MOVES
@@ -144,22 +144,28 @@ def action_of(kind: str, filled: Mapping[str, Any]) -> dict[str, Any] | str:
         filled: by the fields' names; numbers of incidents are replaced by their ids already.
     """
     action: dict[str, Any] = {"kind": kind}
-    for field in FORMS.get(kind, ()):
+    fields = FORMS.get(kind, ())
+    for field in fields:
         value = filled.get(field.name)
         value = value.strip() if isinstance(value, str) else value
         if value in (None, "", [], ()):
             if field.needed:
                 return f"请填写：{field.label}"
             continue
-        action[field.name] = value
+        try:
+            action[field.name] = _value(field, value)
+        except ValueError:
+            return _wrong(kind, field.label)
     try:
-        action |= {
-            field.name: _value(field, action[field.name]) for field in FORMS.get(kind, ()) if field.name in action
-        }
         _ACTION.validate_python(action)
-    except ValueError:
-        return f"填写的内容不对，没有{MOVES[kind].word}：请检查后再试"
+    except ValidationError as error:
+        blamed = {part for item in error.errors() for part in item["loc"]}
+        return _wrong(kind, "、".join(field.label for field in fields if field.name in blamed) or "填写的内容")
     return action
+
+
+def _wrong(kind: str, what: str) -> str:
+    return f"填写的内容不对，没有{MOVES[kind].word}。请检查：{what}"
 
 
 def _value(field: Field, value: Any) -> Any:

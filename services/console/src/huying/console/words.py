@@ -64,6 +64,8 @@ class Names:
     channels: Mapping[str, str]
     matters: Mapping[str, str] = field(default_factory=dict)
     villages: Mapping[str, str] = field(default_factory=dict)
+    town_units: Mapping[str, str] = field(default_factory=dict)
+    """The unit that serves a town, by the town's code."""
 
     def unit(self, code: str | None) -> str:
         """The unit's name, or its code where the pack has changed since."""

@@ -23,15 +23,15 @@ section h2{font-size:16px;margin:0 0 8px}
 ol{list-style:none;margin:0;padding:0}
 li{border-left:4px solid #E3E8EF;padding:0 0 16px 12px}
 li:last-child{padding-bottom:0}
-li.done{border-color:#1F8A4C}
+li.done{border-color:#1B7642}
 li.current{border-color:#1456C4}
 li b{margin-right:8px}
-.done .word{color:#1F8A4C}
+.done .word{color:#1B7642}
 .current .word{color:#1456C4}
 .todo{color:#5B6675}
 .overdue{color:#C62828}
 .paused{color:#6A4BC4}
-.ontime{color:#1F8A4C}
+.ontime{color:#1B7642}
 p{margin:4px 0;overflow-wrap:anywhere;white-space:pre-line}
 a{color:#1456C4}
 label{display:block;margin:0 0 8px}

@@ -137,12 +137,17 @@ def split(
     facts = {
         "into": into.id,
         "into_number": into.number,
-        "reports": tuple(leaving),
+        "reports": tuple(_bare(report) for report in leaving),
         "reason": reason,
         "undone": undone,
         "labels": tuple(labels),
     }
     return step(incident, cause, orders.IncidentSplitV1, changes, **facts)
+
+
+def _bare(report: ReportRef) -> ReportRef:
+    """As one of many in a record that has its limit: place and pictures come to the other incident with it."""
+    return report.model_copy(update={"place": None, "attachments": None})
 
 
 def _earliest(reports: Sequence[ReportRef]) -> datetime:

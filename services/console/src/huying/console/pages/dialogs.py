@@ -11,7 +11,8 @@ from ..repository import Board
 from ..wishes import FORMS, Field, action_of, numbers
 from ..words import Names
 
-Do = Callable[[dict[str, Any]], Awaitable[None]]
+Do = Callable[[dict[str, Any]], Awaitable[bool]]
+"""Gives a command; whether it was done."""
 MOST_REPORTS = 200
 
 
@@ -23,10 +24,13 @@ def ask(
     do: Do,
     filled_in: Mapping[str, Any] | None = None,
 ) -> None:
-    """Open the dialog of a command, some of it filled in; `do` gives it to routing when it is complete."""
+    """Open the dialog of a command, some of it filled in; `do` gives it to routing when it is complete.
+
+    What was typed stays until it is done or given up: a refusal, or the page drawn anew behind it, takes nothing away.
+    """
     word = MOVES[kind].word
     parts: dict[str, Any] = {}
-    with ui.dialog() as dialog, ui.card().style("width:520px;max-width:95vw"):
+    with ui.context.client.layout, ui.dialog() as dialog, ui.card().style("width:520px;max-width:95vw"):
         ui.label(word).classes("text-bold")
         for field in FORMS[kind]:
             parts[field.name] = _part(field, names, reports)
@@ -40,12 +44,13 @@ def ask(
             if isinstance(action, str):
                 ui.notify(action, type="warning", position="top")
                 return
-            dialog.close()
-            await do(action)
+            if await do(action):
+                dialog.close()
 
         with ui.row().style("justify-content:flex-end;width:100%"):
             ui.button("不办了", on_click=dialog.close).props("flat")
             ui.button(word, on_click=go).props("unelevated")
+    dialog.on("hide", dialog.delete)
     dialog.open()
 
 

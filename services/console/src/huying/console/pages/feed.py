@@ -113,7 +113,7 @@ class FeedPage:
         before = projection.changes if projection else -1
         try:
             now = self.desk.now()
-            shown = await self.desk.board.shown(self.wish, now, self.desk.own_unit)
+            shown = await self.desk.board.shown(self.wish, now, self.desk.own)
         except (Transient, PyMongoError):
             self.summary.text = "暂时读不到数据，正在重连；看到的是刚才的样子"
             return
@@ -153,7 +153,7 @@ class FeedPage:
         self.selects.clear()
         with self.selects:
             self._select("乡镇", dict(self.desk.names.towns), self.wish.town, "town")
-            if self.desk.own_unit is None:
+            if self.desk.own is None:
                 self._select("单位", dict(self.desk.names.units), self.wish.unit, "unit")
 
     def _chip(self, word: str, n: int, on: bool, name: str) -> None:

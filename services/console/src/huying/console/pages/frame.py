@@ -3,10 +3,11 @@
 import json
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from html import escape
 from typing import Any
+from uuid import uuid4
 
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
@@ -21,6 +22,7 @@ from huying.contracts.identity import deterministic_id
 from huying.contracts.moves import ROLE_WORDS
 
 from .. import tokens
+from ..domain import Own, own_of, sees_all
 from ..handlers import Projection
 from ..repository import Board
 from ..session import COOKIE, Sessions
@@ -40,6 +42,8 @@ class Desk:
     app: FastAPI
     who: Principal
     cookie: str | None
+    attempt: str = field(default_factory=lambda: uuid4().hex)
+    """Part of a command's identity: a double click is one command, another try after a refusal is a new one."""
 
     @property
     def ground(self) -> Ground:
@@ -79,9 +83,9 @@ class Desk:
         return sessions.read(self.cookie) == self.who
 
     @property
-    def own_unit(self) -> str | None:
-        """A unit's people see their unit's incidents, none where nobody said which; the dispatch centre sees all."""
-        return self.who.unit or "" if self.who.actor.standing == "unit" else None
+    def own(self) -> Own | None:
+        """What they see who do not see all."""
+        return own_of(self.who.actor, self.names)
 
     def now(self) -> datetime:
         """Business time."""
@@ -93,7 +97,8 @@ class Desk:
             ui.navigate.to("/login")
             return False, "登录已过期，请重新登录"
         body = CommandBody.model_validate({"action": action, "expected_version": version})
-        identity = deterministic_id("cm", self.who.id, incident_id, version, json.dumps(action, sort_keys=True))
+        said = json.dumps(action, sort_keys=True)
+        identity = deterministic_id("cm", self.who.id, incident_id, version, said, self.attempt)
         try:
             answer: JSONResponse = await order(self.ground, self.who.actor, incident_id, body, identity)
         except (Transient, Broken):
@@ -103,6 +108,7 @@ class Desk:
             return True, "已办"
         if answer.status_code == 202:
             return True, "已提交，正在办理，结果稍后显示"
+        self.attempt = uuid4().hex  # a refusal changes no version: the same wish may be granted the next time
         return False, str(told.get("detail") or "没有办成，请刷新后再试")
 
 
@@ -145,7 +151,9 @@ def frame(desk: Desk, here: str, title: str) -> Iterator[None]:
     ui.add_css(tokens.CSS)
     ui.add_head_html(f"<script>{KEYS}</script>")
     links = "".join(
-        f'<a href="{address}" class="{"here" if name == here else ""}">{word}</a>' for address, word, name in _PAGES
+        f'<a href="{address}" class="{"here" if name == here else ""}">{word}</a>'
+        for address, word, name in _PAGES
+        if name != "triage" or sees_all(desk.who.actor)
     )
     unit = desk.names.unit(desk.who.unit)
     role = ROLE_WORDS[desk.who.role]
@@ -188,10 +196,13 @@ document.addEventListener('keydown',function(e){
   if(to){to.focus();to.scrollIntoView({block:'nearest'})}}
  else if(e.key==='Enter'&&at>=0)location.href=rows[at].dataset.href;
  else if(e.key==='/'){const s=document.querySelector('.hy-search input');if(s){e.preventDefault();s.focus()}}
- else{const b=document.querySelector('[data-key="'+e.key+'"]');if(b)b.click()}
+ else if(!e.repeat){const b=document.querySelector('[data-key="'+e.key+'"]');if(b)b.click()}
 });
 """
-"""Keys work in the browser alone, so that they keep working while the server is away."""
+"""Keys work in the browser alone, so that they keep working while the server is away.
+
+A key that is held down moves through a list, but presses no button twice: nobody has read what stands there by then.
+"""
 
 
 def empty(title: str, detail: str) -> None:

@@ -68,8 +68,8 @@ class IncidentPage:
             return
         self.seen = before
         self.notice.set_visibility(False)
-        if desk.own_unit is not None and document is not None and not takes_part(document, desk.own_unit):
-            self._nothing("没有权限查看", "这件事不在您单位名下。需要协查请联系调度中心。")
+        if desk.own is not None and document is not None and not takes_part(document, desk.own):
+            self._nothing("没有权限查看", "这件事不归您的单位（乡镇）。需要协查请联系调度中心。")
             return
         if document is None:
             self._nothing("没有这个事件", "编号可能抄错了，或者它还没有传到这里。请回到实时页搜索。")
@@ -98,7 +98,7 @@ class IncidentPage:
 
     def _buttons(self, document: dict[str, Any]) -> None:
         who = self.desk.who
-        moves = allowed(document, who.actor)
+        moves = allowed(document, who.actor, self.desk.names.town_units.get(document["town_code"] or ""))
         state = (document["version"], moves)
         if state == self.state:
             return
@@ -125,19 +125,20 @@ class IncidentPage:
         """Do it at once, or ask first for what it needs."""
         if kind == "answer_ask":
             ui.navigate.to(f"/triage?incident={self.id}")
-        elif asks(kind, self.desk.own_unit):
+        elif asks(kind, self.desk.own.unit if self.desk.own else None):
             assert self.document is not None
             filled_in = begun(kind, self.document["view"], parts.proposals(self.listed))
             ask(kind, self.desk.names, self.desk.board, self.listed, self.do, filled_in)
         else:
             await self.do({"kind": kind})
 
-    async def do(self, action: dict[str, Any]) -> None:
-        """Give a command on what this person sees now."""
+    async def do(self, action: dict[str, Any]) -> bool:
+        """Give a command on what this person sees now; whether it was done."""
         assert self.document is not None
         done, said = await self.desk.command(self.id, self.document["version"], action)
         ui.notify(said, type="positive" if done else "negative", position="top", timeout=6000)
         await self.look()
+        return done
 
 
 @ui.page("/incidents/{incident_id}")

@@ -77,17 +77,26 @@ def stepper(document: dict[str, Any], now: datetime) -> str:
 
 
 def report(document: Line, now: datetime, names: Names, text: str | None = None) -> str:
-    """One report: its words, by which channel, when, from whom."""
+    """One report: its words, by which channel, when, from whom, where that says it is, and its pictures."""
     channel = names.channels.get(document["channel"], document["channel"])
     said = text if text is not None else escape(document["text"])
     who = (document.get("reporter") or {}).get("masked") or ""
     number = document.get("origin_number") or document["tracking_number"]
     received = document["received_at"]
     piece = " · 分出的一件" if document.get("part_of") else ""
+    where = f" · {escape(place(document))}" if document.get("place") else ""
     return (
         f'<div class="hy-report"><div class="hy-quiet hy-small">{escape(channel)} · {escape(number)} · '
-        f'<span title="{exact(received)}">{when(received, now)}</span> {escape(who)}{piece}</div><p>{said}</p>'
-        f"{_proposal(document)}</div>"
+        f'<span title="{exact(received)}">{when(received, now)}</span> {escape(who)}{piece}{where}</div>'
+        f"<p>{said}{_links(document)}</p>{_proposal(document)}</div>"
+    )
+
+
+def _links(document: Line) -> str:
+    """Pictures and recordings stand where their publisher keeps them: nothing is loaded before somebody opens it."""
+    return "".join(
+        f' <a href="{escape(item["url"])}" target="_blank" rel="noopener noreferrer">附件 {n}</a>'
+        for n, item in enumerate(document.get("attachments") or (), 1)
     )
 
 
@@ -183,14 +192,11 @@ def timeline(history: Sequence[Line], now: datetime) -> str:
 
 
 def result(document: dict[str, Any]) -> str:
-    """What the unit reported, with its pictures as links: nothing is loaded from elsewhere."""
+    """What the unit reported, with its pictures."""
     if not document.get("result"):
         return ""
-    links = "".join(
-        f' <a href="{escape(item["url"])}" target="_blank" rel="noopener noreferrer">附件 {n}</a>'
-        for n, item in enumerate(document.get("attachments") or (), 1)
-    )
-    return f'<div class="hy-card" style="margin-top:16px"><h2>办理结果</h2>{escape(document["result"])}{links}</div>'
+    said = escape(document["result"]) + _links(document)
+    return f'<div class="hy-card" style="margin-top:16px"><h2>办理结果</h2>{said}</div>'
 
 
 def reasons(found: Sequence[dict[str, Any]], likeliest: dict[str, Any]) -> str:

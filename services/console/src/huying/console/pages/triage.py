@@ -1,5 +1,7 @@
 """研判: one question at a time. Which of these is it, if any? All sides, what they share, and why the engine asks."""
 
+from collections.abc import Awaitable, Callable
+from functools import wraps
 from html import escape
 from typing import Any
 
@@ -9,10 +11,27 @@ from starlette.requests import Request
 
 from huying.chassis.errors import Transient
 
+from ..domain import sees_all
 from ..evidence import marked
 from ..words import place, span, when
 from . import dialogs, parts
 from .frame import RELOOK, Desk, desk_of, empty, frame, show_time, watch
+
+
+def _one_at_a_time(step: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    """What is pressed while a step is under way is not heard: it was meant for the question before."""
+
+    @wraps(step)
+    async def alone(page: "TriagePage", *told: Any) -> None:
+        if page.busy:
+            return
+        page.busy = True
+        try:
+            await step(page, *told)
+        finally:
+            page.busy = False
+
+    return alone
 
 
 class TriagePage:
@@ -27,8 +46,9 @@ class TriagePage:
         """What the question in front names, the likeliest first."""
         self.picked: tuple[str, set[str]] = ("", set())
         """The question in front, and the candidates that this person has ticked."""
-        self.merged = ""
-        """The incident that this person merged last, until it is undone."""
+        self.merged: list[tuple[str, str]] = []
+        """Id and number of what this person merged at this page and has not taken back, the last one at the end."""
+        self.busy = False
         self.seen, self.glances = -1, 0
 
     @property
@@ -45,8 +65,9 @@ class TriagePage:
             self.queue = ui.html("", sanitize=False).classes("hy-card hy-queue").style("padding:0")
             with ui.element("div"):
                 self.question = ui.element("div").style("display:grid;gap:16px")
-        self.undo = ui.button("撤销上一次合并", on_click=self.take_back).props("outline color=negative data-key=u")
-        self.undo.style("margin-top:12px").set_visibility(False)
+        self.undo = ui.button(on_click=self.take_back).props("outline color=negative data-key=u")
+        self.undo.style("margin-top:12px")
+        self._say_undo()
         ui.html(
             '<p class="hy-quiet hy-small" style="margin-top:12px"><kbd>1</kbd> <kbd>2</kbd> <kbd>3</kbd> 选是哪一件　'
             "<kbd>y</kbd> 合并　<kbd>n</kbd> 都不是　<kbd>s</kbd> 先放一放　<kbd>u</kbd> 撤销上一次合并</p>",
@@ -156,7 +177,7 @@ class TriagePage:
             if not self.may:
                 ui.label("只有调度员可以研判。").classes("hy-quiet")
                 return
-            self.why = ui.input("理由（可不填）").props("outlined dense maxlength=1000").style("flex:1")
+            self.why = ui.input("理由（可不填）").props("outlined dense maxlength=1000").style("flex:1 1 100%")
             self.yes = ui.button(on_click=lambda: self.answer(ask, True)).props("unelevated data-key=y")
             self._say()
             ui.button(f"{no}，{then}", on_click=lambda: self.answer(ask, False)).props("outline data-key=n")
@@ -174,17 +195,24 @@ class TriagePage:
         self.yes.text = f"{several}合并到 {numbers[0]}" if numbers else "请先选是哪一件"
         self.yes.set_enabled(bool(numbers))
 
+    def _say_undo(self) -> None:
+        """What would be taken back next."""
+        self.undo.set_visibility(bool(self.merged))
+        self.undo.text = f"撤销上一次合并：{self.merged[-1][1]}" if self.merged else ""
+
     def part(self, ask: dict[str, Any], reports: list[dict[str, Any]], piece: dict[str, str]) -> None:
         """It tells of two problems: the second one gets an incident of its own, and the question stays for the first."""
 
-        async def do(action: dict[str, Any]) -> None:
+        async def do(action: dict[str, Any]) -> bool:
             done, said = await self.desk.command(ask["_id"], ask["version"], action)
             ui.notify(said, type="positive" if done else "negative", position="top", timeout=6000)
             await self.look()
+            return done
 
         begun = piece | {"reason": "一件诉求说了两件事"}
         dialogs.ask("part_report", self.desk.names, self.desk.board, reports, do, begun)
 
+    @_one_at_a_time
     async def answer(self, ask: dict[str, Any], same: bool) -> None:
         """Say it to routing, and go on with the next question."""
         why = (self.why.value or "").strip()
@@ -195,24 +223,27 @@ class TriagePage:
         ui.notify(said, type="positive" if done else "negative", position="top", timeout=6000)
         if done:
             if same:
-                self.merged = ask["_id"]
-                self.undo.set_visibility(True)
-            self._next()
+                self.merged.append((ask["_id"], ask["number"]))
+                self._say_undo()
+            if self.chosen == ask["_id"]:  # a glance may have gone on already
+                self._next()
         await self.look()
 
+    @_one_at_a_time
     async def take_back(self) -> None:
-        """The merge was a slip: the incident lives again, with its reports and a dispatch."""
-        known = await self.desk.board.incident(self.merged) if self.merged else None
+        """The last merge was a slip: the incident lives again, with its reports and a dispatch. Again: the one before."""
+        known = await self.desk.board.incident(self.merged[-1][0]) if self.merged else None
         if known is None:
             return
         wish = {"kind": "undo_merge", "reason": "研判有误，撤销合并"}
-        done, said = await self.desk.command(self.merged, known["version"], wish)
+        done, said = await self.desk.command(known["_id"], known["version"], wish)
         ui.notify(said, type="positive" if done else "negative", position="top", timeout=6000)
         if done:
-            self.merged = ""
-            self.undo.set_visibility(False)
+            self.merged.pop()
+            self._say_undo()
         await self.look()
 
+    @_one_at_a_time
     async def skip(self) -> None:
         """The next question; this one stays in the queue."""
         self._next()
@@ -241,6 +272,9 @@ async def page(request: Request, incident: str = "") -> None:
     desk = desk_of(request)
     view = TriagePage(desk, incident)
     with frame(desk, "triage", "研判"):
+        if not sees_all(desk.who.actor):
+            empty("没有权限查看", "研判由县调度中心来做。您单位的事件在实时页。")
+            return
         view.draw()
     await view.look()
     watch(desk, view.glance)

@@ -60,6 +60,8 @@ def ref_of(report: ReportAcceptedV1, parts: tuple[ReportPart, ...] | None = None
         origin_number=report.origin_number,
         origin_due_at=report.origin_due_at,
         parts=parts,
+        place=report.place,
+        attachments=report.attachments or None,
     )
 
 

@@ -1,0 +1,81 @@
+"""What the pages ask of the projections, on a real database."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import pytest
+from console_stories import Story, morning
+
+from huying.chassis.measures import Measures
+from huying.chassis.message import Message
+from huying.chassis.mongo import Mongo
+from huying.console.domain import Own
+from huying.console.handlers import Projection, Seen
+from huying.console.repository import Board, Wish
+from huying.console.words import Names
+from huying.contracts.clocks import ClockEvent
+from huying.contracts.topics import CLOCKS, INCIDENTS
+from huying.devkit.stack import Stack
+
+pytestmark = pytest.mark.wire
+NOW = datetime(2026, 3, 9, 6, 20, tzinfo=UTC)
+
+
+@pytest.fixture
+async def board(embedded_stack: Stack, mongo_database: str) -> AsyncIterator[Board]:
+    """The board of a morning, and one incident more whose second report has numbers as people know them."""
+    mongo = Mongo(embedded_stack.mongo_url, f"{mongo_database}_console")
+    subject, state = Projection(mongo, Measures("console"), "console", "130529", Names("巨鹿县", {}, {}, {})), Seen()
+    told = Story(
+        "well", "PA-0340", "井盖丢了", NOW, matter=("M01", "道路设施"), where=("130529103", "官亭镇", "官亭镇东街")
+    )
+    told.opened().dispatched().joined("井盖没了", "hotline_12345")
+    joined = told.feed[-1]
+    numbers = {"tracking_number": "N9DGHMJPHEMT", "origin_number": "DH20260309-7"}
+    told.feed[-1] = joined.model_copy(update={"report": joined.report.model_copy(update=numbers)})  # type: ignore[attr-defined]
+    for event in [event for story in (*morning("s", NOW), told) for event in story.events]:
+        clock = isinstance(event, ClockEvent)
+        identity = f"{event.clock_id}/{event.TYPE}" if clock else "x"
+        topic = (CLOCKS if clock else INCIDENTS).name
+        message = Message(topic, identity, event, key=event.incident_id, time=event.at)
+        for collection, write in subject.fold(state, message, NOW).writes:
+            await mongo.collection(collection).bulk_write([write])
+    yield subject.board
+    mongo.close()
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ("PA-0301", ["s-garbage"]),
+        ("供水", ["s-road", "s-water"]),
+        ("道路设施", ["s-road", "well"]),
+        ("官亭镇", ["s-road", "well"]),
+        ("官亭镇东", ["well"]),
+        ("巨鹿镇西平社区南门", ["s-lamp", "s-twin"]),
+        ("N9DGHMJPHEMT", ["well"]),
+        (" n9dg-hmjp hemt ", ["well"]),
+        ("DH20260309-7", ["well"]),
+        ("N9DGHMJPHEMX", []),
+    ],
+)
+async def test_a_search_finds_number_matter_place_unit_and_the_citizens_number(
+    board: Board, said: str, found: list[str]
+) -> None:
+    shown = await board.shown(Wish(q=said), NOW)
+    assert sorted(row["_id"] for row in shown.rows) == found
+    assert shown.counts["all"] == len(found)
+
+
+async def test_a_unit_finds_what_it_has_and_what_it_assists_in_and_no_more(board: Board) -> None:
+    shown = await board.shown(Wish(q="道路设施"), NOW, Own("U04"))
+    assert [row["_id"] for row in shown.rows] == ["s-road"]
+    assert not (await board.shown(Wish(q="N9DGHMJPHEMT"), NOW, Own("U04"))).rows
+    assert [row["_id"] for row in (await board.shown(Wish(q="N9DGHMJPHEMT"), NOW, Own("U01"))).rows] == ["well"], (
+        "it assists"
+    )
+
+
+async def test_a_grid_worker_finds_the_towns(board: Board) -> None:
+    shown = await board.shown(Wish(), NOW, Own("T04", "130529103"))
+    assert sorted(row["_id"] for row in shown.rows) == ["s-road", "well"]
