@@ -35,7 +35,7 @@ from test_any_order import OrdersLife  # type: ignore[import-not-found]
 DAY = timedelta(days=1)
 POLICIES = {(policy.kind, policy.clock_class): policy for policy in PACK.clocks.policies}
 RULES = Rulebook(PACK.hash, dict(POLICIES), PACK.calendar, PACK.county.dispatch_centre)
-DESK = Desk(PACK, Audience(PACK, "file:"), Wording(PACK), "http://x")
+DESK = Desk(PACK, Audience(PACK, "file:"), Wording(PACK), "http://x", "http://y")
 NAMES = Names(PACK.name_zh, {unit.code: unit.name_zh for unit in PACK.units}, {}, {})
 FINAL = {"resolution", "response"}
 

@@ -14,7 +14,7 @@ from itertools import chain
 from typing import Any, TypeVar, cast
 
 import structlog
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener
 from aiokafka import TopicPartition as AioPartition
 from aiokafka.errors import (
     CommitFailedError,
@@ -25,6 +25,7 @@ from aiokafka.errors import (
 )
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage, TopicPartition
+from faststream.kafka.message import KafkaAckableMessage
 
 from huying.contracts.topics import DLQ_MESSAGE_BYTES, MAX_MESSAGE_BYTES, TICKS, Topic
 
@@ -53,6 +54,8 @@ REQUEST_BYTES = DLQ_MESSAGE_BYTES + 64 * 1024
 ASK_CLUSTER_S = 2.0
 """A new connection each time, since a client remembers the cluster that it met first; so not more often."""
 ASK_AGAIN_S = 0.1
+COMMIT_S = 3.0
+"""An offset that takes longer to commit is left to the next batch: it is for who watches the group, the ledger decides."""
 PATIENCE_S = 60.0
 """How long a start waits for the broker before it gives up and says so."""
 
@@ -80,6 +83,8 @@ class Link:
         self._batch: MicroBatch | None = None
         self._follower: Follower | None = None
         self._partitions: list[Any] = []
+        self._begun: dict[Any, int] = {}
+        """The last offset that was had of each partition when it was assigned; -1 of one that is read from its start."""
         self._assigned: set[Any] = set()
         self._silent = False
         """Whether the broker did not answer when it was asked last."""
@@ -142,6 +147,7 @@ class Link:
         if self._settings.by_group:
             self._subscriber = self.broker.subscriber(
                 *(topic.name for topic in self._topics),
+                listener=_Placing(self),
                 group_instance_id=f"{self._settings.group}.{self._settings.replica}",
                 session_timeout_ms=SESSION_MS,
                 heartbeat_interval_ms=SESSION_MS // 4,
@@ -166,6 +172,8 @@ class Link:
         await self._pace.rest()
         if self.refused:
             await asyncio.Event().wait()
+        if not self._begun and not self._settings.by_group:
+            await self.place(consumer.assignment())
         try:
             return tuple(await self._arrived(consumer))
         except ConsumerStoppedError:
@@ -177,6 +185,21 @@ class Link:
                     fault.set_exception(error)
                 await asyncio.Event().wait()
             raise
+
+    async def place(self, partitions: Iterable[Any]) -> None:
+        """Read on behind the ledger, whatever was committed: a database put back to yesterday's reads today again.
+
+        From the start where the ledger has nothing; the replay's ticks always.
+        """
+        own = {self._partition(tp): tp for tp in partitions}
+        batch, ledger = cast("MicroBatch", self._batch), cast("Ledger", self._ledger)
+        positions = await batch.patiently(lambda: ledger.stored(own))
+        for partition, tp in own.items():
+            self._begun[tp] = positions.get(partition, -1)
+            if partition in positions:
+                self.consumer.seek(tp, positions[partition] + 1)
+        if new := [tp for partition, tp in own.items() if partition not in positions]:
+            await self.consumer.seek_to_beginning(*new)
 
     async def _arrived(self, consumer: AIOKafkaConsumer) -> list[Any]:
         """Partition by partition: what was taken from one is gone from the client, so no other's fault may follow it."""
@@ -227,7 +250,7 @@ class Link:
 
     async def _parse(self, records: Any) -> KafkaMessage:
         """Headers stay bytes: a record with a header that is no text must not stop the loop."""
-        return KafkaMessage(
+        return KafkaAckableMessage(
             body=b"", headers={}, content_type=None, message_id="", raw_message=records, consumer=self.consumer
         )
 
@@ -285,8 +308,9 @@ class Link:
         self._note_lag()
         faults.point("before-kafka-commit")
         try:
-            await message.ack()
-        except (CommitFailedError, KafkaError) as error:
+            async with asyncio.timeout(COMMIT_S):
+                await message.ack()
+        except (CommitFailedError, KafkaError, TimeoutError) as error:
             self._measures.commit_failures.inc()
             log.info("the offset was not committed; the ledger knows better", error=str(error))
 
@@ -299,10 +323,10 @@ class Link:
             self._note_assigned(assigned)
         for tp in assigned:
             end = consumer.highwater(tp)
-            partition = self._partition(tp)
-            if end is None or not ledger.knows(partition):  # taken over, and nothing has come yet
+            if end is None:
                 continue
-            position = ledger.position(partition)
+            partition = self._partition(tp)
+            position = ledger.position(partition) if ledger.knows(partition) else self._begun.get(tp)
             behind = end - 1 - (position if position is not None else -1)
             self._measures.lag.labels(tp.topic, str(tp.partition)).set(max(0, behind))
 
@@ -373,15 +397,27 @@ class Link:
             self._silent = False
             if found != self.cluster:
                 return found
-            if self._ledger is not None and self._continuity is not None:
-                known = {tp for tp in self._assigned if self._ledger.knows(self._partition(tp))}
-                await self._continuity.check(self.consumer, known)
+            if self._continuity is not None:
+                await self._continuity.check(self.consumer, self._assigned)
 
     async def _read_ledger(self) -> None:
         """Positions of what is assigned, for the lag and for the check against the log's end."""
         if self._ledger is None or self._settings.by_group:
             return
         await self._ledger.read(Partition(self.cluster, tp.topic, tp.partition) for tp in self._partitions)
+
+
+class _Placing(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Where the group hands partitions out: each is read from where the ledger says."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    async def on_partitions_revoked(self, revoked: Iterable[Any]) -> None:
+        """Whoever has them next reads the ledger."""
+
+    async def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
+        await self._link.place(assigned)
 
 
 def _undecodable(error: Exception) -> bool:
