@@ -93,7 +93,7 @@ def month() -> tuple[Log, dict[str, Any]]:
     }
     books = {
         "reports": {"rp-0": "in-0", "rp-1": "in-0"},
-        "incidents": {"in-0": ("dispatched", ("rp-0", "rp-1"))},
+        "incidents": {"in-0": ("dispatched", 5, ("rp-0", "rp-1"))},
         "active": ["in-0"],
         "positions": {
             "routing": {"c1/huying.reports.v1/0": 1},
@@ -101,6 +101,10 @@ def month() -> tuple[Log, dict[str, Any]]:
             "console": {},
         },
         "unpublished": {"routing": 0},
+        "published": {
+            "intake": [("c1", "huying.reports.v1", "rp-0"), ("c0", "huying.reports.v1", "rp-of-a-lost-broker")],
+            "routing": [("c1", "huying.incidents.v1", f"in-0/{version}") for version in range(1, 6)],
+        },
         "parked": {"routing": []},
         "closed": {},
         "doors": {"intake": {"rp-0"}, "hotline-bridge": {"rp-1"}},
@@ -130,7 +134,7 @@ def _never_on_the_log(log: Log, books: dict[str, Any]) -> None:
 
 
 def _double(log: Log, books: dict[str, Any]) -> None:
-    books["incidents"]["in-9"] = ("dispatched", ("rp-1",))
+    books["incidents"]["in-9"] = ("dispatched", 1, ("rp-1",))
 
 
 def _stranger(log: Log, books: dict[str, Any]) -> None:
@@ -187,6 +191,32 @@ def _unpublished(log: Log, books: dict[str, Any]) -> None:
     books["unpublished"]["routing"] = 1
 
 
+def _marked_and_never_sent(log: Log, books: dict[str, Any]) -> None:
+    books["published"]["routing"].append(("c1", "huying.clocks.v1", "ck/warned"))
+
+
+def _never_told_last(log: Log, books: dict[str, Any]) -> None:
+    books["incidents"]["in-0"] = ("completed", 6, ("rp-0", "rp-1"))
+    books["active"] = []
+
+
+def _without_a_dispatch(log: Log, books: dict[str, Any]) -> None:
+    books["active"] = []
+
+
+def _dispatched_after_the_end(log: Log, books: dict[str, Any]) -> None:
+    books["incidents"]["in-0"] = ("completed", 5, ("rp-0", "rp-1"))
+
+
+def _dispatch_of_nothing(log: Log, books: dict[str, Any]) -> None:
+    books["active"].append("in-7")
+
+
+def _held_on_another_cluster(log: Log, books: dict[str, Any]) -> None:
+    _lose(log, books)
+    books["parked"] = {"routing": [("c0", "huying.reports.v1", 0, 1)]}
+
+
 @pytest.mark.parametrize(
     ("fault", "invariant"),
     [
@@ -206,6 +236,12 @@ def _unpublished(log: Log, books: dict[str, Any]) -> None:
         (_behind, "ledger_differs"),
         (_ahead, "ledger_differs"),
         (_unpublished, "unpublished"),
+        (_marked_and_never_sent, "unpublished"),
+        (_never_told_last, "feed_differs"),
+        (_without_a_dispatch, "dispatch_differs"),
+        (_dispatched_after_the_end, "dispatch_differs"),
+        (_dispatch_of_nothing, "dispatch_differs"),
+        (_held_on_another_cluster, "lost"),
     ],
 )
 def test_a_planted_fault_is_found(fault: Any, invariant: str) -> None:
@@ -253,9 +289,13 @@ def test_a_report_that_left_the_log_after_its_time_is_neither_lost_nor_unknown()
 def test_a_parked_report_is_counted_and_not_lost(fate: str) -> None:
     log, books = month()
     _lose(log, books)
-    del log["huying.incidents.v1"][2]
-    books["incidents"]["in-0"] = ("dispatched", ("rp-0",))
-    books[fate] = {"routing": [("huying.reports.v1", 0, 1)]}
+    books["incidents"]["in-0"] = ("dispatched", 4, ("rp-0",))
+    log["huying.incidents.v1"][2:] = [
+        step(2, "in-0", 3, "returned", dispatch={"dispatch_id": "d2"}),
+        step(3, "in-0", 4, "dispatched", dispatch={"dispatch_id": "d5"}),
+    ]
+    books["published"], books["positions"]["sla-timer"] = {}, {"c1/huying.incidents.v1/0": 3}
+    books[fate] = {"routing": [("c1", "huying.reports.v1", 0, 1)]}
     proof = prove(log, Books(**books), CLUSTER)
     assert {"parked": proof.parked, "closed": proof.closed} == {"parked": 0, "closed": 0} | {fate: 1}
     assert proof.found["lost"] == 0

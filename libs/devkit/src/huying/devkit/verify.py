@@ -17,6 +17,7 @@ from huying.contracts import incidents, orders, topics
 from huying.contracts.clocks import ClockEvent
 from huying.contracts.incidents import IncidentEvent
 from huying.contracts.message import Event
+from huying.contracts.moves import ACTIVE
 from huying.contracts.reports import ReportAcceptedV1
 from huying.contracts.ticks import TickV1
 
@@ -29,6 +30,7 @@ INVARIANTS = (
     "unknown_reports",
     "feed_differs",
     "double_dispatch",
+    "dispatch_differs",
     "gaps",
     "conflicting",
     "clocks_fired_twice",
@@ -38,8 +40,9 @@ INVARIANTS = (
 )
 """What must be 0. `lost`: on the log or let in by a door, and in no incident; `in_two_incidents`; `unknown_reports`: in an
 incident, and never let in; `feed_differs`: the feed tells of another incident than the database; `double_dispatch`: two active main
-dispatches; `gaps`: a version missing on the feed; `conflicting`: one event id, two contents; `clocks_fired_twice`;
-`not_fired`: a deadline passed and nobody was told; `ledger_differs`: a ledger behind or ahead of its log; `unpublished`: events that never left."""
+dispatches; `dispatch_differs`: an incident without the active dispatch that its state has, or with one that it has not; `gaps`: a version missing on the feed; `conflicting`: one event id, two contents; `clocks_fired_twice`;
+`not_fired`: a deadline passed and nobody was told; `ledger_differs`: a ledger behind or ahead of its log; `unpublished`: events that never left,
+or are said to have left and are not on the log."""
 
 EXAMPLES = 5
 DOORS = {"intake": ("reports", "body_hash"), "hotline-bridge": ("orders", "digest")}
@@ -91,16 +94,18 @@ class Books:
 
     reports: Mapping[str, str]
     """Report id to incident id, by routing."""
-    incidents: Mapping[str, tuple[str, tuple[str, ...]]]
-    """Incident id to state and reports, by routing."""
+    incidents: Mapping[str, tuple[str, int, tuple[str, ...]]]
+    """Incident id to state, version and reports, by routing."""
     active: Sequence[str]
     """Incident of each active main dispatch."""
     positions: Mapping[str, Mapping[str, int]]
     """Service to ledger."""
     unpublished: Mapping[str, int]
-    parked: Mapping[str, Sequence[tuple[str, int, int]]]
-    """Service to (topic, partition, offset) of records held."""
-    closed: Mapping[str, Sequence[tuple[str, int, int]]]
+    published: Mapping[str, Sequence[tuple[str, str, str]]]
+    """Service to (cluster, topic, event) of what it says that it has sent."""
+    parked: Mapping[str, Sequence[tuple[str, str, int, int]]]
+    """Service to (cluster, topic, partition, offset) of records held."""
+    closed: Mapping[str, Sequence[tuple[str, str, int, int]]]
     """The same of those that a person has given up."""
     doors: Mapping[str, Set[str]]
     """Door to the reports that it let in, without those whose event still waits in its outbox."""
@@ -113,12 +118,16 @@ async def books_of(mongo_url: str, prefix: str) -> Books:
     try:
         names = {service: f"{prefix}_{service.replace('-', '_')}" for service in CONSUMES}
         routing = client[names["routing"]]
-        positions, unpublished, parked, closed, doors = {}, {}, {}, {}, {}
+        positions, unpublished, published, parked, closed, doors = {}, {}, {}, {}, {}, {}
         for service, name in names.items():
             database = client[name]
             positions[service] = {row["_id"]: row["at"] async for row in database["positions"].find()}
             unsent = {"published": {"$in": [None, REFUSED]}}
             unpublished[service] = await database["outbox"].count_documents(unsent)
+            sent = database["outbox"].find(
+                {"published": {"$nin": [None, REFUSED]}}, {"published": 1, "topic": 1, "event": 1}
+            )
+            published[service] = [(row["published"], row["topic"], row["event"]) async for row in sent]
             if service in DOORS:
                 kept, mark = DOORS[service]
                 let_in = database[kept].find({mark: {"$exists": True}}, {"_id": 1})
@@ -129,12 +138,13 @@ async def books_of(mongo_url: str, prefix: str) -> Books:
         return Books(
             reports={row["_id"]: row["incident_id"] async for row in routing["reports"].find({}, {"incident_id": 1})},
             incidents={
-                row["_id"]: (row["state"], tuple(row["reports"]))
-                async for row in routing["incidents"].find({}, {"state": 1, "reports": 1})
+                row["_id"]: (row["state"], row["version"], tuple(row["reports"]))
+                async for row in routing["incidents"].find({}, {"state": 1, "version": 1, "reports": 1})
             },
             active=[row["incident_id"] async for row in routing["dispatches"].find({"active": True})],
             positions=positions,
             unpublished=unpublished,
+            published=published,
             parked=parked,
             closed=closed,
             doors=doors,
@@ -144,9 +154,10 @@ async def books_of(mongo_url: str, prefix: str) -> Books:
         await client.close()
 
 
-async def _places(database: Any, states: Sequence[str]) -> list[tuple[str, int, int]]:
-    rows = database["parked"].find({"state": {"$in": states}}, {"topic": 1, "partition": 1, "offset": 1})
-    return [(row["topic"], row["partition"], row["offset"]) async for row in rows]
+async def _places(database: Any, states: Sequence[str]) -> list[tuple[str, str, int, int]]:
+    place = ("cluster", "topic", "partition", "offset")
+    rows = database["parked"].find({"state": {"$in": states}}, dict.fromkeys(place, 1))
+    return [(row["cluster"], row["topic"], row["partition"], row["offset"]) async for row in rows]
 
 
 def prove(log: Mapping[str, Sequence[Record]], books: Books, cluster: str) -> Proof:
@@ -158,16 +169,12 @@ def prove(log: Mapping[str, Sequence[Record]], books: Books, cluster: str) -> Pr
     _identities(proof, log)
     told = _told(proof, log)
     steps = _steps(told)
-    _reports(proof, told, books, steps)
+    _reports(proof, told, books, steps, cluster)
     _feed(proof, steps)
-    for incident, count in Counter(books.active).items():
-        if count > 1:
-            proof.break_("double_dispatch", f"{incident}: {count} active main dispatches in the database")
+    _incidents(proof, books, steps)
     _clocks(proof, told, books.read_at)
     _ledgers(proof, log, books, cluster)
-    for service, count in books.unpublished.items():
-        if count:
-            proof.break_("unpublished", f"{service}: {count} events wait in its outbox")
+    _outboxes(proof, log, books, cluster)
     return proof
 
 
@@ -207,7 +214,7 @@ def _identities(proof: Proof, log: Mapping[str, Sequence[Record]]) -> None:
                 proof.break_("conflicting", f"{topic.name}: {record.event.id} tells two things")
 
 
-def _reports(proof: Proof, told: Told, books: Books, steps: Steps) -> None:
+def _reports(proof: Proof, told: Told, books: Books, steps: Steps, cluster: str) -> None:
     accepted: set[str] = set()
     logged: set[str] = set()
     held = {*books.parked.get("routing", ()), *books.closed.get("routing", ())}  # what was given up is not lost
@@ -215,7 +222,7 @@ def _reports(proof: Proof, told: Told, books: Books, steps: Steps) -> None:
         if not isinstance(event, ReportAcceptedV1):
             continue
         logged.add(event.report_id)
-        if (record.topic, record.partition, record.offset) not in held:
+        if (cluster, record.topic, record.partition, record.offset) not in held:
             accepted.add(event.report_id)
     placed: dict[str, tuple[int, str]] = {}
     for incident, story in steps.items():
@@ -227,7 +234,7 @@ def _reports(proof: Proof, told: Told, books: Books, steps: Steps) -> None:
                 placed[name] = max(placed.get(name, (-1, "")), (moves, incident))
     on_feed = {name: incident for name, (_, incident) in placed.items()}
     where: dict[str, list[str]] = defaultdict(list)
-    for incident, (state, reports) in books.incidents.items():
+    for incident, (state, _, reports) in books.incidents.items():
         for report in reports if state != "merged" else ():
             where[report].append(incident)
     for report in accepted:
@@ -260,6 +267,35 @@ def _feed(proof: Proof, steps: Steps) -> None:
             if len(active) > 1:
                 at = step.incident_version
                 proof.break_("double_dispatch", f"{incident}: {len(active)} active main dispatches at {at}")
+
+
+def _incidents(proof: Proof, books: Books, steps: Steps) -> None:
+    """What the database says of an incident, beside its own dispatches and what the feed told last."""
+    active = Counter(books.active)
+    for incident, count in active.items():
+        if count > 1:
+            proof.break_("double_dispatch", f"{incident}: {count} active main dispatches in the database")
+        if incident not in books.incidents:
+            proof.break_("dispatch_differs", f"{incident}: a dispatch of no incident")
+    for incident, (state, version, _) in books.incidents.items():
+        if (incident in active) != (state in ACTIVE):
+            proof.break_("dispatch_differs", f"{incident}: {state}, and {active[incident]} active main dispatches")
+        if incident in steps:  # older than the log's retention otherwise
+            last = steps[incident][-1]
+            if (last.incident_version, last.incident.state) != (version, state):
+                on_feed = f"{last.incident.state} at {last.incident_version} on the feed"
+                proof.break_("feed_differs", f"{incident}: {on_feed}, {state} at {version} in the database")
+
+
+def _outboxes(proof: Proof, log: Mapping[str, Sequence[Record]], books: Books, cluster: str) -> None:
+    for service, count in books.unpublished.items():
+        if count:
+            proof.break_("unpublished", f"{service}: {count} events wait in its outbox")
+    there = {(name, record.event.id) for name, records in log.items() for record in records if record.event}
+    for service, rows in books.published.items():
+        for sent_to, topic, event in rows:
+            if sent_to == cluster and topic in log and (topic, event) not in there:
+                proof.break_("unpublished", f"{service}: {event} was sent, it says, and is not on {topic}")
 
 
 def _clocks(proof: Proof, told: Told, read_at: datetime) -> None:
