@@ -93,7 +93,9 @@ async def test_the_same_reports_twice_make_one_feed_and_one_dispatch_each(
         async def taken() -> bool:
             known: int = await stored.count_documents({"_id": {"$in": [r.report_id for r in reports]}})
             unpublished: int = await ground.mongo.collection("outbox").count_documents({"published": None})
-            return known == len(reports) and unpublished == 0
+            positions = await ground.mongo.collection("positions").find({}).to_list(None)
+            read = sum(row["at"] + 1 for row in positions if topics.REPORTS.name in row["_id"])
+            return known == len(reports) and unpublished == 0 and read == 2 * len(reports)
 
         await until(taken, "all reports decided and published")
         feed = await _feed(stack.bootstrap)
