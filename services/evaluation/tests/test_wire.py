@@ -59,18 +59,19 @@ async def app(embedded_stack: Stack, mongo_database: str, tmp_path: Path) -> Any
     )
 
 
-async def link_of(stack: Stack, incident: str) -> str:
-    """The path that the citizen's mailbox got."""
+async def bodies(stack: Stack, incident: str, field: str, count: int = 1) -> list[dict[str, Any]]:
+    """What is told first of an incident's ratings with this field: `path` is in an invitation, `grade` in a verdict."""
     consumer = AIOKafkaConsumer(RATINGS.name, bootstrap_servers=stack.bootstrap, auto_offset_reset="earliest")
     await consumer.start()
+    found: list[dict[str, Any]] = []
     try:
-        async for record in consumer:
-            body = json.loads(record.value)
-            if body["incident_id"] == incident and "path" in body:
-                return str(body["path"])
+        while len(found) < count:
+            body = json.loads((await consumer.getone()).value)
+            if body["incident_id"] == incident and field in body:
+                found.append(body)
+        return found
     finally:
         await consumer.stop()
-    raise AssertionError("the topic ended")
 
 
 async def rates(client: httpx.AsyncClient, period: str, town: str) -> dict[str, Any]:
@@ -88,7 +89,8 @@ async def test_a_citizen_rates_once_by_link_and_the_rates_show_it(
     events = [*life.steps, *clock("c1", "response", "on_time", at=start, incident=name)]
     async with running(app) as client:
         await publish(embedded_stack, events)
-        path = await link_of(embedded_stack, name)
+        [invited] = await bodies(embedded_stack, name, "path")
+        path = invited["path"]
         page = await client.get(path)
         assert page.status_code == 200
         assert all(word in page.text for word in ("满意", "基本满意", "不满意", "&lt;b&gt;已修好&lt;/b&gt;"))
@@ -127,6 +129,22 @@ async def test_a_citizen_rates_once_by_link_and_the_rates_show_it(
         assert [row["incident_id"] for row in listed.json()["incidents"]] == [name]
         empty = await client.get(overall["overdue"]["list"], headers=KEY)
         assert empty.json()["incidents"] == []
+
+
+async def test_two_reporters_of_one_result_have_a_link_each_and_each_grade_is_its_reporters(
+    app: Any, embedded_stack: Stack, unique_name: str
+) -> None:
+    first, second = f"{unique_name}-r1", f"{unique_name}-r2"
+    start = datetime.now(UTC) - timedelta(hours=8)
+    life = Life(unique_name, town=unique_name, start=start).opened().joined(second).accepted().completed()
+    grades = {first: "satisfied", second: "basically_satisfied"}
+    async with running(app) as client:
+        await publish(embedded_stack, life.steps)
+        for invited in await bodies(embedded_stack, unique_name, "path", 2):
+            given = await client.post(invited["path"], json={"grade": grades[invited["report_id"]]})
+            assert (given.status_code, given.json()["rating_id"]) == (200, invited["rating_id"])
+        rated = await bodies(embedded_stack, unique_name, "grade", 2)
+    assert {body["report_id"]: body["grade"] for body in rated} == grades
 
 
 async def test_a_units_key_sees_its_own_rates_and_one_without_a_unit_none(app: Any) -> None:

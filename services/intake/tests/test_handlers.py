@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from huying.chassis.clock import FixedClock, ReplayClock
 from huying.chassis.ledger import encode
 from huying.chassis.message import API, Message
-from huying.chassis.security import Principal, sign, write_entry
+from huying.chassis.security import Principal, find_entry, sign, write_entry
 from huying.contracts import topics
 from huying.contracts.clocks import ClockBreachedV1, ClockExtendedV1, ClockStartedV1, ClockStoppedV1
 from huying.contracts.course import Course
@@ -159,6 +159,18 @@ async def test_every_refused_record_is_told_to_its_publisher(door: Any, publishe
         "source",
     )
     assert len({out.id for out in refused}) == len(refused)
+
+
+async def test_a_record_for_another_jurisdiction_than_its_keys_is_refused_and_told(
+    door: Any, publisher: str, report: Make, tmp_path: Path
+) -> None:
+    entry = find_entry(tmp_path / "keys.json", "park")
+    assert entry is not None
+    write_entry(tmp_path / "keys.json", entry | {"jurisdiction": "130530"})
+    await door.batch(inbound(publisher, report().encode()))
+    (out,) = door.documents.events
+    assert (out.topic, out.event.publisher, out.event.field) == (topics.INBOUND_REJECTED, "park", "jurisdiction")
+    assert out.event.reason.partition(":")[0] == "wrong_jurisdiction"
 
 
 async def test_hostile_identities_and_keys_are_refused_and_do_not_stop_their_neighbours(
@@ -378,6 +390,31 @@ async def test_every_order_and_repetition_of_the_feed_gives_the_same_pages(make_
     assert [each["state"] for each in two["steps"]] == ["done"] * 5 + ["current"]
     assert (one["result"]["text"], one["rating"], two["rating"]) == ("已清运，联系138****1234", "satisfied", None)
     assert (one["until"], one["overdue"], one["extensions"]) == (NOW + timedelta(minutes=200), False, 1)
+
+
+@pytest.mark.parametrize("together", [True, False])
+async def test_an_older_version_that_comes_again_does_not_set_the_page_back(door: Any, together: bool) -> None:
+    opened, dispatched = (Message("bus", "x", event) for event in STORY["feed of b"][:2])
+    told = [opened, dispatched, opened]
+    for batch in [told] if together else [[message] for message in told]:
+        await door.batch(*batch)
+    row = door.documents.rows("progress")["in-b"]
+    assert (row["version"], row["state"]) == (2, "dispatched")
+    assert shown(door)["Tthree"]["unit"] == {"code": "U02", "name": "城管局"}
+
+
+async def test_a_breach_and_a_stop_in_one_batch_are_what_they_are_in_two(make_door: MakeDoor) -> None:
+    breached = clock(ClockBreachedV1, "response", 50, 100)
+    told = [
+        Message("bus", "x", each) for each in (breached, clock(ClockStoppedV1, "response", 60, 100, verdict="void"))
+    ]
+    one, two = make_door(), make_door()
+    await one.batch(*told)
+    for message in told:
+        await two.batch(message)
+    assert one.documents.rows("progress") == two.documents.rows("progress")
+    [kept] = one.documents.rows("progress")["in-b"]["clocks"].values()
+    assert (kept["state"], kept["breached"]) == ("stopped", True)
 
 
 async def test_a_missing_version_is_counted(door: Any) -> None:

@@ -90,10 +90,17 @@ async def bench(embedded_stack: Stack, mongo_database: str, tmp_path: Path) -> A
     source, ring = SOURCE.format(mongo_database), tmp_path / "keys.json"
     key = Ed25519PrivateKey.generate()
     public = base64.b64encode(key.public_key().public_bytes_raw()).decode()
-    people = (("park", "system"), ("ops", "dispatcher"), ("u02", "unit"), ("head", "leader"), ("old", "citizen"))
+    people = (
+        ("park", "system"),
+        ("ops", "dispatcher"),
+        ("u02", "unit"),
+        ("head", "leader"),
+        ("old", "citizen"),
+        ("far", "system"),
+    )
     for name, role in people:
         entry: dict[str, Any] = {"id": name, "role": role, "sha256": sha256(f"token-of-{name}".encode()).hexdigest()}
-        entry |= {"unit": "U02"} if name == "head" else {}
+        entry |= {"unit": "U02"} if name == "head" else {"jurisdiction": "130530"} if name == "far" else {}
         write_entry(ring, entry | ({"sources": [source], "public_key": public} if name == "park" else {}))
     settings = Settings(
         kafka=embedded_stack.bootstrap,
@@ -158,6 +165,8 @@ async def test_who_may_what(bench: Bench) -> None:
     unnamed = await bench.client.post("/v1/reports", json=REPORT, headers=bench.headers("park"))
     assert (no_key.status_code, wrong.status_code, unnamed.status_code) == (401, 403, 422)
     assert "Idempotency-Key" in unnamed.json()["detail"]
+    far = await bench.post(REPORT, "k", who="far")
+    assert (far.status_code, far.json()["reason"]) == (403, "wrong_jurisdiction")
     for who, expected in (("park", 403), ("u02", 403), ("head", 403), ("ops", 422)):
         assert (await bench.client.get("/v1/vault/ps-1", headers=bench.headers(who))).status_code == expected
     assert (await bench.client.post("/v1/vault/identities", json={}, headers=bench.headers("ops"))).status_code == 403

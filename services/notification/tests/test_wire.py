@@ -4,7 +4,8 @@ import asyncio
 import hmac
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -18,6 +19,7 @@ from notify_lives import Life, invited, warned
 from pymongo import MongoClient
 from receiver import Receiver
 
+from huying.chassis.mongo import Mongo
 from huying.chassis.security import write_entry
 from huying.chassis.testing import SECRET, running, until
 from huying.contracts.clocks import ClockEvent
@@ -29,6 +31,7 @@ from huying.devkit.dlq import Lot
 from huying.devkit.stack import Stack
 from huying.devkit.stack import topics as provisioning
 from huying.notification.delivery import webhook
+from huying.notification.delivery.claims import Claims, Way
 from huying.notification.delivery.file import Outbox, file_of
 from huying.notification.delivery.outcome import Parcel
 from huying.notification.domain import Desk
@@ -109,6 +112,12 @@ async def bench(embedded_stack: Stack, mongo_database: str, tmp_path: Path) -> A
     await provisioning.create(embedded_stack.bootstrap, wanted)
     opened = Bench(embedded_stack, mongo_database, tmp_path)
     with opened.mongo:
+        yield opened
+
+
+@pytest.fixture
+async def mongo(bench: Bench) -> AsyncIterator[Mongo]:
+    with closing(Mongo(bench.stack.mongo_url, bench.database.name)) as opened:
         yield opened
 
 
@@ -302,28 +311,32 @@ async def test_a_person_switches_a_receiver_off_and_on_and_its_notices_wait_mean
     assert len(receiver.taken) == 1
 
 
+def notice(incident: str, name: str, medium: str = "file", handle: str = "x", **more: Any) -> dict[str, Any]:
+    return {
+        "_id": f"{incident}-{name}",
+        "state": "intent",
+        "next_try_at": OLD,
+        "attempts": 0,
+        "at": OLD,
+        "incident_id": incident,
+        "jurisdiction": "130529",
+        "recipient": f"unit:U02:{name}",
+        "role": "duty_officer",
+        "medium": medium,
+        "handle": handle,
+        "template": "dispatched",
+        "title": "【派单】",
+        "text": "路灯不亮",
+        **more,
+    }
+
+
 @pytest.mark.parametrize("owner", ["notification-0", "notification-dead"])
 async def test_who_dies_between_sending_and_confirmed_is_resumed_by_what_each_medium_can_prove(
     bench: Bench, receiver: Receiver, unique_name: str, owner: str
 ) -> None:
     def row(name: str, medium: str, handle: str, claim: str) -> dict[str, Any]:
-        return {
-            "_id": f"{unique_name}-{name}",
-            "state": "sending",
-            "claim": claim,
-            "next_try_at": OLD,
-            "attempts": 0,
-            "at": OLD,
-            "incident_id": unique_name,
-            "jurisdiction": "130529",
-            "recipient": f"unit:U02:{name}",
-            "role": "duty_officer",
-            "medium": medium,
-            "handle": handle,
-            "template": "dispatched",
-            "title": "【派单】",
-            "text": "路灯不亮",
-        }
+        return notice(unique_name, name, medium, handle, state="sending", claim=claim)
 
     claimed = OLD if owner == "notification-dead" else datetime.now(UTC)
     bench.database["claims"].insert_many(
@@ -363,6 +376,36 @@ async def test_who_dies_between_sending_and_confirmed_is_resumed_by_what_each_me
         assert len(file_of(bench.folder / "out", f"unit:U02:{name}").read_text("utf-8").splitlines()) == 1
     failed = [row["event"] for row in bench.database["outbox"].find() if row["event"].endswith("/unknown")]
     assert failed == [f"{unique_name}-blind/unknown"]
+
+
+async def test_a_claim_is_stale_after_its_lease_and_at_once_for_the_same_replica_that_starts_anew(
+    bench: Bench, mongo: Mongo
+) -> None:
+    bench.database["notices"].insert_one(notice("i", "one"))
+    lease, now = timedelta(seconds=30), datetime.now(UTC)
+    ours, other = (Claims(mongo, Way("file"), owner, lease) for owner in ("notification-0", "notification-1"))
+    assert [parcel.notice_id for parcel in await ours.take("c1", now, 10)] == ["i-one"]
+    assert await ours.stale(now, first=False) == await other.stale(now, first=True) == []
+    assert await ours.stale(now, first=True) == ["c1"]
+    assert await other.stale(now + lease + timedelta(seconds=1), first=False) == ["c1"]
+
+
+async def test_two_replicas_that_found_the_same_notices_have_each_in_one_claim(bench: Bench, mongo: Mongo) -> None:
+    lease, now = timedelta(seconds=30), datetime.now(UTC)
+    bench.database["notices"].insert_many([notice("i", f"{n}") for n in range(3)])
+    fast = Claims(mongo, Way("file"), "notification-1", lease)
+
+    class Slow(Claims):
+        async def _open(self, claim: str, now: datetime) -> None:
+            """Between what it found and what it claims another one takes two of them."""
+            self.lost = await fast.take("c1", now, 2)
+            await super()._open(claim, now)
+
+    slow = Slow(mongo, Way("file"), "notification-0", lease)
+    kept = await slow.take("c2", now, 3)
+    assert [[one.notice_id for one in parcels] for parcels in (slow.lost, kept)] == [["i-0", "i-1"], ["i-2"]]
+    claims = {row["_id"]: row["claim"] for row in bench.database["notices"].find()}
+    assert claims == {"i-0": "c1", "i-1": "c1", "i-2": "c2"}
 
 
 async def test_two_replicas_send_each_notice_once(bench: Bench, receiver: Receiver, unique_name: str) -> None:

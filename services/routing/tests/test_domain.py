@@ -179,6 +179,22 @@ def test_the_head_of_a_unit_does_not_rule_on_its_own_case_nor_grant_its_own_time
 
 
 @pytest.mark.parametrize(
+    "wish",
+    [c.Accept(), c.Contact(), c.Return(reason="错", basis="职责清单"), c.Complete(text="好")],
+    ids=lambda w: w.kind,
+)
+def test_a_unit_that_helps_or_was_called_may_not_act_for_the_one_that_has_it(county: County, wish: c.Action) -> None:
+    incident = county.arrives()
+    county.done(incident, c.Assign(unit="U09", assisting=("U05",), reason="更合适"))
+    county.done(incident, c.BlowWhistle(units=("U07",), meet_at="村口", reason="线杆要倒"))
+    if "dispatched" not in MOVES[wish.kind].states:
+        county.done(incident, c.Accept())
+    for unit in ("U05", "U07"):
+        assert county.refused(incident, wish, "unit", unit) == "not_allowed"
+    county.done(incident, wish, "unit", "U09")
+
+
+@pytest.mark.parametrize(
     ("unit", "reason"), [("T01", None), ("T02", "not_allowed"), (None, "not_allowed"), ("U02", None)]
 )
 def test_a_grid_worker_whistles_in_their_own_town(county: County, unit: str | None, reason: str | None) -> None:
@@ -375,6 +391,14 @@ def test_confirming_another_matter_moves_it_to_that_matters_unit_unless_a_person
     county.done(placed, c.Assign(unit="U09", reason="更合适"))
     assert county.done(placed, c.Confirm(matter="M04")).unit == "U09"
     assert county.refused(placed, c.Confirm(place=Place(village_code="nowhere"))) == "not_possible"
+
+
+def test_an_order_that_goes_to_another_unit_is_withdrawn_from_the_first_before_it_is_dispatched(county: County) -> None:
+    assigned, moved = county.arrives(), county.arrives()
+    county.done(assigned, c.Assign(unit="U09", reason="更合适"))
+    county.done(moved, c.Confirm(matter="M04"))
+    assert county.steps(assigned) == ["opened", "dispatched", "withdrawn", "dispatched"]
+    assert county.steps(moved) == ["opened", "dispatched", "confirmed", "withdrawn", "dispatched"]
 
 
 def test_no_number_of_a_person_in_a_commands_words_comes_onto_the_feed(county: County) -> None:

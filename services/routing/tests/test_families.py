@@ -61,6 +61,29 @@ def test_those_that_are_covered_go_where_their_order_goes(county: County) -> Non
     assert county[child].unit == "U05"
 
 
+def test_a_finished_order_stands_for_no_new_child_and_the_child_has_a_dispatch_of_its_own(county: County) -> None:
+    parent, first, second = county.arrives(matter="M04"), county.arrives(), county.arrives()
+    county.done(parent, c.Group(children=(first,)))
+    county.done(first, c.Accept())
+    county.done(first, c.Complete(text="好"))
+    county.done(parent, c.OpenFlood(until=START + HOUR, matters=("M02",)))
+    county.done(parent, c.Group(children=(second,)))
+    assert (county[second].state, county[second].course.covered_by) == ("dispatched", None)
+    county.done(second, c.Accept())
+    county.done(second, c.Complete(text="好"))
+    third = county[county.arrives()]
+    assert (third.state, third.unit, third.course.parent) == ("dispatched", "U02", parent)
+
+
+def test_what_is_covered_itself_stands_for_nobody(county: County) -> None:
+    parent, child = county.arrives(matter="M04"), county.arrives()
+    county.done(parent, c.OpenFlood(until=START + HOUR, matters=("M02",)))
+    county.done(parent, c.Group(children=(child,)))
+    county.done(parent, c.Assign(unit="U02", reason="更合适"))
+    assert county[parent].course.covered_by == child
+    assert county[county.arrives()].course.covered_by == child
+
+
 def test_a_released_child_gets_a_dispatch_of_its_own(county: County) -> None:
     parent, child = county.arrives(), county.arrives()
     county.done(parent, c.Group(children=(child,)))
@@ -81,6 +104,30 @@ def test_flood_mode_gathers_new_incidents_of_its_matters_until_it_runs_out(count
     assert county[parent].course.flood is None
     assert county[parent].last_at == START + 10 * HOUR
     assert county[county.arrives(matter="M20", emergency=True)].course.parent is None
+
+
+def test_a_flood_mode_that_is_over_takes_nobody_in_and_one_for_another_town_neither(county: County) -> None:
+    here, there, until = county.arrives(matter="M20"), county.arrives(matter="M05"), START + HOUR
+    county.done(here, c.OpenFlood(until=until))
+    county.done(there, c.OpenFlood(until=until + HOUR, matters=("M20",), towns=(PACK.towns[1].code,)))
+    assert county[county.arrives(matter="M20")].course.parent == here
+    for county.now in (until, until + timedelta(seconds=1)):
+        late = county[county.arrives(matter="M20")]
+        assert (late.state, late.course.parent) == ("dispatched", None)
+    assert county[here].course.flood is not None, "nobody woke it"
+
+
+def test_a_closed_flood_mode_leaves_its_family_and_what_its_order_stands_for_as_they_are(county: County) -> None:
+    parent = county.arrives(matter="M20")
+    county.done(parent, c.OpenFlood(until=START + HOUR, matters=("M20", "M05")))
+    same, other = county.arrives(matter="M20"), county.arrives(matter="M05")
+    county.done(parent, c.CloseFlood())
+    assert (county[parent].children, county[parent].course.child_count) == ((same, other), 2)
+    assert [county[name].course.parent for name in (same, other)] == [parent, parent]
+    assert (county[same].state, county[same].course.covered_by) == ("covered", parent)
+    county.done(parent, c.Accept())
+    county.done(parent, c.Complete(text="水退了", with_covered=True))
+    assert [county[name].state for name in (same, other)] == ["completed", "dispatched"]
 
 
 def test_flood_mode_is_opened_and_closed_by_a_person_and_ends_with_its_parents_result(county: County) -> None:

@@ -108,6 +108,28 @@ def test_an_undone_merge_lives_again_under_its_number_with_its_reports_and_a_dis
     assert county.refused(gone, c.UndoMerge(reason="再撤")) == "illegal_move"
 
 
+def test_an_undone_merge_starts_with_the_earliest_of_the_reports_that_come_back_to_it(county: County) -> None:
+    gone = county.arrives()
+    county.passes(2 * HOUR)
+    county.arrives("merge", gone)
+    kept = county.arrives()
+    county.done(gone, c.Merge(into=kept, reason="同一件"))
+    county.done(kept, c.Split(reports=("r0",), reason="第三件"))
+    back = county.done(gone, c.UndoMerge(reason="不是同一件"))
+    assert (back.reports, back.since) == (("r1",), START + 2 * HOUR)
+    assert county[county.where["r0"]].since == START
+
+
+def test_a_merge_is_not_undone_where_the_other_would_be_left_without_a_report(county: County) -> None:
+    gone, kept = county.arrives(), county.arrives()
+    county.done(gone, c.Merge(into=kept, reason="同一件"))
+    county.done(kept, c.Split(reports=("r1",), reason="另一件"))
+    declined = county.wishes(gone, c.UndoMerge(reason="不同")).declined
+    assert declined is not None
+    assert (declined.reason, "只剩当初并入的诉求" in declined.message) == ("not_possible", True)
+    assert (county[gone].state, county[kept].reports) == ("merged", ("r0",))
+
+
 def worked_on(county: County) -> str:
     """An order that is listed, was given more time once, and that a person sent to U05."""
     incident = county.arrives()

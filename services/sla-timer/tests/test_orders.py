@@ -105,6 +105,14 @@ def test_a_breach_before_the_extension_stays_a_breach(bench: Bench) -> None:
     assert (clock.verdict, clock.extended, bench.words("resolution").count("breached")) == ("late", 1, 1)
 
 
+def test_more_time_after_a_breach_is_no_second_breach_when_it_has_passed_too(bench: Bench) -> None:
+    life = Life("A", at("2026-03-02 09:00"), "other").opened().dispatched().accepted(HOUR)
+    bench.live(life).tick(at("2026-03-11 18:01"))
+    bench.live(extended(life, 10 * DAY, at("2026-03-20 18:00"))).tick(at("2026-03-27 18:00"))
+    assert local(bench.clock("resolution").due_at) == "03-20 18:00"
+    assert bench.words("resolution").count("breached") == 1
+
+
 def test_reminders_start_over_from_the_end_of_more_time(bench: Bench) -> None:
     came = at("2026-03-02 09:00")
     life = Life("A", came, "emergency", origin_due_at=came - 30 * DAY).opened().dispatched()
@@ -121,6 +129,22 @@ def test_a_merge_with_an_older_incident_brings_the_deadline_forward(bench: Bench
     old, new = sorted(bench.clocks("resolution"), key=lambda clock: clock.due_at, reverse=True)
     assert (old.verdict, new.verdict) == ("void", None)
     assert (local(new.started_at), local(new.due_at)) == ("03-02 09:00", "03-11 18:00")
+
+
+def test_an_older_report_that_joins_after_the_breach_starts_no_clock_and_no_second_breach(bench: Bench) -> None:
+    life = Life("A", at("2026-03-04 09:00"), "other").opened().dispatched().accepted(HOUR)
+    bench.live(life).tick(at("2026-03-16 09:00"))
+    bench.live(life.joined(12 * DAY, course=Course(citizen_since=at("2026-03-02 09:00")))).tick(at("2026-03-17 09:00"))
+    assert (local(bench.clock("resolution").due_at), bench.clock("resolution").armed) == ("03-13 18:00", True)
+    assert [bench.words("resolution").count(word) for word in ("started", "breached")] == [1, 1]
+
+
+def test_a_deadline_that_an_older_report_brings_forward_contains_the_pause_that_was(bench: Bench) -> None:
+    life = Life("A", at("2026-03-04 09:00"), "other").opened().dispatched().accepted(HOUR)
+    suspended(life, DAY, at("2026-03-06 10:00")).beside(orders.IncidentResumedV1, DAY, "accepted", course=Course())
+    bench.live(life.joined(HOUR, course=Course(citizen_since=at("2026-03-02 09:00"))))
+    [clock] = [clock for clock in bench.clocks("resolution") if clock.armed]
+    assert (local(clock.started_at), local(clock.due_at)) == ("03-02 09:00", "03-12 18:00"), "a working day more"
 
 
 def test_a_split_gives_those_who_stay_the_clock_of_their_own_report_even_after_a_breach(bench: Bench) -> None:
