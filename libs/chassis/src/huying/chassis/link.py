@@ -17,7 +17,6 @@ import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener
 from aiokafka import TopicPartition as AioPartition
 from aiokafka.errors import (
-    CommitFailedError,
     ConsumerStoppedError,
     CorruptRecordException,
     KafkaError,
@@ -25,7 +24,6 @@ from aiokafka.errors import (
 )
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage, TopicPartition
-from faststream.kafka.message import KafkaAckableMessage
 
 from huying.contracts.topics import DLQ_MESSAGE_BYTES, MAX_MESSAGE_BYTES, TICKS, Topic
 
@@ -55,7 +53,7 @@ ASK_CLUSTER_S = 2.0
 """A new connection each time, since a client remembers the cluster that it met first; so not more often."""
 ASK_AGAIN_S = 0.1
 COMMIT_S = 3.0
-"""An offset that takes longer to commit is left to the next batch: it is for who watches the group, the ledger decides."""
+"""Offsets that take longer to commit are left to the next time."""
 PATIENCE_S = 60.0
 """How long a start waits for the broker before it gives up and says so."""
 
@@ -86,6 +84,7 @@ class Link:
         self._begun: dict[Any, int] = {}
         """The last offset that was had of each partition when it was assigned; -1 of one that is read from its start."""
         self._assigned: set[Any] = set()
+        self._committed: dict[Any, int] = {}
         self._silent = False
         """Whether the broker did not answer when it was asked last."""
         self._pace = Pace(settings.paced_records)
@@ -250,7 +249,7 @@ class Link:
 
     async def _parse(self, records: Any) -> KafkaMessage:
         """Headers stay bytes: a record with a header that is no text must not stop the loop."""
-        return KafkaAckableMessage(
+        return KafkaMessage(
             body=b"", headers={}, content_type=None, message_id="", raw_message=records, consumer=self.consumer
         )
 
@@ -307,12 +306,25 @@ class Link:
             await cast("Follower", self._follower).follow(record)
         self._note_lag()
         faults.point("before-kafka-commit")
+
+    async def _commit(self) -> None:
+        """Tell the broker how far the ledger is, for who watches the group; nobody reads on from there.
+
+        Beside the batches and not after each: that would be a round trip of its own for a figure.
+        """
+        ledger = cast("Ledger", self._ledger)
+        known = {tp: ledger.position(one) for tp in self._assigned if ledger.knows(one := self._partition(tp))}
+        offsets = {tp: position + 1 for tp, position in known.items() if position is not None}
+        if offsets == self._committed or self.refused:
+            return
         try:
             async with asyncio.timeout(COMMIT_S):
-                await message.ack()
-        except (CommitFailedError, KafkaError, TimeoutError) as error:
+                await self.consumer.commit(offsets)
+        except (KafkaError, TimeoutError) as error:
             self._measures.commit_failures.inc()
-            log.info("the offset was not committed; the ledger knows better", error=str(error))
+            log.info("offsets were not committed; the ledger knows better", error=str(error))
+        else:
+            self._committed = offsets
 
     def _note_lag(self) -> None:
         consumer, ledger = self.consumer, self._ledger
@@ -382,6 +394,8 @@ class Link:
 
     async def stop(self) -> None:
         """Finish the batch in hand and leave."""
+        if self.consumer is not None and not self._silent:
+            await self._commit()
         await self.broker.stop()
 
     async def changed_cluster(self) -> str:
@@ -399,6 +413,8 @@ class Link:
                 return found
             if self._continuity is not None:
                 await self._continuity.check(self.consumer, self._assigned)
+            if self._assigned:
+                await self._commit()
 
     async def _read_ledger(self) -> None:
         """Positions of what is assigned, for the lag and for the check against the log's end."""
