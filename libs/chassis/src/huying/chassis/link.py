@@ -312,9 +312,11 @@ class Link:
 
         Beside the batches and not after each: that would be a round trip of its own for a figure.
         """
-        ledger = cast("Ledger", self._ledger)
-        known = {tp: ledger.position(one) for tp in self._assigned if ledger.knows(one := self._partition(tp))}
-        offsets = {tp: position + 1 for tp, position in known.items() if position is not None}
+        ledger, offsets = cast("Ledger", self._ledger), {}
+        for tp in self._assigned:
+            position = ledger.position(one) if ledger.knows(one := self._partition(tp)) else None
+            if position is not None and position < (self.consumer.highwater(tp) or 0):  # else it is another log's
+                offsets[tp] = position + 1
         if offsets == self._committed or self.refused:
             return
         try:
