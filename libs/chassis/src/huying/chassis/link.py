@@ -317,8 +317,8 @@ class Link:
             position = ledger.position(one) if ledger.knows(one := self._partition(tp)) else None
             if position is not None and position < (self.consumer.highwater(tp) or 0):  # else it is another log's
                 offsets[tp] = position + 1
-        if offsets == self._committed or self.refused:
-            return
+        if not offsets or offsets == self._committed or self.refused:
+            return  # after a race the ledger is forgotten until the next batch
         try:
             async with asyncio.timeout(COMMIT_S):
                 await self.consumer.commit(offsets)
