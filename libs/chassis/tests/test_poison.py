@@ -15,11 +15,9 @@ from fastapi import FastAPI
 from tally_bench import Bench, Gbk, drained, metric_shows, parked_are, parked_in, sums_are
 
 from huying.chassis import lenient
+from huying.chassis.arrival import arrived
 from huying.chassis.ledger import OutboxRow
-from huying.chassis.link import Link
-from huying.chassis.measures import Measures
-from huying.chassis.settings import ServiceSettings
-from huying.chassis.testing import SECRET, running, until
+from huying.chassis.testing import running, until
 from huying.contracts.envelope import CloudEvent
 from huying.contracts.topics import INBOUND
 from huying.devkit.stack import Stack
@@ -123,13 +121,11 @@ async def test_a_fault_of_the_broker_behind_a_record_in_hand_loses_nothing(monke
         return [lenient.Found(tp.topic, tp.partition, offset)]
 
     monkeypatch.setattr(lenient, "read", read)
-    settings = ServiceSettings(service="tally", port=0, kafka="127.0.0.1:1", mongo="mongodb://x", secret=SECRET)
-    link = Link(settings, (), Measures("tally"))
     with pytest.raises(LeaderNotAvailableError):
-        await link._arrived(client)  # type: ignore[arg-type]
+        await arrived(client, 500)  # type: ignore[arg-type]
     away.clear()
     away.add(1)
-    found = await link._arrived(client)  # type: ignore[arg-type]
+    found = await arrived(client, 500)  # type: ignore[arg-type]
     assert [(one.partition, one.offset) for one in found] == [(0, 0)]
     assert list(client.at.values()) == [1, 0], "behind what is in hand, and no further"
 

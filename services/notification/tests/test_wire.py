@@ -1,6 +1,5 @@
 """Notification alive on the real broker and database, with a real receiver: sent once, resumed, or honestly unknown."""
 
-import asyncio
 import hmac
 import json
 import shutil
@@ -34,6 +33,7 @@ from huying.notification.delivery import webhook
 from huying.notification.delivery.claims import Claims, Way
 from huying.notification.delivery.file import Outbox, file_of
 from huying.notification.delivery.outcome import Parcel
+from huying.notification.delivery.receivers import Receivers, Standing
 from huying.notification.domain import Desk
 from huying.notification.main import create_app
 from huying.notification.settings import Settings
@@ -291,8 +291,16 @@ async def test_a_receiver_in_trouble_delays_no_other(bench: Bench, receiver: Rec
 
 
 async def test_a_person_switches_a_receiver_off_and_on_and_its_notices_wait_meanwhile(
-    bench: Bench, receiver: Receiver, unique_name: str
+    bench: Bench, receiver: Receiver, unique_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    looks: list[str] = []
+    standing = Receivers.standing
+
+    async def looked(self: Receivers, handle: str, now: datetime) -> Standing:
+        looks.append(handle)
+        return await standing(self, handle, now)
+
+    monkeypatch.setattr(Receivers, "standing", looked)
     bench.by_webhook("gateway", "T07")
     receiver.only = unique_name
     hooks = {"gateway": {"url": receiver.url, "secret": "geheim"}}
@@ -302,7 +310,8 @@ async def test_a_person_switches_a_receiver_off_and_on_and_its_notices_wait_mean
         assert (await client.post("/v1/receivers/nobody/enable", headers=KEY)).status_code == 404
         await bench.publish(Life(unique_name).opened(None).dispatched("T07").steps)
         await until(lambda: "confirmed" in bench.states(unique_name), "the grid worker told")
-        await asyncio.sleep(1.5)  # longer than a loop waits
+        looks.clear()
+        await until(lambda: len(looks) >= 2, "two more looks at what waits")
         waiting = bench.states(unique_name)
         on = await client.post("/v1/receivers/gateway/enable", headers=KEY)
         await until(lambda: bench.settled(unique_name, 2), "the waiting notice")

@@ -107,7 +107,7 @@ class Continuity:
         self._measures.violation("ledger_ahead_of_log")
 
     def _partition(self, tp: TopicPartition) -> Partition:
-        return Partition(self._cluster, tp.topic, tp.partition)
+        return Partition.of(self._cluster, tp)
 
 
 async def _stamp_at(consumer: AIOKafkaConsumer, tp: TopicPartition, offset: int, _: str) -> int | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from aiokafka import TopicPartition
 from pymongo import InsertOne, UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
@@ -40,6 +41,11 @@ class Partition:
     cluster: str
     topic: str
     number: int
+
+    @classmethod
+    def of(cls, cluster: str, tp: TopicPartition) -> "Partition":
+        """What the client calls `tp`, on its cluster."""
+        return cls(cluster, tp.topic, tp.partition)
 
     @property
     def id(self) -> str:

@@ -6,28 +6,21 @@ It notices a broker that comes back as another cluster and starts over on it; it
 import asyncio
 import logging
 import time
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from itertools import chain
 from typing import Any, TypeVar, cast
 
-import structlog
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka import TopicPartition as AioPartition
-from aiokafka.errors import (
-    ConsumerStoppedError,
-    CorruptRecordException,
-    KafkaError,
-    UnsupportedCodecError,
-)
+from aiokafka.errors import ConsumerStoppedError, KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage, TopicPartition
 
-from huying.contracts.topics import DLQ_MESSAGE_BYTES, MAX_MESSAGE_BYTES, TICKS, Topic
+from huying.contracts.topics import DLQ_MESSAGE_BYTES, TICKS, Topic
 
-from . import faults, lenient
+from . import faults
+from .arrival import arrived
 from .broker import MissingTopicsError, cluster_id, partitions_of, started
 from .continuity import Continuity
 from .errors import ConfigurationError
@@ -36,28 +29,22 @@ from .measures import Measures
 from .microbatch import MicroBatch
 from .pace import Pace
 from .parking import RawRecord
+from .progress import Placing, Progress
 from .settings import ServiceSettings
 from .ticks import Follower
 
 EMBEDDED_WAIT_MS = 40
 """tansu answers a waiting fetch only at the end of the wait, so the wait is the latency (guide: measured)."""
 KAFKA_WAIT_MS = 250
-WAIT_FOR_RECORDS_MS = 1000
-"""How long one wait for records takes at most; what arrives ends it at once."""
 SESSION_MS = 6000
 """Above the worst pause seen of a process (2 s of imports), below the patience of a dispatcher."""
-PARTITION_BYTES = MAX_MESSAGE_BYTES
-"""Of one partition in one answer; a single batch may be larger."""
 REQUEST_BYTES = DLQ_MESSAGE_BYTES + 64 * 1024
 ASK_CLUSTER_S = 2.0
 """A new connection each time, since a client remembers the cluster that it met first; so not more often."""
 ASK_AGAIN_S = 0.1
-COMMIT_S = 3.0
-"""Offsets that take longer to commit are left to the next time."""
 PATIENCE_S = 60.0
 """How long a start waits for the broker before it gives up and says so."""
 
-log = structlog.get_logger()
 Answer = TypeVar("Answer")
 
 
@@ -81,17 +68,14 @@ class Link:
         self._batch: MicroBatch | None = None
         self._follower: Follower | None = None
         self._partitions: list[Any] = []
-        self._begun: dict[Any, int] = {}
-        """The last offset that was had of each partition when it was assigned; -1 of one that is read from its start."""
-        self._assigned: set[Any] = set()
-        self._committed: dict[Any, int] = {}
         self._silent = False
         """Whether the broker did not answer when it was asked last."""
         self._pace = Pace(settings.paced_records)
         self.fault: asyncio.Future[None] | None = None
         """Ends with the fault of a batch that went nowhere; None before `subscribe`."""
         self._continuity: Continuity | None = None
-        """None before `subscribe`."""
+        self._progress: Progress | None = None
+        """Both None before `subscribe`."""
 
     @property
     def refused(self) -> str | None:
@@ -126,6 +110,7 @@ class Link:
             ConfigurationError: the topics are not there.
         """
         self._batch, self._ledger, self._follower = batch, ledger, follower
+        self._progress = Progress(self.cluster, self._topics, batch, ledger, self._measures)
         self._continuity = Continuity(self._settings, self.cluster, batch, ledger, self._measures, self._answer)
         self.fault = asyncio.get_running_loop().create_future()
         if not self._topics and (follower is None or self._settings.by_group):
@@ -146,7 +131,7 @@ class Link:
         if self._settings.by_group:
             self._subscriber = self.broker.subscriber(
                 *(topic.name for topic in self._topics),
-                listener=_Placing(self),
+                listener=Placing(self._place),
                 group_instance_id=f"{self._settings.group}.{self._settings.replica}",
                 session_timeout_ms=SESSION_MS,
                 heartbeat_interval_ms=SESSION_MS // 4,
@@ -171,10 +156,10 @@ class Link:
         await self._pace.rest()
         if self.refused:
             await asyncio.Event().wait()
-        if not self._begun and not self._settings.by_group:
-            await self.place(consumer.assignment())
         try:
-            return tuple(await self._arrived(consumer))
+            if not self._settings.by_group and not cast("Progress", self._progress).placed:
+                await self._place(consumer.assignment())
+            return tuple(await arrived(consumer, self._settings.batch_records))
         except ConsumerStoppedError:
             raise
         except Exception as error:
@@ -185,67 +170,8 @@ class Link:
                 await asyncio.Event().wait()
             raise
 
-    async def place(self, partitions: Iterable[Any]) -> None:
-        """Read on behind the ledger, whatever was committed: a database put back to yesterday's reads today again.
-
-        From the start where the ledger has nothing; the replay's ticks always.
-        """
-        own = {self._partition(tp): tp for tp in partitions}
-        batch, ledger = cast("MicroBatch", self._batch), cast("Ledger", self._ledger)
-        positions = await batch.patiently(lambda: ledger.stored(own))
-        for partition, tp in own.items():
-            self._begun[tp] = positions.get(partition, -1)
-            if partition in positions:
-                self.consumer.seek(tp, positions[partition] + 1)
-        if new := [tp for partition, tp in own.items() if partition not in positions]:
-            await self.consumer.seek_to_beginning(*new)
-
-    async def _arrived(self, consumer: AIOKafkaConsumer) -> list[Any]:
-        """Partition by partition: what was taken from one is gone from the client, so no other's fault may follow it."""
-        try:
-            first = await consumer.getmany(timeout_ms=WAIT_FOR_RECORDS_MS, max_records=1)
-        except Exception as error:
-            if not _undecodable(error):
-                raise
-            found = await self._gathered(consumer, consumer.assignment(), [], self._leniently)
-            if not found:
-                raise RuntimeError("the client cannot read what a broker sends") from error
-            return found
-        found = list(chain.from_iterable(first.values()))
-        others = [*first, *(consumer.assignment() - set(first))] if found else ()
-        return await self._gathered(consumer, others, found, self._strictly)
-
-    async def _gathered(
-        self, consumer: AIOKafkaConsumer, partitions: Iterable[Any], found: list[Any], take: Callable[..., Any]
-    ) -> list[Any]:
-        """What is in hand, and what each partition gives besides, until it fills a batch."""
-        for tp in partitions:
-            room = self._settings.batch_records - len(found)
-            if room <= 0:
-                break
-            try:
-                found += await take(consumer, tp, room)
-            except Exception:
-                if not found:
-                    raise
-                break  # it says so again when there is nothing in hand
-        return found
-
-    async def _strictly(self, consumer: AIOKafkaConsumer, tp: Any, most: int) -> list[Any]:
-        try:
-            return list((await consumer.getmany(tp, timeout_ms=0, max_records=most)).get(tp, ()))
-        except Exception as error:
-            if not _undecodable(error):
-                raise
-            return list(await self._leniently(consumer, tp, most))
-
-    async def _leniently(self, consumer: AIOKafkaConsumer, tp: Any, most: int) -> list[lenient.Found]:
-        """What the client has not given of a partition, and go on behind it."""
-        found = await lenient.read(consumer, tp, await consumer.position(tp), PARTITION_BYTES)
-        found = found[:most]
-        if found:
-            consumer.seek(tp, found[-1].offset + 1)
-        return found
+    async def _place(self, partitions: Iterable[AioPartition]) -> None:
+        await cast("Progress", self._progress).place(self.consumer, partitions)
 
     async def _parse(self, records: Any) -> KafkaMessage:
         """Headers stay bytes: a record with a header that is no text must not stop the loop."""
@@ -304,57 +230,8 @@ class Link:
         self._pace.took(len(items), time.monotonic() - began)
         for record in ticked:  # after what came with it: the driver struck when all before was in the log
             await cast("Follower", self._follower).follow(record)
-        self._note_lag()
+        cast("Progress", self._progress).note(self.consumer)
         faults.point("before-kafka-commit")
-
-    async def _commit(self) -> None:
-        """Tell the broker how far the ledger is, for who watches the group; nobody reads on from there.
-
-        Beside the batches and not after each: that would be a round trip of its own for a figure.
-        """
-        ledger, offsets = cast("Ledger", self._ledger), {}
-        for tp in self._assigned:
-            position = ledger.position(one) if ledger.knows(one := self._partition(tp)) else None
-            if position is not None and position < (self.consumer.highwater(tp) or 0):  # else it is another log's
-                offsets[tp] = position + 1
-        if not offsets or offsets == self._committed or self.refused:
-            return  # after a race the ledger is forgotten until the next batch
-        try:
-            async with asyncio.timeout(COMMIT_S):
-                await self.consumer.commit(offsets)
-        except (KafkaError, TimeoutError) as error:
-            self._measures.commit_failures.inc()
-            log.info("offsets were not committed; the ledger knows better", error=str(error))
-        else:
-            self._committed = offsets
-
-    def _note_lag(self) -> None:
-        consumer, ledger = self.consumer, self._ledger
-        if consumer is None or ledger is None:
-            return
-        assigned = {tp for tp in consumer.assignment() if tp.topic != TICKS.name}
-        if assigned != self._assigned:
-            self._note_assigned(assigned)
-        for tp in assigned:
-            end = consumer.highwater(tp)
-            if end is None:
-                continue
-            partition = self._partition(tp)
-            position = ledger.position(partition) if ledger.knows(partition) else self._begun.get(tp)
-            behind = end - 1 - (position if position is not None else -1)
-            self._measures.lag.labels(tp.topic, str(tp.partition)).set(max(0, behind))
-
-    def _partition(self, tp: Any) -> Partition:
-        return Partition(self.cluster, tp.topic, tp.partition)
-
-    def _note_assigned(self, assigned: set[Any]) -> None:
-        """Show what this replica consumes now, and no lag of what another one has taken over."""
-        for tp in self._assigned - assigned:
-            self._measures.lag.remove(tp.topic, str(tp.partition))
-        counted = Counter(tp.topic for tp in assigned)
-        for topic in self._topics:
-            self._measures.assigned.labels(topic.name).set(counted[topic.name])
-        self._assigned = assigned
 
     @property
     def missing(self) -> str | None:
@@ -392,19 +269,22 @@ class Link:
         if self._topics:
             await cast("Continuity", self._continuity).recall(topic.name for topic in self._topics)
         await self.broker.start()
-        await self._read_ledger()
+        if not self._settings.by_group:  # by group it is read as each partition's first record comes
+            await cast("Ledger", self._ledger).read(Partition.of(self.cluster, tp) for tp in self._partitions)
 
     async def stop(self) -> None:
         """Finish the batch in hand and leave."""
-        if self.consumer is not None and not self._silent:
-            await self._commit()
+        if self.consumer is not None and not self._silent and not self.refused:
+            await cast("Progress", self._progress).commit(self.consumer)
         await self.broker.stop()
 
     async def changed_cluster(self) -> str:
         """Return when the broker answers as another cluster."""
+        progress, continuity = cast("Progress", self._progress), cast("Continuity", self._continuity)
         while True:
             await asyncio.sleep(ASK_CLUSTER_S)
-            self._note_lag()
+            if self.consumer is not None:
+                progress.note(self.consumer)
             try:
                 found = await cluster_id(self._settings.kafka)
             except (KafkaError, OSError):
@@ -413,35 +293,9 @@ class Link:
             self._silent = False
             if found != self.cluster:
                 return found
-            if self._continuity is not None:
-                await self._continuity.check(self.consumer, self._assigned)
-            if self._assigned:
-                await self._commit()
-
-    async def _read_ledger(self) -> None:
-        """Positions of what is assigned, for the lag and for the check against the log's end."""
-        if self._ledger is None or self._settings.by_group:
-            return
-        await self._ledger.read(Partition(self.cluster, tp.topic, tp.partition) for tp in self._partitions)
-
-
-class _Placing(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Where the group hands partitions out: each is read from where the ledger says."""
-
-    def __init__(self, link: Link) -> None:
-        self._link = link
-
-    async def on_partitions_revoked(self, revoked: Iterable[Any]) -> None:
-        """Whoever has them next reads the ledger."""
-
-    async def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
-        await self._link.place(assigned)
-
-
-def _undecodable(error: Exception) -> bool:
-    """Whether a record is at fault, or its batch: whatever is no word of the broker or the client."""
-    codec = isinstance(error, UnsupportedCodecError | CorruptRecordException)
-    return codec or not isinstance(error, KafkaError | ConsumerStoppedError)
+            await continuity.check(self.consumer, progress.assigned)
+            if self.consumer is not None and not self.refused:
+                await progress.commit(self.consumer)
 
 
 async def _raw(message: KafkaMessage) -> bytes:

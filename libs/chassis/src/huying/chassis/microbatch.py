@@ -8,7 +8,6 @@ record to park: it is set aside and tried again with growing pauses, and nothing
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -20,9 +19,10 @@ from .aside import Aside, name_of
 from .clock import Clock
 from .decoding import Decoder
 from .errors import Broken, Conflict, Transient
-from .ledger import Commit, Ledger, OutboxRow, Partition, encode
+from .item import Batch, Item, nowhere_left
+from .ledger import Commit, Ledger, encode
 from .measures import Measures
-from .message import Document, Guard, Handler, Message, WriteOp
+from .message import Handler, Message
 from .mongo import heals, translate
 from .pace import Pace
 from .parking import MESSAGE_CHARS, PARKED, Failure, Parking, RawRecord, Stored, short
@@ -37,53 +37,6 @@ CONFLICTS_IN_A_ROW = 8
 
 log = structlog.get_logger()
 R = TypeVar("R")
-
-
-@dataclass(slots=True)
-class Item:
-    """One message on its way.
-
-    `record` where it came by the log, `waiter` where somebody waits for its answer, `stored` where it comes out of
-    the parking; none of them for a message that fell due.
-    """
-
-    message: Message | None
-    record: RawRecord | None = None
-    failure: Failure | None = None
-    waiter: "asyncio.Future[Any] | None" = None
-    stored: Stored | None = None
-    overdue: tuple[Message, ...] = ()
-    """What was folded before it, since it had to happen first."""
-
-    @property
-    def raw(self) -> RawRecord | None:
-        """The bytes, wherever they came from."""
-        return self.stored.record if self.stored else self.record
-
-    @property
-    def trace(self) -> str | None:
-        """W3C traceparent of its cause, also of a record that could not be decoded."""
-        if self.message is not None:
-            return self.message.trace
-        header = self.raw.header("traceparent") if self.raw else None
-        return header.decode("ascii", "replace") if header else None
-
-
-@dataclass(slots=True)
-class _Batch:
-    """What one batch adds up to."""
-
-    held: dict[str, int]
-    advance: dict[Partition, int] = field(default_factory=dict)
-    stamps: dict[Partition, int | None] = field(default_factory=dict)
-    writes: list[tuple[str, WriteOp]] = field(default_factory=list)
-    documents: dict[tuple[str, str], Callable[[], Document]] = field(default_factory=dict)
-    guards: list[Guard] = field(default_factory=list)
-    rows: list[OutboxRow] = field(default_factory=list)
-    answers: list[tuple[Item, Any]] = field(default_factory=list)
-    failures: list[Failure] = field(default_factory=list)
-    blocked: set[str] = field(default_factory=set)
-    aside: list[tuple[Message, Failure]] = field(default_factory=list)
 
 
 class MicroBatch:
@@ -224,7 +177,7 @@ class MicroBatch:
                     return
             except Exception as error:  # noqa: BLE001 - the one place where an unknown fault becomes a parked record
                 fate = translate(error)
-                if not isinstance(fate, Transient) and _nowhere_left(items):
+                if not isinstance(fate, Transient) and nowhere_left(items):
                     with in_hand(items[0].trace):
                         log.error("neither processed nor parked; nothing may pass it", error=str(error))
                     fate = Transient(f"the parking refuses a record: {error}")
@@ -302,7 +255,7 @@ class MicroBatch:
             return
         [item] = items
         if item.waiter is not None:
-            _answer(item, error)
+            item.answer(error)
         elif item.raw is not None and item.failure is None:
             if item.overdue:  # it may be their fault and not its own
                 await self._run([Item(message) for message in item.overdue])
@@ -321,7 +274,7 @@ class MicroBatch:
         messages = [item.message for item in items if item.message is not None]
         with self._measures.transaction.time():
             state = await self._handler.load(messages)
-            batch = _Batch(dict(self._parking.held), blocked=set(self._blocked))
+            batch = Batch(dict(self._parking.held), blocked=set(self._blocked))
             with self._telemetry.batch(messages) as spans:
                 for item in items:
                     with in_hand(item.trace):
@@ -343,10 +296,10 @@ class MicroBatch:
             self._aside.put(message, failure)
         if batch.rows:
             self.on_rows()
-        for item, answer in batch.answers:
-            _answer(item, answer)
+        for item, told in batch.answers:
+            item.answer(told)
 
-    def _fold(self, batch: _Batch, state: Any, item: Item, spans: BatchSpans) -> None:
+    def _fold(self, batch: Batch, state: Any, item: Item, spans: BatchSpans) -> None:
         record = item.record
         if record is not None and record.offset > batch.advance.get(record.partition, -1):
             batch.advance[record.partition], batch.stamps[record.partition] = record.offset, record.stamp
@@ -387,7 +340,7 @@ class MicroBatch:
             return
         self._park(batch, item, hold, failure)
 
-    def _fold_overdue(self, batch: _Batch, state: Any, item: Item, now: datetime, spans: BatchSpans) -> None:
+    def _fold_overdue(self, batch: Batch, state: Any, item: Item, now: datetime, spans: BatchSpans) -> None:
         """What must happen before the item: each a message of its own, so that neither's fault is the other's."""
         item.overdue = ()
         for due in self._handler.overdue(state, now):
@@ -397,7 +350,7 @@ class MicroBatch:
             with in_hand(due.trace):
                 self._fold(batch, state, Item(due), spans)
 
-    def _park(self, batch: _Batch, item: Item, hold: str | None, failure: Failure) -> None:
+    def _park(self, batch: Batch, item: Item, hold: str | None, failure: Failure) -> None:
         if item.raw is None and item.message is not None:
             batch.aside.append((item.message, failure))
             return
@@ -419,17 +372,3 @@ class MicroBatch:
         if item.record is None or item.record.partition.topic not in self._holding or item.record.key is None:
             return None
         return f"{item.record.partition.topic}/{short(item.record.key).decode('utf-8', 'replace')}"
-
-
-def _nowhere_left(items: Sequence[Item]) -> bool:
-    """Whether it is one record of the log on its way to the parking: the ledger must not move past it otherwise."""
-    return len(items) == 1 and items[0].record is not None and items[0].failure is not None
-
-
-def _answer(item: Item, answer: Any) -> None:
-    if item.waiter is None or item.waiter.done():
-        return
-    if isinstance(answer, Exception):
-        item.waiter.set_exception(answer)
-    else:
-        item.waiter.set_result(answer)

@@ -13,6 +13,8 @@ from .places import Place
 from .reports import Attachment
 
 Role = Literal["citizen", "grid_worker", "unit", "dispatcher", "leader", "supervisor", "system"]
+STAFF: tuple[Role, ...] = ("dispatcher", "leader", "supervisor", "unit", "grid_worker")
+"""Who signs in to the console: a citizen has pages of their own, and `system` is a machine."""
 Units = Annotated[tuple[Code, ...], Field(min_length=1, max_length=40)]
 
 

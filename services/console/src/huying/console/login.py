@@ -11,10 +11,11 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from huying.chassis.service import Ground, ground_of
+from huying.contracts.commands import STAFF
 from huying.contracts.moves import ROLE_WORDS
 
 from . import tokens
-from .session import COOKIE, STAFF, Sessions
+from .session import COOKIE, Sessions
 
 TRIES = 5
 WINDOW_S = 300.0

@@ -13,11 +13,9 @@ from datetime import timedelta
 from hashlib import sha256
 
 from huying.chassis.security import KeyRing, Principal
-from huying.contracts.commands import Role
+from huying.contracts.commands import STAFF
 
 COOKIE = "huying_session"
-STAFF: frozenset[Role] = frozenset({"unit", "dispatcher", "leader", "supervisor", "grid_worker"})
-"""Whom the console is for; a citizen has the progress page, a machine the API."""
 
 
 @dataclass(frozen=True, slots=True)

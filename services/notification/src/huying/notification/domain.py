@@ -72,7 +72,7 @@ class Desk:
     """Writes notices by the county's people and words."""
 
     def __init__(self, pack: Pack, audience: Audience, wording: Wording, public_url: str, progress_url: str) -> None:
-        """What a citizen's links begin with: those to rate, and those to the progress, where it is known."""
+        """What a citizen's links begin with: those to rate, and those to the progress."""
         self._pack = pack
         self._audience = audience
         self._wording = wording

@@ -49,7 +49,7 @@ def reads_to_the_end(ground: Ground) -> Callable[[], Awaitable[bool]]:
     async def caught_up() -> bool:
         consumer = ground.link.consumer
         assigned = consumer.assignment() if consumer is not None else ()
-        ends = {Partition(ground.link.cluster, tp.topic, tp.partition): consumer.highwater(tp) for tp in assigned}
+        ends = {Partition.of(ground.link.cluster, tp): consumer.highwater(tp) for tp in assigned}
         if not ends or None in ends.values():
             return False
         reached = {partition: ground.ledger.position(partition) for partition in ends}

@@ -9,8 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .screen import bar, console, fail, refusals, say_json, spinner
-from .up import Pack
+from .screen import Pack, bar, console, fail, refusals, say_json, spinner
 
 REPORTS = Path("tests") / "data" / "county" / "reports.jsonl"
 PREFIX = "huying_demo"

@@ -5,21 +5,12 @@ from typing import Annotated, Any, get_args
 
 import typer
 
-from .screen import fail, refusals, say_json
+from .screen import Pack, fail, refusals, say_json
 
 app = typer.Typer(help="密钥与账号 · secret, machine keys, accounts", no_args_is_help=True)
 Ring = Annotated[
     Path | None, typer.Option("--keys", envvar="HUYING_KEYS", help="keys.json 的位置（默认 huying up 的 .run/up）")
 ]
-
-Pack = Annotated[
-    Path | None,
-    typer.Option("--pack", envvar="HUYING_PACK", help="单位代码所在的县域包（默认巨鹿）· of the unit's code"),
-]
-
-
-PEOPLE = ("dispatcher", "leader", "supervisor", "unit", "grid_worker")
-"""Who signs in to the console. A citizen has pages of their own, and `system` is a machine."""
 
 LEAST_PASSWORD = 10
 """The console slows down who guesses there; who has carried away the ring guesses as fast as argon2 lets them."""
@@ -108,7 +99,7 @@ def create(
 @app.command()
 def account(
     name: Annotated[str, typer.Argument(help="登录名")],
-    role: Annotated[str, typer.Option(help=", ".join(PEOPLE))] = "dispatcher",
+    role: Annotated[str, typer.Option(help="dispatcher, leader, supervisor, unit, grid_worker")] = "dispatcher",
     unit: Annotated[str | None, typer.Option(help="所属单位代码；网格员填所在乡镇的单位")] = None,
     password: Annotated[
         str | None, typer.Option(envvar="HUYING_PASSWORD", help=f"不给则生成；至少 {LEAST_PASSWORD} 个字符")
@@ -120,6 +111,7 @@ def account(
     import secrets
 
     from huying.chassis.security import find_entry, write_entry
+    from huying.contracts.commands import STAFF
 
     from ..installation import PASSWORD_BYTES, account_entry
 
@@ -130,7 +122,7 @@ def account(
     if password and len(password) < LEAST_PASSWORD:
         fail(f"密码太短 · a password has at least {LEAST_PASSWORD} characters; without one a good one is made")
     chosen = password or secrets.token_urlsafe(PASSWORD_BYTES)
-    owner = account_entry(name, chosen, _role(role, PEOPLE), _unit(role, unit, pack))
+    owner = account_entry(name, chosen, _role(role, STAFF), _unit(role, unit, pack))
     owner |= {"sha256": known["sha256"]} if known and "sha256" in known else {}  # a new password is no new key
     with refusals():
         write_entry(_ring(keys), owner)

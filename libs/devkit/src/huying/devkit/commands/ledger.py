@@ -66,7 +66,7 @@ def forget(
 
 
 async def forget_topic(mongo: str, kafka: str, database: str, group: str, topic: str) -> int:
-    """Both that say from where a service reads on: first the broker's offsets, then the ledger's positions.
+    """From where a service reads on: the ledger's positions; first the offsets that the broker shows of its group.
 
     Raises:
         KafkaError: the group still has members; nothing was forgotten.

@@ -4,9 +4,14 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
 
 import typer
+
+Pack = Annotated[
+    Path | None, typer.Option("--pack", envvar="HUYING_PACK", help="县域包（默认巨鹿）· the county's pack")
+]
 
 
 def console() -> Any:

@@ -8,14 +8,10 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from .screen import console, fail, refusals, spinner
+from .screen import Pack, console, fail, refusals, spinner
 
 PREFIXES = {"live": "huying", "replay": "huying_replay"}
 """A database belongs to one clock's mode, so each mode has its own."""
-
-Pack = Annotated[
-    Path | None, typer.Option("--pack", envvar="HUYING_PACK", help="县域包（默认巨鹿）· the county's pack")
-]
 
 DETACH_PATIENCE_S = 120.0
 """Longer than the slowest start that still succeeds."""
