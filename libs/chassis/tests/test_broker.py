@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from huying.chassis.broker import MissingTopicsError, cluster_id, partitions_of
+from huying.chassis.broker import MissingTopicsError, cluster_id, partitions_of, started
 from huying.chassis.link import Link
 from huying.chassis.measures import Measures
 from huying.chassis.settings import ServiceSettings
@@ -55,3 +55,31 @@ async def test_who_is_cancelled_while_connecting_leaves_no_connection_open(
                 await asking
         gc.collect()
     assert [str(one.message) for one in said if issubclass(one.category, ResourceWarning)] == []
+
+
+async def test_who_is_cancelled_while_a_client_closes_ends_all_the_same() -> None:
+    """The client's stop ends its own task so: what cancels the stop meanwhile is taken for that, and nobody hears."""
+    closing = asyncio.Event()
+
+    class Client:
+        async def start(self) -> None:
+            pass
+
+        async def stop(self) -> None:
+            own = asyncio.ensure_future(asyncio.sleep(0.05))
+            closing.set()
+            with contextlib.suppress(asyncio.CancelledError):
+                await own
+
+    async def ask() -> None:
+        client = Client()
+        async with started(client, client.stop):
+            pass
+        await asyncio.Event().wait()
+
+    asking = asyncio.create_task(ask())
+    await closing.wait()
+    asking.cancel()
+    done, _ = await asyncio.wait({asking}, timeout=5)
+    assert asking in done
+    assert asking.cancelled()

@@ -32,16 +32,25 @@ async def admin_of(bootstrap: str, timeout_ms: int = REQUEST_TIMEOUT_MS) -> Asyn
 @asynccontextmanager
 async def started(client: Any, stop: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
     """A client of aiokafka that leaves no connection open, whenever it is cut off."""
-    starting = asyncio.ensure_future(client.start())
     try:
-        # A start that is cut off forgets its first connection, open; so who is cancelled waits for it.
-        await asyncio.shield(starting)
+        await whole(client.start())
         yield
-    except asyncio.CancelledError:
-        await asyncio.gather(starting, return_exceptions=True)
-        raise
     finally:
-        await stop()
+        await whole(stop())
+
+
+async def whole(doing: Awaitable[None]) -> None:
+    """Wait to its end for a start or stop of a client; a cancellation that comes meanwhile holds after it.
+
+    Cut off, aiokafka's start forgets its first connection, open, and its stop takes the cancellation for that of a task
+    of its own: nobody else hears of it, and who asked waits for ever.
+    """
+    going = asyncio.ensure_future(doing)
+    try:
+        await asyncio.shield(going)
+    except asyncio.CancelledError:
+        await asyncio.gather(going, return_exceptions=True)
+        raise
 
 
 async def cluster_id(bootstrap: str) -> str:

@@ -21,7 +21,7 @@ from huying.contracts.topics import DLQ_MESSAGE_BYTES, TICKS, Topic
 
 from . import faults
 from .arrival import arrived
-from .broker import MissingTopicsError, cluster_id, partitions_of, started
+from .broker import MissingTopicsError, cluster_id, partitions_of, started, whole
 from .continuity import Continuity
 from .errors import ConfigurationError
 from .ledger import Ledger, Partition
@@ -276,7 +276,7 @@ class Link:
         """Finish the batch in hand and leave."""
         if self.consumer is not None and not self._silent and not self.refused:
             await cast("Progress", self._progress).commit(self.consumer)
-        await self.broker.stop()
+        await whole(self.broker.stop())
 
     async def changed_cluster(self) -> str:
         """Return when the broker answers as another cluster."""
