@@ -108,6 +108,7 @@ def month() -> tuple[Log, dict[str, Any]]:
         "parked": {"routing": []},
         "closed": {},
         "doors": {"intake": {"rp-0"}, "hotline-bridge": {"rp-1"}},
+        "copies": {"sla-timer": {"in-0": 5}, "console": {}},
         "read_at": NOW,
     }
     return log, books
@@ -212,6 +213,14 @@ def _dispatch_of_nothing(log: Log, books: dict[str, Any]) -> None:
     books["active"].append("in-7")
 
 
+def _seen_not_to_the_end(log: Log, books: dict[str, Any]) -> None:
+    books["copies"]["sla-timer"]["in-0"] = 4
+
+
+def _never_seen(log: Log, books: dict[str, Any]) -> None:
+    books["copies"]["sla-timer"] = {}
+
+
 def _held_on_another_cluster(log: Log, books: dict[str, Any]) -> None:
     _lose(log, books)
     books["parked"] = {"routing": [("c0", "huying.reports.v1", 0, 1)]}
@@ -242,6 +251,8 @@ def _held_on_another_cluster(log: Log, books: dict[str, Any]) -> None:
         (_dispatched_after_the_end, "dispatch_differs"),
         (_dispatch_of_nothing, "dispatch_differs"),
         (_held_on_another_cluster, "lost"),
+        (_seen_not_to_the_end, "copy_differs"),
+        (_never_seen, "copy_differs"),
     ],
 )
 def test_a_planted_fault_is_found(fault: Any, invariant: str) -> None:
@@ -286,6 +297,14 @@ def test_a_report_that_left_the_log_after_its_time_is_neither_lost_nor_unknown()
 
 
 @pytest.mark.parametrize("fate", ["parked", "closed"])
+def test_a_copy_whose_record_waits_for_a_person_is_not_said_to_differ(fate: str) -> None:
+    log, books = month()
+    _seen_not_to_the_end(log, books)
+    books[fate] = {"sla-timer": [("c1", "huying.incidents.v1", 0, 4)]}
+    assert prove(log, Books(**books), CLUSTER).violations == 0
+
+
+@pytest.mark.parametrize("fate", ["parked", "closed"])
 def test_a_parked_report_is_counted_and_not_lost(fate: str) -> None:
     log, books = month()
     _lose(log, books)
@@ -295,6 +314,7 @@ def test_a_parked_report_is_counted_and_not_lost(fate: str) -> None:
         step(3, "in-0", 4, "dispatched", dispatch={"dispatch_id": "d5"}),
     ]
     books["published"], books["positions"]["sla-timer"] = {}, {"c1/huying.incidents.v1/0": 3}
+    books["copies"]["sla-timer"] = {"in-0": 4}
     books[fate] = {"routing": [("c1", "huying.reports.v1", 0, 1)]}
     proof = prove(log, Books(**books), CLUSTER)
     assert {"parked": proof.parked, "closed": proof.closed} == {"parked": 0, "closed": 0} | {fate: 1}

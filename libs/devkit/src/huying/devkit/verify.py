@@ -35,20 +35,35 @@ INVARIANTS = (
     "conflicting",
     "clocks_fired_twice",
     "not_fired",
+    "copy_differs",
     "ledger_differs",
     "unpublished",
 )
-"""What must be 0. `lost`: on the log or let in by a door, and in no incident; `in_two_incidents`; `unknown_reports`: in an
-incident, and never let in; `feed_differs`: the feed tells of another incident than the database; `double_dispatch`: two active main
-dispatches; `dispatch_differs`: an incident without the active dispatch that its state has, or with one that it has not; `gaps`: a version missing on the feed; `conflicting`: one event id, two contents; `clocks_fired_twice`;
-`not_fired`: a deadline passed and nobody was told; `ledger_differs`: a ledger behind or ahead of its log; `unpublished`: events that never left,
-or are said to have left and are not on the log."""
+"""What must be 0.
+
+`lost`: on the log or let in by a door, and in no incident; `in_two_incidents`; `unknown_reports`: in an incident, and
+never let in; `feed_differs`: the feed tells of another incident or state than routing's database; `double_dispatch`: two
+active main dispatches; `dispatch_differs`: an incident without the active dispatch that its state has, or with one that
+it has not; `gaps`: a version missing on the feed; `conflicting`: one event id, two contents; `clocks_fired_twice`;
+`not_fired`: a deadline passed and nobody was told; `copy_differs`: a service that knows an incident at another version
+than the feed tells last; `ledger_differs`: a ledger behind or ahead of its log; `unpublished`: events that never left, or
+are said to have left and are not on the log.
+"""
 
 EXAMPLES = 5
 DOORS = {"intake": ("reports", "body_hash"), "hotline-bridge": ("orders", "digest")}
 """Who answers 202, where it remembers what it let in, and what only that has: of other doors' reports intake hears."""
 COMING = (incidents.IncidentOpenedV1, incidents.IncidentReportJoinedV1)
 ENDING = (incidents.IncidentReturnedV1, incidents.IncidentCompletedV1, orders.IncidentWithdrawnV1)
+COPIES = {
+    "intake": ("progress", "version"),
+    "hotline-bridge": ("incidents", "seen_version"),
+    "sla-timer": ("cases", "version"),
+    "notification": ("incidents", "version"),
+    "evaluation": ("cases", "seen_version"),
+    "console": ("feed", "version"),
+}
+"""Where each reader of the feed keeps, by incident, the version that it has seen."""
 READ = (topics.REPORTS, topics.INCIDENTS, topics.CLOCKS, topics.TICKS)
 """Whose records are read; of the other topics only that one identity tells one thing."""
 TOLD_WITHIN = timedelta(minutes=5)
@@ -109,6 +124,8 @@ class Books:
     """The same of those that a person has given up."""
     doors: Mapping[str, Set[str]]
     """Door to the reports that it let in, without those whose event still waits in its outbox."""
+    copies: Mapping[str, Mapping[str, int]]
+    """Service to incident to the version that it has seen, of each that reads the feed."""
     read_at: datetime
 
 
@@ -118,7 +135,7 @@ async def books_of(mongo_url: str, prefix: str) -> Books:
     try:
         names = {service: f"{prefix}_{service.replace('-', '_')}" for service in CONSUMES}
         routing = client[names["routing"]]
-        positions, unpublished, published, parked, closed, doors = {}, {}, {}, {}, {}, {}
+        positions, unpublished, published, parked, closed, doors, copies = {}, {}, {}, {}, {}, {}, {}
         for service, name in names.items():
             database = client[name]
             positions[service] = {row["_id"]: row["at"] async for row in database["positions"].find()}
@@ -133,6 +150,10 @@ async def books_of(mongo_url: str, prefix: str) -> Books:
                 let_in = database[kept].find({mark: {"$exists": True}}, {"_id": 1})
                 waiting = database["outbox"].find({"topic": topics.REPORTS.name, **unsent}, {"event": 1})
                 doors[service] = {row["_id"] async for row in let_in} - {row["event"] async for row in waiting}
+            if service in COPIES:
+                kept, version = COPIES[service]
+                rows = database[kept].find({}, {version: 1})
+                copies[service] = {row["_id"]: row.get(version, 0) async for row in rows}
             parked[service] = await _places(database, HELD_STATES)
             closed[service] = await _places(database, [CLOSED])
         return Books(
@@ -148,6 +169,7 @@ async def books_of(mongo_url: str, prefix: str) -> Books:
             parked=parked,
             closed=closed,
             doors=doors,
+            copies=copies,
             read_at=datetime.now(UTC),
         )
     finally:
@@ -172,6 +194,7 @@ def prove(log: Mapping[str, Sequence[Record]], books: Books, cluster: str) -> Pr
     _reports(proof, told, books, steps, cluster)
     _feed(proof, steps)
     _incidents(proof, books, steps)
+    _copies(proof, told, books, steps, cluster)
     _clocks(proof, told, books.read_at)
     _ledgers(proof, log, books, cluster)
     _outboxes(proof, log, books, cluster)
@@ -285,6 +308,24 @@ def _incidents(proof: Proof, books: Books, steps: Steps) -> None:
             if (last.incident_version, last.incident.state) != (version, state):
                 on_feed = f"{last.incident.state} at {last.incident_version} on the feed"
                 proof.break_("feed_differs", f"{incident}: {on_feed}, {state} at {version} in the database")
+
+
+def _copies(proof: Proof, told: Told, books: Books, steps: Steps, cluster: str) -> None:
+    """What each reader of the feed knows, beside the feed; but for an incident whose record waits for a person there."""
+    by_place = {
+        (cluster, record.topic, record.partition, record.offset): step.incident_id
+        for record, step in told[topics.INCIDENTS.name]
+        if isinstance(step, IncidentEvent)
+    }
+    last = {incident: story[-1].incident_version for incident, story in steps.items()}
+    for service, seen in books.copies.items():
+        if not books.positions.get(service):
+            continue  # it never ran here
+        held = {by_place.get(place) for place in (*books.parked.get(service, ()), *books.closed.get(service, ()))}
+        for incident, version in last.items():
+            if incident not in held and seen.get(incident, 0) != version:
+                known = f"{service} knows it at {seen.get(incident, 0)}"
+                proof.break_("copy_differs", f"{incident}: at {version} on the feed, {known}")
 
 
 def _outboxes(proof: Proof, log: Mapping[str, Sequence[Record]], books: Books, cluster: str) -> None:
