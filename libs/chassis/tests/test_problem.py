@@ -3,6 +3,7 @@
 import httpx
 import pytest
 from fastapi import FastAPI
+from pydantic import BaseModel
 from pymongo.errors import PyMongoError, ServerSelectionTimeoutError
 from structlog.testing import capture_logs
 
@@ -39,6 +40,34 @@ async def test_a_fault_under_a_route_is_a_problem_without_its_details(error: Exc
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
     assert answer.json()["status"] == status
     assert "mongodb-of-the-county" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "field", "says"),
+    [
+        ("application/x-www-form-urlencoded", b'{"alarm": "tilt"}', "body", "Content-Type: application/json"),
+        ("application/json", b'{"alarm": tilt}', "body", "character 10"),
+        ("application/json", b'["tilt"]', "body", "JSON object"),
+        ("application/json", b'{"alarm": 1}', "alarm", "string"),
+    ],
+)
+async def test_a_body_that_cannot_be_used_is_told_what_to_send(kind: str, body: bytes, field: str, says: str) -> None:
+    class Line(BaseModel):
+        alarm: str
+
+    app = FastAPI()
+    problem.install(app)
+
+    @app.post("/lines")
+    async def take(line: Line) -> None:
+        del line
+
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service") as client:
+        answer = await client.post("/lines", content=body, headers={"content-type": kind})
+    [error] = answer.json()["errors"]
+    assert (answer.status_code, error["field"]) == (422, field)
+    assert says in error["message"]
+    assert says in answer.json()["detail"]
 
 
 async def test_an_absent_database_is_one_line_in_the_log_and_no_stack() -> None:

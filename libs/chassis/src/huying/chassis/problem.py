@@ -15,6 +15,7 @@ from .errors import Broken, Transient
 MAX_BODY_BYTES = 1024 * 1024
 """A report is text; pictures are fetched from where the publisher keeps them."""
 
+NO_OBJECT = "send a JSON object, with the header Content-Type: application/json"
 LONGEST_CAUSE = 500
 """The database's client tells of every server that it knows, at length."""
 
@@ -50,10 +51,7 @@ def install(app: FastAPI) -> None:
 
     async def on_invalid(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
-        errors = [
-            {"field": ".".join(str(part) for part in item["loc"] if part != "body"), "message": item["msg"]}
-            for item in error.errors()
-        ]
+        errors = [_blamed(item) for item in error.errors()]
         first = errors[0] if errors else {"field": "", "message": ""}
         detail = f"{first['field']}: {first['message']}"
         return Problem(422, "Invalid request", detail, errors=errors).response()
@@ -83,6 +81,15 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Broken, on_broken)
     app.add_exception_handler(Exception, on_fault)
     app.add_middleware(BodyLimit)
+
+
+def _blamed(item: dict[str, Any]) -> dict[str, str]:
+    """The field at fault; `body` where the whole is no JSON object, or was not said to be one."""
+    if item["loc"] == ("body",):
+        return {"field": "body", "message": NO_OBJECT}
+    if item["type"] == "json_invalid":
+        return {"field": "body", "message": f"no JSON from character {item['loc'][-1]} on"}
+    return {"field": ".".join(str(part) for part in item["loc"] if part != "body"), "message": item["msg"]}
 
 
 class BodyLimit:

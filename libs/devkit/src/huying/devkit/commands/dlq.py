@@ -13,7 +13,7 @@ import typer
 from .screen import console, fail, refusals, say_json
 from .verify import MONGO
 
-app = typer.Typer(help="停放的记录 · parked records", no_args_is_help=True)
+app = typer.Typer(help="搁置的记录 · parked records", no_args_is_help=True)
 Mongo = Annotated[str, typer.Option("--mongo", envvar="HUYING_MONGO")]
 Prefix = Annotated[str, typer.Option(envvar="HUYING_DATABASE_PREFIX")]
 AsJson = Annotated[bool, typer.Option("--json")]
@@ -61,7 +61,7 @@ def list_(
     as_json: AsJson = False,
     everything: Annotated[bool, typer.Option("--all", help="也列出已了结的 · closed ones, too")] = False,
 ) -> None:
-    """列出停放的记录和总线拒收的事件。List what is parked or waits behind it, and events that the broker refuses."""
+    """列出搁置的记录和总线拒收的事件。List what is parked or waits behind it, and events that the broker refuses."""
     from huying.chassis.parking import CLOSED, HELD_STATES
 
     states = [*HELD_STATES, CLOSED] if everything else HELD_STATES
@@ -71,7 +71,7 @@ def list_(
         return
     from rich.table import Table
 
-    table = Table(title=f"停放 {len(rows)} 条")
+    table = Table(title=f"搁置 {len(rows)} 条")
     table.add_column("ID", no_wrap=True)  # whole and in one line however narrow it gets: the next command wants it
     for heading in ("服务", "状态", "位置", "原因", "说明"):
         table.add_column(heading, overflow="fold")
@@ -104,7 +104,7 @@ def replay(parked_id: ParkedId, mongo: Mongo = MONGO, prefix: Prefix = "huying")
     """让它的服务重新处理，其后等待的依次放行。Order its replay, and of what waits behind it."""
     service = _run(mongo, prefix, "", lambda lot: lot.replay(parked_id))
     if service is None:
-        fail(f"{parked_id!r} 没有停放 · is not parked: see `huying dlq list`")
+        fail(f"{parked_id!r} 没有搁置 · is not parked: see `huying dlq list`")
     typer.echo(f"{service} 将重新处理 {parked_id}", err=True)
 
 
@@ -119,7 +119,7 @@ def close(
     mongo: Mongo = MONGO,
     prefix: Prefix = "huying",
 ) -> None:
-    """了结一条无法处理的记录：保留，不再计入停放。Give up one that nobody can mend: it is kept, and counted no more."""
+    """了结一条无法处理的记录：保留，不再计入搁置。Give up one that nobody can mend: it is kept, and counted no more."""
     from getpass import getuser
 
     if not reason.strip():
@@ -128,7 +128,7 @@ def close(
         mongo, prefix, "", lambda lot: lot.give_up(parked_id, by or getuser(), reason.strip(), release=release)
     )
     if found is None:
-        fail(f"{parked_id!r} 没有停放 · is not parked: see `huying dlq list`")
+        fail(f"{parked_id!r} 没有搁置 · is not parked: see `huying dlq list`")
     if not found.done:
         fail(
             f"它挡住 {found.hold} 的后续记录，现有 {found.waiting} 条在等 · it holds back the later records of its key, "

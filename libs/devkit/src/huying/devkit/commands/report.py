@@ -47,7 +47,7 @@ def show(summary: dict[str, Any]) -> None:
             "评价 ratings",
             f"邀请 {ratings['invited']}  收到 {ratings['rated']}  满意率 {share if share is not None else '—'}",
         ),
-        ("停放 parked", str(summary["parked"])),
+        ("搁置 parked", str(summary["parked"])),
         (
             "合并准确率 precision / 召回率 recall",
             f"{summary['precision']} / {summary['recall']}（自动合并，按标注成对计）",

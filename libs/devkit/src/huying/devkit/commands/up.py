@@ -76,12 +76,14 @@ def show_urls(live: Any) -> None:
         table.add_row(name, live.services.url(name))
     table.add_row("Kafka", live.stack.bootstrap)
     table.add_row("MongoDB", live.stack.mongo_url)
+    table.add_row("MQTT", f"127.0.0.1:{live.stack.ports.mqtt}")
     screen = console()
     screen.print(table)
     for what, path in (
         ("各服务日志 · logs", live.services.folder / "logs"),
         ("控制台账号与密码 · console account", live.installation.password_file),
         ("机器密钥 · machine keys", live.installation.folder / "tokens.json"),
+        ("MQTT 账号 · MQTT account", live.stack.mqtt_accounts),
     ):
         screen.print(f"{what}: {path}", soft_wrap=True)  # a path is no use when it is cut, nor when it is broken
 

@@ -48,7 +48,7 @@ def verify(
             table.add_column(heading)
         for name in INVARIANTS:
             table.add_row(name, str(found[name]), "; ".join(found["examples"].get(name, [])[:2]))
-        table.add_row("（停放 parked）", str(found["parked"]), "huying dlq list")
+        table.add_row("（搁置 parked）", str(found["parked"]), "huying dlq list")
         if found["closed"]:
             table.add_row("（已了结 closed）", str(found["closed"]), "huying dlq list --all")
         if unreadable := found["looked_at"].get("unreadable"):

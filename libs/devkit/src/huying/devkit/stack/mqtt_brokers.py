@@ -79,6 +79,11 @@ class MqttBroker:
             lambda: accepts_client(self._port, self.username, self.password), START_TIMEOUT_S, "accepting clients"
         )
 
+    @property
+    def accounts_file(self) -> Path | None:
+        """Lines of user:password, readable by its owner only; None for anonymous access."""
+        return self._password_file
+
     def _own_account(self) -> Path:
         path = self._directory / "accounts"
         if not path.is_file():

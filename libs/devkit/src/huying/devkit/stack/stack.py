@@ -173,6 +173,11 @@ class Stack:
         return (broker.username, broker.password or "") if broker.username else None
 
     @property
+    def mqtt_accounts(self) -> Path | None:
+        """The file of its accounts; None for anonymous access."""
+        return self._mqtt_broker.accounts_file
+
+    @property
     def broker_pid(self) -> int:
         """Raises StackError when it does not run; so do the next two."""
         return self._broker.process.pid
