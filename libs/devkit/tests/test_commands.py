@@ -215,11 +215,15 @@ def test_paths_are_shown_whole_in_a_narrow_window(
     monkeypatch.setenv("COLUMNS", "80")
     made = installation.Installation(tmp_path / ("folder-" * 20), tmp_path)
     services = SimpleNamespace(names=["intake"], url=lambda _: "http://127.0.0.1:8001", folder=made.folder)
-    stack = SimpleNamespace(bootstrap="127.0.0.1:9092", mongo_url="mongodb://127.0.0.1:27117")
+    ports, lines = SimpleNamespace(mqtt=1883), made.folder / "mqtt" / "accounts"
+    stack = SimpleNamespace(
+        bootstrap="127.0.0.1:9092", mongo_url="mongodb://127.0.0.1:27117", ports=ports, mqtt_accounts=lines
+    )
     up.show_urls(SimpleNamespace(ready_s=1.0, services=services, stack=stack, installation=made))
     shown = capsys.readouterr().err
-    for path in (made.folder / "logs", made.password_file, made.folder / "tokens.json"):
+    for path in (made.folder / "logs", made.password_file, made.folder / "tokens.json", lines):
         assert str(path) in shown
+    assert "127.0.0.1:1883" in shown
 
 
 def _span(trace: str, span: str, parent: str | None, service: str, message: str, at: int) -> dict[str, object]:
