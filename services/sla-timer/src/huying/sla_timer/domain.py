@@ -186,13 +186,11 @@ def _start(decision: Decision, event: IncidentEvent, done: Mapping[ClockKind, da
             continue  # done once is done
         if order.kind == "acceptance" and _moved_on(order.run, event):
             continue
-        clock = rules.clock(order, event.incident_id, event.jurisdiction, event.at, event.incident_version)
         running = next((c for c in same if c.armed), None)
+        known = running or max(same, key=lambda clock: clock.created_at, default=None)
+        stood = known.stood if known is not None else ()  # a merge that is undone takes no pause from its order
+        clock = rules.clock(order, event.incident_id, event.jurisdiction, event.at, event.incident_version, stood)
         if running is not None:
-            if running.pauses:
-                clock = rules.clock(
-                    order, event.incident_id, event.jurisdiction, event.at, event.incident_version, running.pauses
-                )
             left = clock.started_at > running.started_at or _looser(clock, running)  # with a report that left
             if not left and (running.breached_at is not None or not _stricter(clock, running)):
                 if running.origin_due_at != clock.origin_due_at:  # it drives nothing now, and may after a pause
