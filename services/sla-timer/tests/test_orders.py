@@ -308,6 +308,24 @@ def test_what_is_covered_by_anothers_dispatch_has_no_acceptance_clock_and_keeps_
     assert bench.clock("response").armed
 
 
+def test_what_is_covered_again_by_a_redo_has_no_acceptance_clock(bench: Bench) -> None:
+    """It was done by itself before the order that stands for it was accepted."""
+    life = Life("A", at("2026-03-02 09:00")).opened().dispatched()
+    assert life.dispatch is not None
+    life.dispatch = life.dispatch.model_copy(update={"dispatch_id": "dp-P"})
+    facts: dict[str, Any] = {"by": "P", "by_number": "N-P", "dispatch": life.dispatch}
+    life.beside(orders.IncidentCoveredV1, HOUR / 4, "covered", course=Course(parent="P", covered_by="P"), **facts)
+    life.completed(HOUR)
+    life.view["completed_at"] = None
+    again = Course(parent="P", redone=1, redone_at=life.at + DAY)
+    life.beside(orders.IncidentRedoneV1, DAY, "dispatched", course=again, reason="没好", count=1)
+    covered = again.model_copy(update={"covered_by": "P"})
+    life.beside(orders.IncidentCoveredV1, timedelta(), "covered", course=covered, **facts)
+    bench.live(life).tick(life.at + DAY)
+    assert [clock.verdict for clock in bench.clocks("acceptance")] == ["void"]
+    assert "breached" not in bench.words("acceptance")
+
+
 def test_a_redo_runs_on_a_clock_of_its_own_and_the_first_verdict_stays(bench: Bench) -> None:
     life = Life("A", at("2026-03-02 09:00"), "other").opened().dispatched().accepted(HOUR).completed(DAY)
     life.dispatch = None

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from huying.contracts.course import Course
 from huying.contracts.dates import is_far
 from huying.contracts.incidents import Dispatch, IncidentEvent, IncidentReturnedV1, IncidentView
-from huying.contracts.orders import IncidentExtensionDecidedV1
+from huying.contracts.orders import IncidentExtensionDecidedV1, IncidentRedoneV1
 from huying.county import ClockKind
 
 from .clocks import Clock, Order, Rulebook, Told, Verdict, to_ms
@@ -173,6 +173,8 @@ def _moved_on(run: str, event: IncidentEvent) -> bool:
     dispatch: Dispatch | None = event.incident.dispatch
     if isinstance(event, IncidentReturnedV1) and event.dispatch.dispatch_id == run:
         return True
+    if isinstance(event, IncidentRedoneV1) or event.incident.state == "covered":
+        return True  # it has the dispatch before the next one, or another order's, which nobody accepts for it
     return dispatch is None or dispatch.dispatch_id != run
 
 
