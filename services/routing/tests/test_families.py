@@ -237,3 +237,17 @@ def test_an_emergency_does_not_wait_for_the_ruling_about_the_order_that_stood_fo
     assert (county[plain].state, county[plain].unit) == ("dispatched", PACK.duty("M02").main)
     county.done(parent, c.Rule(unit="U09", basis="一", scope="once"))
     assert county[parent].course.covered_by == urgent
+
+
+def test_a_parent_whose_merge_is_undone_counts_the_children_that_it_has_then() -> None:
+    county = County()
+    parent, child, other = county.arrives(), county.arrives(matter="M20"), county.arrives()
+    county.done(child, c.Assign(unit="U04", reason="更合适"))
+    county.done(parent, c.Group(children=(child,)))
+    county.done(child, c.Accept())
+    county.done(child, c.Complete(text="好"))
+    county.done(parent, c.Merge(into=other, reason="同"))
+    county.done(child, c.Redo(reason="没好"))
+    county.done(child, c.Release())
+    after = county.done(parent, c.UndoMerge(reason="不同"))
+    assert (after.children, after.course.child_count) == ((), 0)

@@ -321,3 +321,20 @@ def test_a_reports_pictures_and_place_come_with_it_wherever_it_goes_and_a_split_
     [split] = [event for event in county.log if isinstance(event, IncidentSplitV1)]
     assert len(split.encode()) < MAX_MESSAGE_BYTES / 10
     assert b"attachments" not in county.told(incident)[0].encode(), "what has none says nothing of them"
+
+
+def test_an_undone_merge_does_not_bring_a_report_that_another_merge_has_brought_since() -> None:
+    county = County()
+    first, second, third = county.arrives(), county.arrives(), county.arrives()
+    same, other = "是一件", "是两件"
+    for name, wish in (
+        (first, c.Merge(into=second, reason=same)),
+        (second, c.Merge(into=third, reason=same)),
+        (first, c.UndoMerge(reason=other)),
+        (first, c.Merge(into=third, reason=same)),
+    ):
+        county.passes(timedelta(minutes=1))
+        county.done(name, wish)
+    assert county.done(second, c.UndoMerge(reason=other)).reports == ("r1",)
+    assert county.done(first, c.UndoMerge(reason=other)).reports == ("r0",)
+    assert county[third].reports == ("r2",)

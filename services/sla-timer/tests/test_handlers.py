@@ -1,7 +1,7 @@
 """The handler on a database in memory: replicas, redelivery, any order of ticks and events, batches of any size."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -15,6 +15,8 @@ from huying.chassis.measures import Measures
 from huying.chassis.message import Message
 from huying.contracts.identity import event_id
 from huying.contracts.topics import INCIDENTS
+from huying.county import WorkingCalendar
+from huying.county.calendar.days import Notice
 from huying.sla_timer.clocks import Rulebook
 from huying.sla_timer.handlers import CountAgain, FellDue, SlaTimer
 from huying.sla_timer.repository import CASES, TIMERS
@@ -191,6 +193,23 @@ async def test_a_new_calendar_reaches_the_provisional_clocks_after_a_restart(rul
     assert await strike(handler, shelf, at("2028-09-29 10:01")) > 0
     assert {row["counted_with"] for row in shelf.rows[TIMERS].values() if row["provisional"]} == {"new"}
     assert await strike(handler, shelf, at("2028-09-29 10:02")) == 0
+
+
+async def test_an_origin_that_drives_nothing_yet_is_known_after_a_restart(rules: Rulebook) -> None:
+    """Its deadline is later than ours, until the published holidays move ours behind it."""
+    shelf, origin = Shelf(), at("2028-10-12 12:00")
+    life = Life("A", at("2028-09-29 10:00"), "other").opened().dispatched().joined(HOUR, origin_due_at=origin)
+    for message in messages(life):
+        await give(timer(shelf, rules), shelf, [message])
+    off = [date(2028, 10, day) for day in range(1, 8)]
+    notice = Notice(year=2028, source="test", off=tuple(off), work=(date(2028, 10, 8),))
+    choices = rules.calendar.choices.model_copy(update={"notices": (notice,)})
+    informed = replace(rules, pack_hash="informed", calendar=WorkingCalendar(choices))
+    await strike(timer(shelf, informed), shelf, at("2028-09-30 10:00"))
+    [due] = [
+        row["due_at"] for row in shelf.rows[TIMERS].values() if (row["kind"], row["state"]) == ("resolution", "armed")
+    ]
+    assert due == origin
 
 
 async def test_a_clock_that_waits_to_be_counted_again_keeps_no_other_incident_waiting(rules: Rulebook) -> None:

@@ -232,6 +232,36 @@ def test_an_undone_merge_has_its_clocks_again(bench: Bench) -> None:
     assert [local(clock.started_at) for clock in running] == ["03-02 09:00"]
 
 
+@pytest.mark.parametrize("resumed", [True, False])
+def test_what_an_order_stood_still_counts_after_a_merge_that_is_undone(bench: Bench, resumed: bool) -> None:
+    """Also where the merge itself ended the pause."""
+    life = Life("A", at("2026-03-02 09:00"), "other").opened().dispatched().accepted(HOUR)
+    suspended(life, HOUR, at("2026-03-20 11:00"))
+    if resumed:
+        life.beside(orders.IncidentResumedV1, 3 * DAY, "accepted", course=Course()).merged(HOUR)
+    else:
+        life.merged(3 * DAY)
+    life.beside(orders.IncidentRestoredV1, HOUR, "dispatched", course=None, merged_into="B", reason="不是同一件")
+    life.dispatched()
+    bench.live(life)
+    [running] = [clock for clock in bench.clocks("resolution") if clock.armed]
+    assert (local(running.started_at), local(running.due_at)) == ("03-02 09:00", "03-16 18:00"), "03-11 and three days"
+
+
+def test_what_an_order_stood_still_counts_when_a_person_takes_its_emergency_back(bench: Bench) -> None:
+    life = Life("A", at("2026-03-02 09:00"), "other").opened().dispatched().accepted(HOUR)
+    suspended(life, HOUR, at("2026-03-20 11:00"))
+    life.beside(orders.IncidentResumedV1, 3 * DAY, "accepted", course=Course())
+    risen = Course(emergency_since=life.at + HOUR)
+    life.clock_class = "emergency"
+    life.joined(HOUR, course=risen)
+    life.clock_class = "other"
+    life.joined(HOUR, course=risen)
+    bench.live(life)
+    assert [clock.clock_class for clock in bench.clocks("resolution") if clock.armed] == ["other"]
+    assert local(bench.clocks("resolution")[-1].due_at) == "03-16 18:00"
+
+
 def test_a_ruling_has_a_clock_of_its_own_for_the_dispatch_centre(bench: Bench) -> None:
     life = Life("A", at("2026-03-02 09:00")).opened().dispatched().awaits_ruling(HOUR)
     bench.live(life)
@@ -276,6 +306,24 @@ def test_what_is_covered_by_anothers_dispatch_has_no_acceptance_clock_and_keeps_
     bench.live(life.beside(orders.IncidentCoveredV1, HOUR / 4, "covered", course=course, **facts))
     assert [clock.verdict for clock in bench.clocks("acceptance")] == ["void"]
     assert bench.clock("response").armed
+
+
+def test_what_is_covered_again_by_a_redo_has_no_acceptance_clock(bench: Bench) -> None:
+    """It was done by itself before the order that stands for it was accepted."""
+    life = Life("A", at("2026-03-02 09:00")).opened().dispatched()
+    assert life.dispatch is not None
+    life.dispatch = life.dispatch.model_copy(update={"dispatch_id": "dp-P"})
+    facts: dict[str, Any] = {"by": "P", "by_number": "N-P", "dispatch": life.dispatch}
+    life.beside(orders.IncidentCoveredV1, HOUR / 4, "covered", course=Course(parent="P", covered_by="P"), **facts)
+    life.completed(HOUR)
+    life.view["completed_at"] = None
+    again = Course(parent="P", redone=1, redone_at=life.at + DAY)
+    life.beside(orders.IncidentRedoneV1, DAY, "dispatched", course=again, reason="没好", count=1)
+    covered = again.model_copy(update={"covered_by": "P"})
+    life.beside(orders.IncidentCoveredV1, timedelta(), "covered", course=covered, **facts)
+    bench.live(life).tick(life.at + DAY)
+    assert [clock.verdict for clock in bench.clocks("acceptance")] == ["void"]
+    assert "breached" not in bench.words("acceptance")
 
 
 def test_a_redo_runs_on_a_clock_of_its_own_and_the_first_verdict_stays(bench: Bench) -> None:

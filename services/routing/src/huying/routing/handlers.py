@@ -57,6 +57,8 @@ class Routing:
         self._judge = judge
         self._kept = memory_kept
         self._batch: Batch | None = None
+        self._unread: set[str] = set()
+        """Incidents whose reports the batch at hand turned out to need: the next reading brings them."""
         self.memory = Memory(Correlator(self._judge), Catalogue(pack))
         self.repository = store.Repository(ground.mongo, pack.code)
         self.jurisdiction = pack.code
@@ -114,10 +116,10 @@ class Routing:
         found = await self.repository.remembered(self._since())
         memory.remember(found)
         facts = await self.repository.facts([incident.id for incident in found if incident.reports])
-        views = [
-            IncidentView(i.id, tuple(facts[i.id]), i.opened_at, i.completed_at)
+        views = [  # with the reports in the order in which they came to it, as a running memory has them
+            IncidentView(i.id, told, i.opened_at, i.completed_at)
             for i in sorted(found, key=lambda incident: (incident.opened_at, incident.number))
-            if i.reports and i.id in facts
+            if (told := tuple(facts[name] for name in i.reports if name in facts))
         ]
         await asyncio.to_thread(memory.correlator.add_incidents, views)
         return memory
@@ -141,7 +143,7 @@ class Routing:
         memory, repository = self.memory, self.repository
         extra = await self._older(commands)
         incidents = ChainMap(extra, memory.incidents)
-        regrouped = list(dict.fromkeys([*_regrouped(commands, incidents), *extra]))
+        regrouped = list(dict.fromkeys([*_regrouped(commands, incidents), *extra, *sorted(self._unread)]))
         tracked = [r.relates_to for r in reports if r.relates_to]
         self._batch = Batch(
             overlay=memory.correlator.fork(),
@@ -160,8 +162,7 @@ class Routing:
             tracked=await repository.incidents_of_tracking(tracked) if tracked else {},
         )
         if regrouped:
-            for known in (await repository.facts(regrouped)).values():
-                self._batch.facts |= {fact.report_id: fact for fact in known}
+            self._batch.facts |= await repository.facts(regrouped)
         return self._batch
 
     async def _older(self, commands: Sequence[CommandIssuedV1]) -> dict[str, Incident]:
@@ -209,7 +210,7 @@ class Routing:
     def _scene(self, state: Batch, now: datetime) -> Scene:
         day = now.astimezone(SHANGHAI)
         number = f"{day.year % 100:02d}{day.month:02d}{day.day:02d}-{state.tally.opened + 1:05d}"
-        return Scene(state.incidents, state.catalogue, state.refs, {}, number, tuple(state.floods))
+        return Scene(state.incidents, state.catalogue, state.refs, {}, number, tuple(sorted(state.floods)))
 
     def _report(self, state: Batch, report: ReportAcceptedV1, now: datetime, effects: Effects) -> None:
         if report.report_id in state.seen:
@@ -217,7 +218,8 @@ class Routing:
         facts, own = state.facts[report.report_id], state.screenings[report.report_id]
         verdict = state.index.judge(facts, own)
         screening = state.index.revise(own, verdict)
-        related = [name for name in state.tracked.get(report.relates_to or "", ()) if name in state.incidents]
+        tracked = state.tracked.get(report.relates_to or "", {})
+        related = [name for name in tracked.values() if name in state.incidents]
         if related:  # of a report's two problems the one that this is about, else the first
             meant = verdict.incident_id if verdict.incident_id in related else related[0]
             verdict = Verdict(report.report_id, "merge", meant, 1.0, ())
@@ -248,6 +250,7 @@ class Routing:
     def _command(self, state: Batch, command: CommandIssuedV1, now: datetime, effects: Effects) -> None:
         if command.command_id in state.decided:
             return
+        self._read_first(state, command)
         scene = self._scene(state, now)
         if isinstance(command.action, Split):
             evidence = {name: self._screened(state, name) for name in command.action.reports if name in state.facts}
@@ -267,6 +270,20 @@ class Routing:
         stay = {*decision.incidents, *(one.course.parent for one in decision.incidents.values())}
         for name in sorted(decision.regrouped | (state.older & stay)):
             self._reindex(state, state.incidents[name])
+
+    def _read_first(self, state: Batch, command: CommandIssuedV1) -> None:
+        """A question that this batch has opened is about incidents which nobody knew of when it was read.
+
+        Raises:
+            Transient: their reports are read when the batch is tried again.
+        """
+        if not state.incidents.maps[0] or not isinstance(command.action, REGROUPING):
+            return
+        needed = _regrouped([command], state.incidents)
+        unread = {name for name in needed if not state.has_read(state.incidents[name])} - self._unread
+        if unread:
+            self._unread |= unread
+            raise Transient(f"{command.command_id!r} needs the reports of {sorted(unread)}")
 
     def _piece(self, state: Batch, action: PartReport) -> dict[str, tuple[ReportFacts, Screening]]:
         """What judgement says of the piece by itself."""
@@ -307,6 +324,7 @@ class Routing:
         memory, before = self.memory, self.memory.tally
         memory.commit(state)
         self._batch = None
+        self._unread.clear()
         for command_id, decision in state.decisions:
             self.desk.decided(command_id, decision)
         self._meters.count(before, memory.tally)

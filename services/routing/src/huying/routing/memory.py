@@ -109,7 +109,8 @@ class Batch:
     """Of the batch's reports, and of the incidents that its commands regroup."""
     screenings: dict[str, Screening] = field(default_factory=dict)
     refs: dict[str, ReportRef] = field(default_factory=dict)
-    tracked: dict[str, list[str]] = field(default_factory=dict)
+    tracked: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Tracking number to where its reports are, as the batch has left them: a follow-up may come in the same one."""
     fence: dict[str, Any] = field(default_factory=dict)
     """The guard's update: it counts on while the batch is folded."""
     decisions: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
@@ -118,6 +119,10 @@ class Batch:
     def fenced(self) -> bool:
         """Whether this batch writes."""
         return bool(self.fence)
+
+    def has_read(self, incident: Incident) -> bool:
+        """Whether the incident's reports are at hand."""
+        return all(name in self.refs and name in self.facts for name in incident.reports)
 
     def take(self, decision: Decision) -> None:
         """Bring the state forward by a decision."""
@@ -132,6 +137,8 @@ class Batch:
                 self.floods.pop(incident.id, None)
         self.refs.update(decision.moved)
         self.refs.update((ref.report_id, ref) for pair in decision.parts for ref in pair)
+        for report, where in decision.joins:
+            self.tracked.setdefault(self.refs[report].tracking_number, {})[report] = where
         if decision.rule is not None:
             self.catalogue = self.catalogue.ruled(decision.rule)
         self.tally = Tally(

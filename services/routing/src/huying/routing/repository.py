@@ -309,15 +309,10 @@ class Repository:
         """Incidents by id."""
         return [restore(row) async for row in self._mongo.collection("incidents").find({"_id": {"$in": list(ids)}})]
 
-    async def facts(self, incidents: Sequence[str]) -> dict[str, list[ReportFacts]]:
-        """Facts of the reports of `incidents`, in order of arrival."""
-        found: dict[str, list[ReportFacts]] = {}
-        cursor = self._mongo.collection("reports").find(
-            {"incident_id": {"$in": list(incidents)}}, {"facts": 1, "incident_id": 1}
-        )
-        async for row in cursor.sort([("decided_at", 1), ("_id", 1)]):
-            found.setdefault(row["incident_id"], []).append(ReportFacts(**row["facts"]))
-        return found
+    async def facts(self, incidents: Sequence[str]) -> dict[str, ReportFacts]:
+        """Facts of the reports of `incidents`, by report id."""
+        cursor = self._mongo.collection("reports").find({"incident_id": {"$in": list(incidents)}}, {"facts": 1})
+        return {row["_id"]: ReportFacts(**row["facts"]) async for row in cursor}
 
     async def known_reports(self, ids: Sequence[str]) -> set[str]:
         """Which of `ids` were decided already."""
@@ -330,12 +325,12 @@ class Repository:
         cursor = self._mongo.collection("reports").find({"incident_id": {"$in": list(incidents)}}, {"ref": 1})
         return {row["_id"]: ReportRef.model_validate(row["ref"]) async for row in cursor}
 
-    async def incidents_of_tracking(self, tracking: Sequence[str]) -> dict[str, list[str]]:
-        """Tracking number to the incidents of its report, before those of the report's parts."""
-        found: dict[str, list[str]] = {}
+    async def incidents_of_tracking(self, tracking: Sequence[str]) -> dict[str, dict[str, str]]:
+        """Tracking number to its report's incident by report id, before those of the report's parts."""
+        found: dict[str, dict[str, str]] = {}
         cursor = self._mongo.collection("reports").find({"tracking_number": {"$in": list(tracking)}})
         async for row in cursor.sort([("part_of", 1), ("_id", 1)]):
-            found.setdefault(row["tracking_number"], []).append(row["incident_id"])
+            found.setdefault(row["tracking_number"], {})[row["_id"]] = row["incident_id"]
         return found
 
     async def decided(self, command_ids: Sequence[str]) -> set[str]:

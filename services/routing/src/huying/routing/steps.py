@@ -176,13 +176,14 @@ def restored(incident: Incident, cause: Cause, coming: Sequence[ReportRef], reas
     if risen:
         course = course.model_copy(update={"emergency_since": min(risen.values())})
     ended = {"suspension": None, "request": None, "parent": None, "covered_by": None}
+    own = {"citizen_since": _earliest(coming), "child_count": len(incident.children)}  # some may have left meanwhile
     changes = {
         "state": "dispatched" if course.waiting_since is None else "adjudicating",
         "merged_into": None,
         "gave": (),
         "before": None,
         "origin_due_at": _strictest(coming),
-        "course": course.model_copy(update={**ended, "citizen_since": _earliest(coming)}),
+        "course": course.model_copy(update={**ended, **own}),
         "risen": risen,
     }
     facts = {"merged_into": incident.merged_into, "reason": reason}

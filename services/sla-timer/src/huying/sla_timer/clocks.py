@@ -101,6 +101,13 @@ class Clock:
         return self.verdict is None
 
     @property
+    def stood(self) -> tuple[Pause, ...]:
+        """When it stood still: its pauses, with the one in which it was ended."""
+        if self.paused_at is None or self.stopped_at is None:
+            return self.pauses
+        return (*self.pauses, Pause(self.paused_at, max(self.stopped_at, self.paused_at), self.pause_reason))
+
+    @property
     def next_at(self) -> datetime | None:
         """When it has something to tell; None when it has nothing more to say."""
         if not self.armed or self.paused_at is not None or self.next_step >= len(self.steps):

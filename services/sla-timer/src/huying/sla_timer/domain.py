@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from huying.contracts.course import Course
 from huying.contracts.dates import is_far
 from huying.contracts.incidents import Dispatch, IncidentEvent, IncidentReturnedV1, IncidentView
-from huying.contracts.orders import IncidentExtensionDecidedV1
+from huying.contracts.orders import IncidentExtensionDecidedV1, IncidentRedoneV1
 from huying.county import ClockKind
 
 from .clocks import Clock, Order, Rulebook, Told, Verdict, to_ms
@@ -173,6 +173,8 @@ def _moved_on(run: str, event: IncidentEvent) -> bool:
     dispatch: Dispatch | None = event.incident.dispatch
     if isinstance(event, IncidentReturnedV1) and event.dispatch.dispatch_id == run:
         return True
+    if isinstance(event, IncidentRedoneV1) or event.incident.state == "covered":
+        return True  # it has the dispatch before the next one, or another order's, which nobody accepts for it
     return dispatch is None or dispatch.dispatch_id != run
 
 
@@ -186,13 +188,11 @@ def _start(decision: Decision, event: IncidentEvent, done: Mapping[ClockKind, da
             continue  # done once is done
         if order.kind == "acceptance" and _moved_on(order.run, event):
             continue
-        clock = rules.clock(order, event.incident_id, event.jurisdiction, event.at, event.incident_version)
         running = next((c for c in same if c.armed), None)
+        known = running or max(same, key=lambda clock: clock.created_at, default=None)
+        stood = known.stood if known is not None else ()  # a merge that is undone takes no pause from its order
+        clock = rules.clock(order, event.incident_id, event.jurisdiction, event.at, event.incident_version, stood)
         if running is not None:
-            if running.pauses:
-                clock = rules.clock(
-                    order, event.incident_id, event.jurisdiction, event.at, event.incident_version, running.pauses
-                )
             left = clock.started_at > running.started_at or _looser(clock, running)  # with a report that left
             if not left and (running.breached_at is not None or not _stricter(clock, running)):
                 if running.origin_due_at != clock.origin_due_at:  # it drives nothing now, and may after a pause

@@ -34,7 +34,7 @@ DUE_INCIDENTS = 50
 
 _MOVING = (
     *("next_step", "breached_at", "stopped_at", "verdict", "steps", "provisional", "explanation", "counted_with"),
-    *("due_at", "pauses", "paused_at", "pause_reason", "extended", "extended_to"),
+    *("due_at", "origin_due_at", "pauses", "paused_at", "pause_reason", "extended", "extended_to"),
 )
 
 

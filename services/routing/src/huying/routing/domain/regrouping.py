@@ -150,7 +150,7 @@ def undo(turn: Turn, incident: Incident, action: UndoMerge) -> Refusal | None:
     holder = turn.surviving(incident.id)
     if holder is None:
         return impossible(f"找不到 {incident.number} 的诉求现在所在的事件：不能撤销合并")
-    gave = set(incident.gave)
+    gave = set(incident.gave) - _brought_later(turn, incident)
     coming = [report for report in _reports(turn, holder) if report.report_id in gave]
     staying = [report for report in _reports(turn, holder) if report.report_id not in gave]
     if not coming:
@@ -166,6 +166,16 @@ def undo(turn: Turn, incident: Incident, action: UndoMerge) -> Refusal | None:
         place(turn, restored, had(turn, restored, incident.before.dispatch if incident.before else None))
     turn.decision.regrouped |= {restored.id, holder.id}
     return None
+
+
+def _brought_later(turn: Turn, incident: Incident) -> set[str]:
+    """Reports that a later merge has brought along another way: they were taken apart from this one meanwhile."""
+    way, on = {incident.id}, incident
+    while on.merged_into is not None and (after := turn.get(on.merged_into)) is not None and after.id not in way:
+        way.add(after.id)
+        on = after
+    others = (one for one in turn.scene.known.values() if one.state == "merged" and one.id not in way)
+    return {name for one in others if one.last_at > incident.last_at for name in one.gave}
 
 
 def _home(turn: Turn, incident: Incident, before: Before) -> Incident:
