@@ -1,6 +1,7 @@
 """Of several relays of one service one publishes; who was frozen past its lease does no more."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime, timedelta
@@ -123,3 +124,23 @@ async def test_who_is_started_anew_takes_its_lease_back_at_once_and_its_zombie_d
     await asyncio.sleep(2 * LEASE.total_seconds())
     assert await zombie._hold_lease(), "free again"
     assert await epoch(mongo) == 3
+
+
+async def test_who_stands_by_does_not_ask_for_the_lease_without_a_pause(mongo: Mongo) -> None:
+    """Its own commits wake it as well, and nothing of them is its to publish."""
+    assert await relay(mongo, "one")._hold_lease()
+    standby, asked = relay(mongo, "two"), 0
+    hold = standby._hold_lease
+
+    async def counted() -> bool:
+        nonlocal asked
+        asked += 1
+        return await hold()
+
+    standby._hold_lease = counted  # type: ignore[method-assign]
+    standby.wake()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(0.6 * LEASE.total_seconds()):
+            while True:
+                await standby._once(Producer(), "c")  # type: ignore[arg-type]
+    assert asked <= 2
