@@ -12,6 +12,7 @@ import pytest
 from aiokafka import TopicPartition
 
 from huying.chassis import faults
+from huying.chassis import relay as module
 from huying.chassis.ledger import OutboxRow
 from huying.chassis.measures import Measures
 from huying.chassis.mongo import Mongo
@@ -144,3 +145,20 @@ async def test_who_stands_by_does_not_ask_for_the_lease_without_a_pause(mongo: M
             while True:
                 await standby._once(Producer(), "c")  # type: ignore[arg-type]
     assert asked <= 2
+
+
+async def test_a_round_that_does_not_end_in_time_ends_with_its_relay(
+    mongo: Mongo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise it goes on without its producer, on a database that is closed, and nobody hears of its fault."""
+    monkeypatch.setattr(module, "GRACE_S", 0.05)
+    log, others = Producer(), asyncio.all_tasks()
+    log.gate.clear()
+    going = asyncio.create_task(relay(mongo, "one")._once(log, "c"))  # type: ignore[arg-type]
+    while len(log.sent) < 3:
+        await asyncio.sleep(0.01)
+    going.cancel()
+    await asyncio.wait({going})
+    log.gate.set()
+    left = {task for task in asyncio.all_tasks() - others if "_round" in str(task.get_coro())}
+    assert left == set()

@@ -129,6 +129,8 @@ class Relay:
             return await asyncio.shield(going)
         except asyncio.CancelledError:
             await asyncio.wait({going}, timeout=GRACE_S)
+            going.cancel()
+            await asyncio.gather(going, return_exceptions=True)
             raise
 
     async def _wait(self) -> None:
