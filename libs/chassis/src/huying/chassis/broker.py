@@ -75,6 +75,11 @@ async def partitions_of(bootstrap: str, names: Sequence[str]) -> list[TopicParti
     return [TopicPartition(name, number) for name in names for number in range(counts[name])]
 
 
+def end_seen(consumer: AIOKafkaConsumer, tp: TopicPartition) -> int | None:
+    """Where the log ended when the client last read of it; None before, and where another replica has it meanwhile."""
+    return consumer.highwater(tp) if tp in consumer.assignment() else None
+
+
 async def log_ends(bootstrap: str, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
     """Where the logs of partitions end, asked now; without those that are not there.
 

@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaError
 
 from huying.contracts.topics import TICKS, Topic
 
+from .broker import end_seen
 from .ledger import Ledger, Partition
 from .measures import Measures
 from .microbatch import MicroBatch
@@ -71,7 +72,7 @@ class Progress:
             if self._ledger.knows(partition := Partition.of(self._cluster, tp)):
                 position = self._ledger.position(partition)
                 self._had[tp] = -1 if position is None else position
-            end, had = consumer.highwater(tp), self._had.get(tp)
+            end, had = end_seen(consumer, tp), self._had.get(tp)
             if end is not None and had is not None:
                 self._measures.lag.labels(tp.topic, str(tp.partition)).set(max(0, end - 1 - had))
 
@@ -82,7 +83,7 @@ class Progress:
         """
         had = {tp: self._had.get(tp, -1) for tp in self.assigned}
         # A log that ends before its ledger is another one.
-        offsets = {tp: at + 1 for tp, at in had.items() if 0 <= at < (consumer.highwater(tp) or 0)}
+        offsets = {tp: at + 1 for tp, at in had.items() if 0 <= at < (end_seen(consumer, tp) or 0)}
         if not offsets or offsets == self._committed:
             return
         try:
