@@ -1,5 +1,6 @@
 """The chassis on both brokers and a real database: exactly once, whatever ends, restarts or is made anew."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,8 @@ from tally_bench import Bench, drained, metric_shows, parked_are, parked_in, sum
 
 from huying.chassis import link
 from huying.chassis.broker import admin_of, cluster_id
+from huying.chassis.ledger import Ledger
+from huying.chassis.progress import Progress
 from huying.chassis.testing import running, until
 from huying.devkit.commands.ledger import forget_topic
 from huying.devkit.stack import Stack
@@ -63,6 +66,45 @@ async def test_what_was_had_is_committed_to_the_broker_and_the_ledger_says_from_
         await tables["outbox"].delete_many({"event": "a/4"})
     async with running(third):
         await until(lambda: sums_are(third, {"a": 10}), "what the restored database had not")
+
+
+async def test_of_a_database_put_back_nothing_is_passed_while_it_is_slow_to_say_from_where_to_read_on(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client knows what was committed, which is further on, and would read from there meanwhile."""
+    numbers, _ = tally.topics_of(bench.name)
+    await bench.give("a", 1, 2, 3)
+    first, second = bench.app(), bench.app()
+    async with running(first):
+        await until(lambda: sums_are(first, {"a": 6}), "the sum of a")
+        await until(lambda: _noted(bench, numbers.name, 3), "three are committed")
+    async with AsyncMongoClient[dict[str, Any]](bench.stack.mongo_url) as books:
+        await books.drop_database(f"{bench.name}_tally")
+    await bench.give("a", 4)
+    stored = Ledger.stored
+
+    async def slowly(ledger: Ledger, partitions: Any) -> Any:
+        await asyncio.sleep(1)
+        return await stored(ledger, partitions)
+
+    monkeypatch.setattr(Ledger, "stored", slowly)
+    async with running(second):
+        await until(lambda: sums_are(second, {"a": 10}), "what the database had no more", 10)
+
+
+async def test_a_fault_before_the_first_record_of_a_partition_ends_the_service(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A group's client would log it and read on from what was committed."""
+
+    async def place(*_: object) -> None:
+        raise RuntimeError("no rule for this")
+
+    monkeypatch.setattr(Progress, "place", place)
+    app = bench.app()
+    with pytest.raises(BaseExceptionGroup, match="unhandled"):
+        async with app.router.lifespan_context(app):
+            await until(lambda: app.state.ground.failure, "the service has ended", 10)
 
 
 async def _noted(bench: Bench, topic: str, wanted: int) -> bool:

@@ -164,14 +164,23 @@ class Link:
             raise
         except Exception as error:
             if not getattr(error, "retriable", False):
-                fault = cast("asyncio.Future[None]", self.fault)
-                if not fault.done():
-                    fault.set_exception(error)
+                self._fail(error)
                 await asyncio.Event().wait()
             raise
 
     async def _place(self, partitions: Iterable[AioPartition]) -> None:
-        await cast("Progress", self._progress).place(self.consumer, partitions)
+        """A fault here would be logged and passed by the client of a group, which reads on from what was committed."""
+        try:
+            await cast("Progress", self._progress).place(self.consumer, partitions)
+        except Exception as error:
+            self._fail(error)
+            raise
+
+    def _fail(self, error: Exception) -> None:
+        """The service ends over it and starts from the ledger."""
+        fault = cast("asyncio.Future[None]", self.fault)
+        if not fault.done():
+            fault.set_exception(error)
 
     async def _parse(self, records: Any) -> KafkaMessage:
         """Headers stay bytes: a record with a header that is no text must not stop the loop."""
@@ -196,8 +205,8 @@ class Link:
             return
         try:
             await self._take(message)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the service ends over it and starts from the ledger
-            fault.set_exception(error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the service ends over it
+            self._fail(error)
 
     async def _take(self, message: KafkaMessage) -> None:
         batch = cast("MicroBatch", self._batch)

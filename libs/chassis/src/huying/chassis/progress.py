@@ -48,15 +48,18 @@ class Progress:
     async def place(self, consumer: AIOKafkaConsumer, partitions: Iterable[TopicPartition]) -> None:
         """Read on behind the ledger, whatever was committed: a database put back to yesterday's reads today again.
 
-        From the start where the ledger has nothing; the replay's ticks always.
+        From the start where the ledger has nothing; the replay's ticks always. Until then nothing is read: a group's
+        client would begin where was committed.
         """
         own = {Partition.of(self._cluster, tp): tp for tp in partitions}
+        consumer.pause(*own.values())
         positions = await self._batch.patiently(lambda: self._ledger.stored(own))
         for partition, position in positions.items():
             consumer.seek(own[partition], position + 1)
         if new := [tp for partition, tp in own.items() if partition not in positions]:
             await consumer.seek_to_beginning(*new)
         self._had |= {tp: positions.get(partition, -1) for partition, tp in own.items()}
+        consumer.resume(*own.values())
 
     def note(self, consumer: AIOKafkaConsumer) -> None:
         """Show what this replica consumes now, and its lag; no lag of what another one has taken over."""
