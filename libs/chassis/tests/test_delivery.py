@@ -101,10 +101,44 @@ async def test_a_fault_before_the_first_record_of_a_partition_ends_the_service(
         raise RuntimeError("no rule for this")
 
     monkeypatch.setattr(Progress, "place", place)
-    app = bench.app()
     with pytest.raises(BaseExceptionGroup, match="unhandled"):
-        async with app.router.lifespan_context(app):
-            await until(lambda: app.state.ground.failure, "the service has ended", 10)
+        await _ends_before_its_first_record(bench)
+
+
+async def test_a_database_that_is_put_back_under_a_running_service_ends_it_and_what_it_lost_is_read_again(
+    bench: Bench,
+) -> None:
+    with pytest.raises(BaseExceptionGroup, match="unhandled"):
+        await _put_back(bench)
+    again = bench.app()
+    async with running(again):
+        await until(lambda: sums_are(again, {"a": 15}), "the fourth again, and the fifth")
+        assert await parked_in(again, "parked") == []
+
+
+async def _put_back(bench: Bench) -> None:
+    app = bench.app()
+    async with running(app):
+        tables = app.state.ground.mongo
+        await bench.give("a", 1, 2, 3)
+        await until(lambda: sums_are(app, {"a": 6}), "the sum of a")
+        older = await tables.collection("positions").find().to_list(None)
+        await bench.give("a", 4)
+        await until(lambda: sums_are(app, {"a": 10}), "the fourth")
+        await until(lambda: drained(app), "it is told")
+        for row in older:
+            await tables.collection("positions").replace_one({"_id": row["_id"]}, row)
+        await tables.collection("sums").update_one({"_id": "a"}, {"$set": {"total": 6, "count": 3}})
+        await tables.collection("outbox").delete_many({"event": "a/4"})
+        await bench.give("a", 5)
+        await until(lambda: app.state.ground.failure, "the service has ended", 10)
+        assert "stood at 3 and stands at 2 now" in app.state.ground.failure
+
+
+async def _ends_before_its_first_record(bench: Bench) -> None:
+    app = bench.app()
+    async with app.router.lifespan_context(app):
+        await until(lambda: app.state.ground.failure, "the service has ended", 10)
 
 
 async def _noted(bench: Bench, topic: str, wanted: int) -> bool:

@@ -18,7 +18,7 @@ from pymongo.errors import PyMongoError
 from .aside import Aside, name_of
 from .clock import Clock
 from .decoding import Decoder
-from .errors import Broken, Conflict, Transient
+from .errors import Broken, Conflict, PutBack, Transient
 from .item import Batch, Item, nowhere_left
 from .ledger import Commit, Ledger, encode
 from .measures import Measures
@@ -175,6 +175,8 @@ class MicroBatch:
                 if conflicts >= CONFLICTS_IN_A_ROW:
                     await self._split(items, Broken("conflict", str(error)))
                     return
+            except PutBack:
+                raise
             except Exception as error:  # noqa: BLE001 - the one place where an unknown fault becomes a parked record
                 fate = translate(error)
                 if not isinstance(fate, Transient) and nowhere_left(items):
