@@ -162,3 +162,10 @@ async def test_a_round_that_does_not_end_in_time_ends_with_its_relay(
     log.gate.set()
     left = {task for task in asyncio.all_tasks() - others if "_round" in str(task.get_coro())}
     assert left == set()
+
+
+async def test_a_retention_that_was_changed_holds_from_the_next_start(mongo: Mongo) -> None:
+    for days in (30, 10, 10):
+        await mongo.ensure_indexes("outbox", module.indexes(timedelta(days=days)))
+        found = await mongo.collection("outbox").index_information()
+        assert found["published_at_1"]["expireAfterSeconds"] == days * 24 * 3600
