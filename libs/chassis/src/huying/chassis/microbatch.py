@@ -35,6 +35,10 @@ LONGEST_PAUSE_S = 5.0
 CONFLICTS_IN_A_ROW = 8
 """A race is settled in one or two rounds; what still conflicts then is the documents' own fault."""
 
+DUE_AT_ONCE = 200
+"""Of what fell due in one transaction: after a long stop there may be thousands, and the database ends one that takes
+longer than five seconds."""
+
 log = structlog.get_logger()
 R = TypeVar("R")
 
@@ -119,7 +123,7 @@ class MicroBatch:
         """Process what became due by the clock's now."""
         async with self._turn:
             while items := await self._due():
-                await self._run(items)
+                await self._run(items[:DUE_AT_ONCE])
 
     async def _due(self) -> list[Item]:
         """What is due and not set aside; what is due no more is not aside either."""
