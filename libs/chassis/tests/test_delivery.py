@@ -15,6 +15,7 @@ from tally_bench import Bench, drained, metric_shows, parked_are, parked_in, sum
 
 from huying.chassis import link
 from huying.chassis.broker import admin_of, cluster_id
+from huying.chassis.errors import Transient
 from huying.chassis.ledger import Ledger
 from huying.chassis.progress import Progress
 from huying.chassis.testing import running, until
@@ -139,6 +140,35 @@ async def _ends_before_its_first_record(bench: Bench) -> None:
     app = bench.app()
     async with app.router.lifespan_context(app):
         await until(lambda: app.state.ground.failure, "the service has ended", 10)
+
+
+@pytest.mark.parametrize("cut_off", [False, True])
+async def test_who_asked_beside_one_whose_batch_ends_badly_is_told(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, cut_off: bool
+) -> None:
+    """Nobody else has their requests in hand: they would wait for ever."""
+
+    async def badly(items: list[Any]) -> None:
+        assert len(items) == 2
+        if cut_off:
+            await asyncio.Event().wait()
+        raise RuntimeError("no rule for this")
+
+    app = bench.app()
+    async with running(app):
+        ground = app.state.ground
+        number = tally.NumberGivenV1(number=1)
+        async with ground.batch._turn:
+            first, second = (asyncio.create_task(ground.submit(number, name)) for name in "ab")
+            await asyncio.sleep(0.01)
+            monkeypatch.setattr(ground.batch, "_run", badly)
+        await asyncio.sleep(0.01)
+        if cut_off:
+            first.cancel()
+        await asyncio.wait({first, second}, timeout=5)
+        assert second.done()
+        assert isinstance(second.exception(), Transient if cut_off else RuntimeError)
+        assert first.cancelled() if cut_off else isinstance(first.exception(), RuntimeError)
 
 
 async def _noted(bench: Bench, topic: str, wanted: int) -> bool:

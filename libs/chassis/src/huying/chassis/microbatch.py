@@ -109,7 +109,14 @@ class MicroBatch:
             items, self._inbox = self._inbox, []
             if items:
                 began = time.monotonic()
-                await self._run(items)
+                try:
+                    await self._run(items)
+                except BaseException as error:  # nobody else has the others' requests in hand
+                    told = error if isinstance(error, Exception) else Transient("the batch was cut off; ask again")
+                    for item in items:
+                        if item.waiter is not waiter:
+                            item.answer(told)
+                    raise
                 if len(items) > 1:  # who comes alone is never kept waiting
                     self._pace.took(len(items), time.monotonic() - began)
         return await waiter
