@@ -10,7 +10,7 @@ import tally
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from fastapi import FastAPI
 from pymongo import AsyncMongoClient
-from pymongo.errors import ServerSelectionTimeoutError
+from pymongo.errors import AutoReconnect, ServerSelectionTimeoutError
 from tally_bench import Bench, drained, metric_shows, parked_are, parked_in, sums_are, sums_of
 
 from huying.chassis import link
@@ -239,6 +239,24 @@ async def test_a_database_that_goes_away_while_the_service_starts_is_waited_for(
     await bench.give("a", 1)
     app = bench.app()
     async with running(app):
+        await until(lambda: sums_are(app, {"a": 1}), "the sum of a")
+    assert not faults
+
+
+async def test_a_database_that_goes_away_while_the_ledger_is_read_at_the_start_is_waited_for(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faults, read = [AutoReconnect("no primary"), AutoReconnect("no primary")], Ledger.read
+
+    async def reads(ledger: Ledger, partitions: Any) -> None:
+        if faults:
+            raise faults.pop()
+        await read(ledger, partitions)
+
+    monkeypatch.setattr(Ledger, "read", reads)
+    app = bench.app()
+    async with running(app):
+        await bench.give("a", 1)
         await until(lambda: sums_are(app, {"a": 1}), "the sum of a")
     assert not faults
 

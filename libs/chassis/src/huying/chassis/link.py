@@ -279,7 +279,8 @@ class Link:
             await cast("Continuity", self._continuity).recall(topic.name for topic in self._topics)
         await self.broker.start()
         if not self._settings.by_group:  # by group it is read as each partition's first record comes
-            await cast("Ledger", self._ledger).read(Partition.of(self.cluster, tp) for tp in self._partitions)
+            known = [Partition.of(self.cluster, tp) for tp in self._partitions]
+            await cast("MicroBatch", self._batch).patiently(lambda: cast("Ledger", self._ledger).read(known))
 
     async def stop(self) -> None:
         """Finish the batch in hand and leave."""
