@@ -261,6 +261,30 @@ async def test_a_database_that_goes_away_while_the_ledger_is_read_at_the_start_i
     assert not faults
 
 
+async def test_a_database_that_two_have_waited_for_is_there_again_whoever_notes_it_last(bench: Bench) -> None:
+    """A service without work would stay unready, and so get none."""
+    gone = {"first", "second"}
+
+    async def ask(name: str) -> None:
+        if name in gone:
+            raise AutoReconnect("no primary")
+
+    app = bench.app()
+    async with running(app) as client:
+        batch = app.state.ground.batch
+        first = asyncio.create_task(batch.patiently(lambda: ask("first")))
+        await until(lambda: not batch.healthy, "the first waits")
+        second = asyncio.create_task(batch.patiently(lambda: ask("second")))
+        await asyncio.sleep(0.01)
+        gone.remove("first")
+        await first
+        assert not batch.healthy, "the second still waits"
+        gone.remove("second")
+        await second
+        assert batch.healthy
+        assert await _ready(client)
+
+
 async def test_connections_made_while_the_database_was_starting_are_not_kept(bench: Bench) -> None:
     """pymongo never asks again whether a server has sessions; one that is still recovering says no."""
     app = bench.app()

@@ -79,8 +79,13 @@ class MicroBatch:
         self.on_rows: Callable[[], None] = lambda: None
         """Called after every commit that wrote outbox rows."""
         self._began = False
-        self.healthy = True
+        self._failing, self._patient = False, 0
+        """Whether a batch waits out a transient fault, and how many others do."""
+
+    @property
+    def healthy(self) -> bool:
         """False while a transient fault is being waited out."""
+        return not self._failing and not self._patient
 
     def decode(self, record: RawRecord) -> Item | None:
         """An item of the log, or None when the record is none of our business."""
@@ -195,17 +200,17 @@ class MicroBatch:
                         log.error("neither processed nor parked; nothing may pass it", error=str(error))
                     fate = Transient(f"the parking refuses a record: {error}")
                 if isinstance(fate, Transient):
+                    self._failing = True
                     pause = await self._wait_out(fate, pause)
                     items = await self._forget(items)
                     continue
                 await self._split(await self._forget(items), fate)
                 return
             else:
-                self.healthy = True
+                self._failing = False
                 return
 
     async def _wait_out(self, error: Transient, pause: float) -> float:
-        self.healthy = False
         self._measures.retries.labels("transient").inc()
         log.warning("transient fault, trying again", error=str(error), pause_s=pause)
         await asyncio.sleep(pause)
@@ -229,15 +234,18 @@ class MicroBatch:
         Raises:
             Exception: a fault that does not heal.
         """
-        healthy, pause = self.healthy, FIRST_PAUSE_S
-        while True:
-            try:
-                found = await attempt()
-            except (Transient, PyMongoError) as error:
-                pause = await self._wait_out(heals(error), pause)
-            else:
-                self.healthy = healthy
-                return found
+        pause, waits = FIRST_PAUSE_S, 0
+        try:
+            while True:
+                try:
+                    return await attempt()
+                except (Transient, PyMongoError) as error:
+                    fault = heals(error)
+                self._patient += 1 - waits
+                waits = 1
+                pause = await self._wait_out(fault, pause)
+        finally:
+            self._patient -= waits
 
     async def _learn(self, items: Sequence[Item]) -> None:
         unknown = {i.record.partition for i in items if i.record and not self._ledger.knows(i.record.partition)}
