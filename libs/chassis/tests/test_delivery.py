@@ -171,6 +171,22 @@ async def test_who_asked_beside_one_whose_batch_ends_badly_is_told(
         assert first.cancelled() if cut_off else isinstance(first.exception(), RuntimeError)
 
 
+async def test_a_service_stops_also_while_the_database_does_not_say_from_where_to_read_on(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A group's client waits at its end for who was told of its partitions."""
+    asked: list[object] = []
+
+    async def gone(*said: object) -> None:
+        asked.append(said)
+        raise AutoReconnect("no primary")
+
+    monkeypatch.setattr(Ledger, "stored", gone)
+    app = bench.app()
+    async with asyncio.timeout(20), app.router.lifespan_context(app):
+        await until(lambda: asked, "it was asked")
+
+
 async def _noted(bench: Bench, topic: str, wanted: int) -> bool:
     return await _committed(bench, f"{bench.name}.tally", topic) == wanted
 

@@ -73,6 +73,8 @@ class Link:
         self._pace = Pace(settings.paced_records)
         self.fault: asyncio.Future[None] | None = None
         """Ends with the fault of a batch that went nowhere; None before `subscribe`."""
+        self._leaving: asyncio.Future[None]
+        """Done as soon as it stops; made by `subscribe`."""
         self._continuity: Continuity | None = None
         self._progress: Progress | None = None
         """Both None before `subscribe`."""
@@ -113,6 +115,7 @@ class Link:
         self._progress = Progress(self.cluster, self._topics, batch, ledger, self._measures)
         self._continuity = Continuity(self._settings, self.cluster, batch, ledger, self._measures, self._answer)
         self.fault = asyncio.get_running_loop().create_future()
+        self._leaving = asyncio.get_running_loop().create_future()
         if not self._topics and (follower is None or self._settings.by_group):
             return
         embedded = self._settings.broker == "embedded"
@@ -169,12 +172,20 @@ class Link:
             raise
 
     async def _place(self, partitions: Iterable[AioPartition]) -> None:
-        """A fault here would be logged and passed by the client of a group, which reads on from what was committed."""
+        """Until a stop: a group's client waits at its end for this, and a database that is away is waited for.
+
+        A fault here would be logged and passed by that client, which reads on from what was committed.
+        """
+        placing = asyncio.ensure_future(cast("Progress", self._progress).place(self.consumer, partitions))
         try:
-            await cast("Progress", self._progress).place(self.consumer, partitions)
+            await asyncio.wait({placing, self._leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if placing.done():
+                placing.result()
         except Exception as error:
             self._fail(error)
             raise
+        finally:
+            placing.cancel()
 
     def _fail(self, error: Exception) -> None:
         """The service ends over it and starts from the ledger."""
@@ -286,6 +297,7 @@ class Link:
         """Finish the batch in hand and leave."""
         if self.consumer is not None and not self._silent and not self.refused:
             await cast("Progress", self._progress).commit(self.consumer)
+        self._leaving.set_result(None)
         await whole(self.broker.stop())
 
     async def changed_cluster(self) -> str:
