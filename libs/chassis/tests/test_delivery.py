@@ -264,10 +264,10 @@ async def test_a_database_that_goes_away_while_the_ledger_is_read_at_the_start_i
 ) -> None:
     faults, read = [AutoReconnect("no primary"), AutoReconnect("no primary")], Ledger.read
 
-    async def reads(ledger: Ledger, partitions: Any) -> None:
+    async def reads(ledger: Ledger, partitions: Any, **more: Any) -> None:
         if faults:
             raise faults.pop()
-        await read(ledger, partitions)
+        await read(ledger, partitions, **more)
 
     monkeypatch.setattr(Ledger, "read", reads)
     app = bench.app()
@@ -299,6 +299,49 @@ async def test_a_database_that_two_have_waited_for_is_there_again_whoever_notes_
         await second
         assert batch.healthy
         assert await _ready(client)
+
+
+async def test_what_another_replica_writes_between_two_attempts_is_not_lost(bench: Bench) -> None:
+    """Who lost a race reads anew: first how far the others are, and then what it decides on."""
+    one, two = bench.app(replica="one"), bench.app(replica="two")
+
+    async def add(app: FastAPI, name: str) -> None:
+        await app.state.ground.submit(tally.NumberGivenV1(number=1), name)
+
+    async with running(one), running(two):
+        await add(one, "a")
+        await add(two, "b")
+        handler, loads = one.state.ground.handler, list[int]()
+        load = handler.load
+
+        async def slowly(messages: Any) -> Any:
+            state = await load(messages)
+            loads.append(len(messages))
+            if len(loads) == 2:
+                await add(two, "c")
+            return state
+
+        handler.load = slowly
+        await add(one, "d")
+        assert len(loads) == 3
+        assert await sums_of(one) == {"": 4}
+
+
+async def test_who_stood_by_reads_what_the_other_left_before_its_first_record(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+
+    async def reload(_: Any) -> None:
+        done.append("reload")
+
+    app = bench.app()
+    async with running(app):
+        monkeypatch.setattr(tally.Tally, "reload", reload)
+        app.state.ground.ledger.forget()  # a group's replica knows no position before its first record
+        await bench.give("a", 1)
+        await until(lambda: sums_are(app, {"a": 1}), "the sum of a")
+        assert done
 
 
 async def test_connections_made_while_the_database_was_starting_are_not_kept(bench: Bench) -> None:

@@ -142,8 +142,15 @@ class Ledger:
         """Whether the position was read."""
         return partition in self._known
 
-    async def read(self, partitions: Iterable[Partition]) -> None:
-        """Read the positions of `partitions` and the sequence from the database.
+    @property
+    def fenced(self) -> bool:
+        """Whether it would be noticed if somebody else wrote from now on."""
+        return self._sequence is not None
+
+    async def read(self, partitions: Iterable[Partition], *, sequence: bool = True) -> None:
+        """Read the positions of `partitions` from the database, and the sequence: before all that is decided on them.
+
+        Without it what was known of the sequence holds on, for whoever reads nothing else anew.
 
         Raises:
             PutBack: one is behind what this process committed; what lies between would be passed.
@@ -160,6 +167,8 @@ class Ledger:
                     "this service ran; start it anew, it reads on from there"
                 )
             self._known[partition] = at
+        if not sequence:
+            return
         self._sequence = found.get(SEQUENCE)
         if self._sequence is None:
             await self._mongo.collection(POSITIONS).update_one(

@@ -288,10 +288,11 @@ class Link:
         """Consume; the ledger says from where, and whether it was found ahead of the log before."""
         if self._topics:
             await cast("Continuity", self._continuity).recall(topic.name for topic in self._topics)
-        await self.broker.start()
         if not self._settings.by_group:  # by group it is read as each partition's first record comes
             known = [Partition.of(self.cluster, tp) for tp in self._partitions]
-            await cast("MicroBatch", self._batch).patiently(lambda: cast("Ledger", self._ledger).read(known))
+            ledger = cast("Ledger", self._ledger)
+            await cast("MicroBatch", self._batch).patiently(lambda: ledger.read(known, sequence=False))
+        await self.broker.start()
 
     async def stop(self) -> None:
         """Finish the batch in hand and leave."""

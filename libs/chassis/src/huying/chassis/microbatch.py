@@ -7,7 +7,7 @@ record to park: it is set aside and tried again with growing pauses, and nothing
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -18,9 +18,9 @@ from pymongo.errors import PyMongoError
 from .aside import Aside, name_of
 from .clock import Clock
 from .decoding import Decoder
-from .errors import Broken, Conflict, PutBack, Transient
+from .errors import Broken, Conflict, Transient
 from .item import Batch, Item, nowhere_left
-from .ledger import Commit, Ledger, encode
+from .ledger import Commit, Ledger, Partition, encode
 from .measures import Measures
 from .message import Handler, Message
 from .mongo import heals, translate
@@ -78,7 +78,6 @@ class MicroBatch:
         self._aside = Aside(clock, measures)
         self.on_rows: Callable[[], None] = lambda: None
         """Called after every commit that wrote outbox rows."""
-        self._began = False
         self._failing, self._patient = False, 0
         """Whether a batch waits out a transient fault, and how many others do."""
 
@@ -180,8 +179,8 @@ class MicroBatch:
     async def _run(self, items: list[Item]) -> None:
         pause, conflicts = FIRST_PAUSE_S, 0
         while True:
+            await self._learn(items)
             try:
-                await self._learn(items)
                 items = [item for item in items if not self._done(item)]
                 await self._attempt(items)
             except Conflict as error:
@@ -191,8 +190,6 @@ class MicroBatch:
                 if conflicts >= CONFLICTS_IN_A_ROW:
                     await self._split(items, Broken("conflict", str(error)))
                     return
-            except PutBack:
-                raise
             except Exception as error:  # noqa: BLE001 - the one place where an unknown fault becomes a parked record
                 fate = translate(error)
                 if not isinstance(fate, Transient) and nowhere_left(items):
@@ -217,13 +214,11 @@ class MicroBatch:
         return min(pause * 2, LONGEST_PAUSE_S)
 
     async def _forget(self, items: list[Item]) -> list[Item]:
-        """What is in memory may be stale: read it again. The items without parked records that were let go meanwhile.
+        """What is known may be stale: it is read again. The items without parked records that were let go meanwhile.
 
         Another replica did it, or a commit of this one whose answer was lost.
         """
         self._ledger.forget()
-        await self.patiently(self._handler.reload)
-        await self.patiently(self._parking.read)
         stored = [item.stored for item in items if item.stored is not None]
         there = await self.patiently(lambda: self._parking.still_there(stored)) if stored else set()
         return [item for item in items if item.stored is None or item.stored.id in there]
@@ -247,14 +242,21 @@ class MicroBatch:
         finally:
             self._patient -= waits
 
+    async def learn(self) -> None:
+        """Read what the handler remembers and what is parked, however long the database takes to come back."""
+        async with self._turn:
+            await self.patiently(lambda: self._read(()))
+
     async def _learn(self, items: Sequence[Item]) -> None:
         unknown = {i.record.partition for i in items if i.record and not self._ledger.knows(i.record.partition)}
-        if unknown:
-            await self._ledger.read(unknown)
-            if self._began:  # taken over from another replica: what is in memory is older than its last commit
-                await self._handler.reload()
-                await self._parking.read()
-        self._began = True
+        if unknown or not self._ledger.fenced:  # taken over from another replica, or a race was lost
+            await self.patiently(lambda: self._read(unknown))
+
+    async def _read(self, partitions: Iterable[Partition]) -> None:
+        """The ledger first: whoever writes after that is found by the commit, whatever of it was in memory by then."""
+        await self._ledger.read(partitions)
+        await self._handler.reload()
+        await self._parking.read()
 
     def _done(self, item: Item) -> bool:
         if item.record is None:

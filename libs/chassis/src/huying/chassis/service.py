@@ -214,8 +214,7 @@ async def _live(
         holding=frozenset(topic.name for topic in topics if topic.key == "incident_id"),
     )
     batch.on_rows = ground.relay.wake
-    await batch.patiently(ground.handler.reload)  # a database that goes away once more now is waited for as ever after
-    await batch.patiently(ground.parking.read)
+    await batch.learn()  # a database that goes away once more now is waited for as ever after
     if ground.end is not None:
         collector.spare()
     ground.batch = batch
