@@ -83,3 +83,24 @@ async def test_who_is_cancelled_while_a_client_closes_ends_all_the_same() -> Non
     done, _ = await asyncio.wait({asking}, timeout=5)
     assert asking in done
     assert asking.cancelled()
+
+
+async def test_a_client_that_is_cut_off_by_its_own_task_while_it_closes_cuts_off_nobody_else() -> None:
+    """The consumer's stop cancels its fetches and awaits them: one that pauses after a fault of the broker says so."""
+
+    class Client:
+        async def start(self) -> None:
+            pass
+
+        async def stop(self) -> None:
+            own = asyncio.ensure_future(asyncio.sleep(1))
+            own.cancel()
+            await own
+
+    async def ask() -> str:
+        client = Client()
+        async with started(client, client.stop):
+            pass
+        return "went on"
+
+    assert await asyncio.create_task(ask()) == "went on"

@@ -11,7 +11,7 @@ import tally
 from pymongo import UpdateOne
 from tally_bench import Bench, drained, healed, metric_shows, parked_are, parked_in, sums_are, sums_of
 
-from huying.chassis import aside, ticks
+from huying.chassis import aside, microbatch, parking, ticks
 from huying.chassis.errors import Transient
 from huying.chassis.message import TIMER, Message
 from huying.chassis.mongo import Mongo
@@ -189,6 +189,46 @@ async def test_a_replay_that_two_replicas_take_up_is_done_once_and_stands_as_rel
             await bench.give("a", 2)
             await until(lambda: sums_are(one, {"a": 102}), "records flow again")
         assert await parked_are(one, "released", 1)
+
+
+async def test_a_large_replay_is_several_transactions_in_order(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database ends one that takes longer than five seconds, and the same one would be tried for ever."""
+    monkeypatch.setattr(parking, "AT_ONCE", 2, raising=False)
+    monkeypatch.setattr(ticks, "LIVE_S", 0.05)
+    await bench.give("a", 13, 1, 2, 3, 4)
+    await bench.give("b", 13)
+    await bench.give("c", 13)
+    app = bench.app()
+    async with running(app):
+        ground = app.state.ground
+        await until(lambda: parked_are(app, "waiting", 4), "four records wait behind a poison")
+        await until(lambda: parked_are(app, "parked", 3), "three poisons")
+        with healed():
+            ground.handler.batches.clear()
+            for parked in await parked_in(app, "parked"):
+                assert await ground.parking.request(parked["_id"])
+            await until(lambda: sums_are(app, {"a": 110, "b": 100, "c": 100}), "the replay")
+        assert max(ground.handler.batches) == 2
+        await until(lambda: drained(app), "an empty outbox")
+    totals = [json.loads(value)["total"] for event, value in await bench.told() if event.startswith("a/")]
+    assert totals == [100, 101, 103, 106, 110], "in order"
+
+
+async def test_much_that_falls_due_at_once_is_several_transactions(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(microbatch, "DUE_AT_ONCE", 2, raising=False)
+
+    async def due(self: Any, now: Any) -> list[Message]:
+        done = {row["_id"] async for row in self.mongo.collection("sums").find()}
+        left = sorted({"a", "b", "c"} - done)
+        return [Message(TIMER, f"{key}/{now}", tally.NumberGivenV1(number=1), key=key) for key in left]
+
+    monkeypatch.setattr(tally.Tally, "due", due)
+    app = bench.app()
+    async with running(app):
+        await until(lambda: sums_are(app, {"a": 1, "b": 1, "c": 1}), "all of it")
+        assert app.state.ground.handler.batches == [2, 1]
 
 
 async def test_a_parked_record_that_cannot_be_opened_says_so_when_it_is_replayed_and_stops_nobody(

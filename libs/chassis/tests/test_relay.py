@@ -1,6 +1,7 @@
 """Of several relays of one service one publishes; who was frozen past its lease does no more."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,7 @@ import pytest
 from aiokafka import TopicPartition
 
 from huying.chassis import faults
+from huying.chassis import relay as module
 from huying.chassis.ledger import OutboxRow
 from huying.chassis.measures import Measures
 from huying.chassis.mongo import Mongo
@@ -123,3 +125,47 @@ async def test_who_is_started_anew_takes_its_lease_back_at_once_and_its_zombie_d
     await asyncio.sleep(2 * LEASE.total_seconds())
     assert await zombie._hold_lease(), "free again"
     assert await epoch(mongo) == 3
+
+
+async def test_who_stands_by_does_not_ask_for_the_lease_without_a_pause(mongo: Mongo) -> None:
+    """Its own commits wake it as well, and nothing of them is its to publish."""
+    assert await relay(mongo, "one")._hold_lease()
+    standby, asked = relay(mongo, "two"), 0
+    hold = standby._hold_lease
+
+    async def counted() -> bool:
+        nonlocal asked
+        asked += 1
+        return await hold()
+
+    standby._hold_lease = counted  # type: ignore[method-assign]
+    standby.wake()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(0.6 * LEASE.total_seconds()):
+            while True:
+                await standby._once(Producer(), "c")  # type: ignore[arg-type]
+    assert asked <= 2
+
+
+async def test_a_round_that_does_not_end_in_time_ends_with_its_relay(
+    mongo: Mongo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise it goes on without its producer, on a database that is closed, and nobody hears of its fault."""
+    monkeypatch.setattr(module, "GRACE_S", 0.05)
+    log, others = Producer(), asyncio.all_tasks()
+    log.gate.clear()
+    going = asyncio.create_task(relay(mongo, "one")._once(log, "c"))  # type: ignore[arg-type]
+    while len(log.sent) < 3:
+        await asyncio.sleep(0.01)
+    going.cancel()
+    await asyncio.wait({going})
+    log.gate.set()
+    left = {task for task in asyncio.all_tasks() - others if "_round" in str(task.get_coro())}
+    assert left == set()
+
+
+async def test_a_retention_that_was_changed_holds_from_the_next_start(mongo: Mongo) -> None:
+    for days in (30, 10, 10):
+        await mongo.ensure_indexes("outbox", module.indexes(timedelta(days=days)))
+        found = await mongo.collection("outbox").index_information()
+        assert found["published_at_1"]["expireAfterSeconds"] == days * 24 * 3600

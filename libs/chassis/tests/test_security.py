@@ -10,6 +10,7 @@ import pytest
 from fastapi import FastAPI
 
 from huying.chassis import desk, problem
+from huying.chassis.errors import ConfigurationError
 from huying.chassis.security import KeyRing, Principal, write_entry
 
 COMMAND = "/v1/incidents/in-1/commands"
@@ -68,3 +69,21 @@ async def test_a_command_for_what_can_be_no_incident_is_refused(client: httpx.As
 )
 def test_only_a_machine_with_sources_stands_as_publisher(told: dict[str, Any], standing: str) -> None:
     assert Principal("x", **told).standing == standing
+
+
+@pytest.mark.parametrize(
+    ("entry", "field"),
+    [
+        pytest.param({"id": "weather", "role": "system", "public_key": "no base64"}, "public_key", id="no base64"),
+        pytest.param({"id": "weather", "role": "system", "public_key": "AAAA"}, "public_key", id="too short"),
+        pytest.param({"id": "weather", "role": "system", "public_key": 7}, "public_key", id="no text"),
+        pytest.param({"id": "weather", "role": "king", "sha256": "00"}, "role", id="no such role"),
+    ],
+)
+def test_a_ring_with_an_entry_that_is_none_names_file_entry_and_field(
+    tmp_path: Path, entry: dict[str, Any], field: str
+) -> None:
+    ring = tmp_path / "keys.json"
+    write_entry(ring, entry)
+    with pytest.raises(ConfigurationError, match=f"keys.json: {field} of 'weather'.*`huying keys`"):
+        KeyRing(ring).by_token("any")

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -43,14 +43,17 @@ async def whole(doing: Awaitable[None]) -> None:
     """Wait to its end for a start or stop of a client; a cancellation that comes meanwhile holds after it.
 
     Cut off, aiokafka's start forgets its first connection, open, and its stop takes the cancellation for that of a task
-    of its own: nobody else hears of it, and who asked waits for ever.
+    of its own: nobody else hears of it, and who asked waits for ever. The other way round, a stop of its own may pass on
+    the cancellation of such a task, which is nobody else's.
     """
     going = asyncio.ensure_future(doing)
     try:
         await asyncio.shield(going)
     except asyncio.CancelledError:
         await asyncio.gather(going, return_exceptions=True)
-        raise
+        asked = cast("asyncio.Task[None]", asyncio.current_task()).cancelling()
+        if asked or not going.cancelled():
+            raise
 
 
 async def cluster_id(bootstrap: str) -> str:
@@ -73,6 +76,11 @@ async def partitions_of(bootstrap: str, names: Sequence[str]) -> list[TopicParti
             raise MissingTopicsError(f"no topic {', '.join(sorted(missing))}")
         counts = {one["topic"]: len(one["partitions"]) for one in await admin.describe_topics(list(names))}
     return [TopicPartition(name, number) for name in names for number in range(counts[name])]
+
+
+def end_seen(consumer: AIOKafkaConsumer, tp: TopicPartition) -> int | None:
+    """Where the log ended when the client last read of it; None before, and where another replica has it meanwhile."""
+    return consumer.highwater(tp) if tp in consumer.assignment() else None
 
 
 async def log_ends(bootstrap: str, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:

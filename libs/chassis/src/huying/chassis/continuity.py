@@ -14,7 +14,7 @@ from aiokafka.errors import OffsetOutOfRangeError
 from huying.contracts.topics import MAX_MESSAGE_BYTES
 
 from . import lenient
-from .broker import cluster_id, log_ends
+from .broker import cluster_id, end_seen, log_ends
 from .ledger import Ledger, Partition
 from .measures import Measures
 from .microbatch import MicroBatch
@@ -63,7 +63,7 @@ class Continuity:
         unknown = [one for one in map(self._partition, partitions) if not self._ledger.knows(one)]
         stored = await self._batch.patiently(lambda: self._ledger.stored(unknown)) if unknown else {}
         for tp in partitions:
-            partition, seen = self._partition(tp), consumer.highwater(tp)
+            partition, seen = self._partition(tp), end_seen(consumer, tp)
             position = stored.get(partition) if partition in unknown else self._ledger.position(partition)
             if position is None or seen is None or position < seen or self.refused:
                 continue

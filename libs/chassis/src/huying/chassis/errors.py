@@ -2,6 +2,7 @@
 
 HuyingError
 ├── ConfigurationError   the operator has to act; the service refuses to start or to go on
+│   └── PutBack          the database is an older one than this process wrote to: it must start anew
 ├── Transient            may heal: bounded back-off, nothing is skipped
 ├── Conflict             somebody else wrote first: drop what is in memory, read again
 └── Broken               will not heal: this record is parked with its reason
@@ -14,6 +15,10 @@ class HuyingError(Exception):
 
 class ConfigurationError(HuyingError):
     """The installation is wrong; the message says what to change."""
+
+
+class PutBack(ConfigurationError):
+    """The database was put back to an older state under a running service; started anew, it reads again what is lost."""
 
 
 class Transient(HuyingError):

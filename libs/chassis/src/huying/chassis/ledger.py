@@ -18,7 +18,7 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError
 from huying.contracts.envelope import CloudEvent
 
 from . import faults
-from .errors import Broken, Conflict
+from .errors import Broken, Conflict, PutBack
 from .message import Guard, Outgoing, WriteOp
 from .mongo import Mongo
 
@@ -129,6 +129,8 @@ class Ledger:
         """Nothing is read before `read`."""
         self._mongo = mongo
         self._known: dict[Partition, int | None] = {}
+        self._reached: dict[Partition, int] = {}
+        """The last positions that this process committed: from there it was handed records, and gets none again."""
         self._sequence: int | None = None
         self._turn = asyncio.Lock()
 
@@ -140,14 +142,33 @@ class Ledger:
         """Whether the position was read."""
         return partition in self._known
 
-    async def read(self, partitions: Iterable[Partition]) -> None:
-        """Read the positions of `partitions` and the sequence from the database."""
+    @property
+    def fenced(self) -> bool:
+        """Whether it would be noticed if somebody else wrote from now on."""
+        return self._sequence is not None
+
+    async def read(self, partitions: Iterable[Partition], *, sequence: bool = True) -> None:
+        """Read the positions of `partitions` from the database, and the sequence: before all that is decided on them.
+
+        Without it what was known of the sequence holds on, for whoever reads nothing else anew.
+
+        Raises:
+            PutBack: one is behind what this process committed; what lies between would be passed.
+        """
         wanted = {partition.id: partition for partition in partitions}
         found: dict[str, int] = {}
         async for row in self._mongo.collection(POSITIONS).find({"_id": {"$in": [*wanted, SEQUENCE]}}):
             found[row["_id"]] = row["at"]
         for name, partition in wanted.items():
-            self._known[partition] = found.get(name)
+            at, reached = found.get(name), self._reached.get(partition, -1)
+            if reached > (-1 if at is None else at):
+                raise PutBack(
+                    f"{name}: the ledger stood at {reached} and stands at {at} now: the database was put back while "
+                    "this service ran; start it anew, it reads on from there"
+                )
+            self._known[partition] = at
+        if not sequence:
+            return
         self._sequence = found.get(SEQUENCE)
         if self._sequence is None:
             await self._mongo.collection(POSITIONS).update_one(
@@ -202,7 +223,7 @@ class Ledger:
             faults.point("before-transaction")
             if not commit.writes and not commit.guards and not commit.rows:
                 await self._advance(None, commit, sequence)  # each position for itself: nothing to tie it to
-                self._known.update(commit.advance)
+                self._had(commit)
                 faults.point("after-transaction")
                 return
             async with self._mongo.transaction() as session:
@@ -220,9 +241,13 @@ class Ledger:
                         [row.document(sequence + i, now) for i, row in enumerate(commit.rows, 1)], session=session
                     )
                 faults.point("inside-transaction")
-            self._known.update(commit.advance)
+            self._had(commit)
             self._sequence = sequence + len(commit.rows)
             faults.point("after-transaction")
+
+    def _had(self, commit: Commit) -> None:
+        self._known.update(commit.advance)
+        self._reached.update(commit.advance)
 
     async def _advance(self, session: Any, commit: Commit, sequence: int) -> None:
         operations: list[Any] = []

@@ -73,6 +73,8 @@ class Link:
         self._pace = Pace(settings.paced_records)
         self.fault: asyncio.Future[None] | None = None
         """Ends with the fault of a batch that went nowhere; None before `subscribe`."""
+        self._leaving: asyncio.Future[None]
+        """Done as soon as it stops; made by `subscribe`."""
         self._continuity: Continuity | None = None
         self._progress: Progress | None = None
         """Both None before `subscribe`."""
@@ -113,6 +115,7 @@ class Link:
         self._progress = Progress(self.cluster, self._topics, batch, ledger, self._measures)
         self._continuity = Continuity(self._settings, self.cluster, batch, ledger, self._measures, self._answer)
         self.fault = asyncio.get_running_loop().create_future()
+        self._leaving = asyncio.get_running_loop().create_future()
         if not self._topics and (follower is None or self._settings.by_group):
             return
         embedded = self._settings.broker == "embedded"
@@ -164,14 +167,31 @@ class Link:
             raise
         except Exception as error:
             if not getattr(error, "retriable", False):
-                fault = cast("asyncio.Future[None]", self.fault)
-                if not fault.done():
-                    fault.set_exception(error)
+                self._fail(error)
                 await asyncio.Event().wait()
             raise
 
     async def _place(self, partitions: Iterable[AioPartition]) -> None:
-        await cast("Progress", self._progress).place(self.consumer, partitions)
+        """Until a stop: a group's client waits at its end for this, and a database that is away is waited for.
+
+        A fault here would be logged and passed by that client, which reads on from what was committed.
+        """
+        placing = asyncio.ensure_future(cast("Progress", self._progress).place(self.consumer, partitions))
+        try:
+            await asyncio.wait({placing, self._leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if placing.done():
+                placing.result()
+        except Exception as error:
+            self._fail(error)
+            raise
+        finally:
+            placing.cancel()
+
+    def _fail(self, error: Exception) -> None:
+        """The service ends over it and starts from the ledger."""
+        fault = cast("asyncio.Future[None]", self.fault)
+        if not fault.done():
+            fault.set_exception(error)
 
     async def _parse(self, records: Any) -> KafkaMessage:
         """Headers stay bytes: a record with a header that is no text must not stop the loop."""
@@ -196,8 +216,8 @@ class Link:
             return
         try:
             await self._take(message)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the service ends over it and starts from the ledger
-            fault.set_exception(error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the service ends over it
+            self._fail(error)
 
     async def _take(self, message: KafkaMessage) -> None:
         batch = cast("MicroBatch", self._batch)
@@ -268,14 +288,17 @@ class Link:
         """Consume; the ledger says from where, and whether it was found ahead of the log before."""
         if self._topics:
             await cast("Continuity", self._continuity).recall(topic.name for topic in self._topics)
-        await self.broker.start()
         if not self._settings.by_group:  # by group it is read as each partition's first record comes
-            await cast("Ledger", self._ledger).read(Partition.of(self.cluster, tp) for tp in self._partitions)
+            known = [Partition.of(self.cluster, tp) for tp in self._partitions]
+            ledger = cast("Ledger", self._ledger)
+            await cast("MicroBatch", self._batch).patiently(lambda: ledger.read(known, sequence=False))
+        await self.broker.start()
 
     async def stop(self) -> None:
         """Finish the batch in hand and leave."""
         if self.consumer is not None and not self._silent and not self.refused:
             await cast("Progress", self._progress).commit(self.consumer)
+        self._leaving.set_result(None)
         await whole(self.broker.stop())
 
     async def changed_cluster(self) -> str:

@@ -7,7 +7,7 @@ record to park: it is set aside and tried again with growing pauses, and nothing
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -20,7 +20,7 @@ from .clock import Clock
 from .decoding import Decoder
 from .errors import Broken, Conflict, Transient
 from .item import Batch, Item, nowhere_left
-from .ledger import Commit, Ledger, encode
+from .ledger import Commit, Ledger, Partition, encode
 from .measures import Measures
 from .message import Handler, Message
 from .mongo import heals, translate
@@ -34,6 +34,10 @@ LONGEST_PAUSE_S = 5.0
 
 CONFLICTS_IN_A_ROW = 8
 """A race is settled in one or two rounds; what still conflicts then is the documents' own fault."""
+
+DUE_AT_ONCE = 200
+"""Of what fell due in one transaction: after a long stop there may be thousands, and the database ends one that takes
+longer than five seconds."""
 
 log = structlog.get_logger()
 R = TypeVar("R")
@@ -74,9 +78,13 @@ class MicroBatch:
         self._aside = Aside(clock, measures)
         self.on_rows: Callable[[], None] = lambda: None
         """Called after every commit that wrote outbox rows."""
-        self._began = False
-        self.healthy = True
+        self._failing, self._patient = False, 0
+        """Whether a batch waits out a transient fault, and how many others do."""
+
+    @property
+    def healthy(self) -> bool:
         """False while a transient fault is being waited out."""
+        return not self._failing and not self._patient
 
     def decode(self, record: RawRecord) -> Item | None:
         """An item of the log, or None when the record is none of our business."""
@@ -105,7 +113,14 @@ class MicroBatch:
             items, self._inbox = self._inbox, []
             if items:
                 began = time.monotonic()
-                await self._run(items)
+                try:
+                    await self._run(items)
+                except BaseException as error:  # nobody else has the others' requests in hand
+                    told = error if isinstance(error, Exception) else Transient("the batch was cut off; ask again")
+                    for item in items:
+                        if item.waiter is not waiter:
+                            item.answer(told)
+                    raise
                 if len(items) > 1:  # who comes alone is never kept waiting
                     self._pace.took(len(items), time.monotonic() - began)
         return await waiter
@@ -119,7 +134,7 @@ class MicroBatch:
         """Process what became due by the clock's now."""
         async with self._turn:
             while items := await self._due():
-                await self._run(items)
+                await self._run(items[:DUE_AT_ONCE])
 
     async def _due(self) -> list[Item]:
         """What is due and not set aside; what is due no more is not aside either."""
@@ -164,8 +179,8 @@ class MicroBatch:
     async def _run(self, items: list[Item]) -> None:
         pause, conflicts = FIRST_PAUSE_S, 0
         while True:
+            await self._learn(items)
             try:
-                await self._learn(items)
                 items = [item for item in items if not self._done(item)]
                 await self._attempt(items)
             except Conflict as error:
@@ -182,30 +197,28 @@ class MicroBatch:
                         log.error("neither processed nor parked; nothing may pass it", error=str(error))
                     fate = Transient(f"the parking refuses a record: {error}")
                 if isinstance(fate, Transient):
+                    self._failing = True
                     pause = await self._wait_out(fate, pause)
                     items = await self._forget(items)
                     continue
                 await self._split(await self._forget(items), fate)
                 return
             else:
-                self.healthy = True
+                self._failing = False
                 return
 
     async def _wait_out(self, error: Transient, pause: float) -> float:
-        self.healthy = False
         self._measures.retries.labels("transient").inc()
         log.warning("transient fault, trying again", error=str(error), pause_s=pause)
         await asyncio.sleep(pause)
         return min(pause * 2, LONGEST_PAUSE_S)
 
     async def _forget(self, items: list[Item]) -> list[Item]:
-        """What is in memory may be stale: read it again. The items without parked records that were let go meanwhile.
+        """What is known may be stale: it is read again. The items without parked records that were let go meanwhile.
 
         Another replica did it, or a commit of this one whose answer was lost.
         """
         self._ledger.forget()
-        await self.patiently(self._handler.reload)
-        await self.patiently(self._parking.read)
         stored = [item.stored for item in items if item.stored is not None]
         there = await self.patiently(lambda: self._parking.still_there(stored)) if stored else set()
         return [item for item in items if item.stored is None or item.stored.id in there]
@@ -216,24 +229,34 @@ class MicroBatch:
         Raises:
             Exception: a fault that does not heal.
         """
-        healthy, pause = self.healthy, FIRST_PAUSE_S
-        while True:
-            try:
-                found = await attempt()
-            except (Transient, PyMongoError) as error:
-                pause = await self._wait_out(heals(error), pause)
-            else:
-                self.healthy = healthy
-                return found
+        pause, waits = FIRST_PAUSE_S, 0
+        try:
+            while True:
+                try:
+                    return await attempt()
+                except (Transient, PyMongoError) as error:
+                    fault = heals(error)
+                self._patient += 1 - waits
+                waits = 1
+                pause = await self._wait_out(fault, pause)
+        finally:
+            self._patient -= waits
+
+    async def learn(self) -> None:
+        """Read what the handler remembers and what is parked, however long the database takes to come back."""
+        async with self._turn:
+            await self.patiently(lambda: self._read(()))
 
     async def _learn(self, items: Sequence[Item]) -> None:
         unknown = {i.record.partition for i in items if i.record and not self._ledger.knows(i.record.partition)}
-        if unknown:
-            await self._ledger.read(unknown)
-            if self._began:  # taken over from another replica: what is in memory is older than its last commit
-                await self._handler.reload()
-                await self._parking.read()
-        self._began = True
+        if unknown or not self._ledger.fenced:  # taken over from another replica, or a race was lost
+            await self.patiently(lambda: self._read(unknown))
+
+    async def _read(self, partitions: Iterable[Partition]) -> None:
+        """The ledger first: whoever writes after that is found by the commit, whatever of it was in memory by then."""
+        await self._ledger.read(partitions)
+        await self._handler.reload()
+        await self._parking.read()
 
     def _done(self, item: Item) -> bool:
         if item.record is None:

@@ -38,6 +38,9 @@ TRANSIENT_CODES = frozenset(
 )
 """Server errors that heal: host or network, no primary, write conflict, interrupted, no such transaction, time-out."""
 
+OTHER_OPTIONS = 85
+"""Server error: an index of this name is there with other options."""
+
 HEALING = (ConnectionFailure, NetworkTimeout, ExecutionTimeout, WaitQueueTimeoutError, WTimeoutError)
 
 
@@ -93,8 +96,18 @@ class Mongo:
             raise translate(error) from error
 
     async def ensure_indexes(self, collection: str, indexes: Sequence[IndexModel]) -> None:
-        """Create what is missing."""
-        if indexes:
+        """Create what is missing; where documents are to go after another time than before, that holds from now on."""
+        if not indexes:
+            return
+        try:
+            await self._database[collection].create_indexes(list(indexes))
+        except OperationFailure as error:
+            kept = [one.document for one in indexes if "expireAfterSeconds" in one.document]
+            if error.code != OTHER_OPTIONS or not kept:
+                raise
+            for one in kept:
+                changed = {"keyPattern": one["key"], "expireAfterSeconds": one["expireAfterSeconds"]}
+                await self._database.command("collMod", collection, index=changed)
             await self._database[collection].create_indexes(list(indexes))
 
     @asynccontextmanager

@@ -44,6 +44,9 @@ MESSAGE_CHARS = 1000
 STACK_CHARS = 4000
 IN_ORDER = [("parked_at", 1), ("partition", 1), ("offset", 1)]
 HELD_STATES = ["parked", "waiting", "requested"]
+AT_ONCE = 200
+"""Records that are replayed in one transaction: each is a round trip of its own there, and the database ends one that
+takes longer than five seconds."""
 CLOSED = "closed"
 """A person has given it up."""
 
@@ -221,26 +224,28 @@ class Parking:
         return bool(result.modified_count)
 
     async def requested(self) -> list[Stored]:
-        """Records whose replay was ordered, each with what waits behind it, in the order of the log.
+        """Records whose replay was ordered, each with what waits behind it, in the order of the log; so many at once.
 
-        With them what waits behind nothing any more: a person has closed that, or a replay was split into several
-        transactions and its process died between them.
+        With them what waits behind nothing any more: a person has closed that, or a replay was in several transactions
+        and the rest of it is still to come.
         """
         found = await self._left_behind() if self.held else []
-        heads = [row async for row in self._mongo.collection(PARKED).find({"state": "requested"}).sort(IN_ORDER)]
-        for row in heads:
+        rows = self._mongo.collection(PARKED)
+        for row in await rows.find({"state": "requested"}).sort(IN_ORDER).limit(AT_ONCE).to_list(AT_ONCE):
+            if len(found) >= AT_ONCE:
+                break
             found.append(self._stored(row))
             if row["hold"] is not None:
-                behind = self._mongo.collection(PARKED).find({"state": "waiting", "hold": row["hold"]}).sort(IN_ORDER)
+                behind = rows.find({"state": "waiting", "hold": row["hold"]}).sort(IN_ORDER).limit(AT_ONCE)
                 found.extend([self._stored(waiting) async for waiting in behind])
-        return found
+        return found[:AT_ONCE]
 
     async def _left_behind(self) -> list[Stored]:
         """Records that wait, and the one that they waited for is gone; asked in this order, since that one came first."""
         rows = self._mongo.collection(PARKED)
         waiting = set(await rows.distinct("hold", {"state": "waiting"}))
         held = set(await rows.distinct("hold", {"state": {"$in": ["parked", "requested"]}}))
-        left = rows.find({"state": "waiting", "hold": {"$in": sorted(waiting - held)}}).sort(IN_ORDER)
+        left = rows.find({"state": "waiting", "hold": {"$in": sorted(waiting - held)}}).sort(IN_ORDER).limit(AT_ONCE)
         return [self._stored(row) async for row in left]
 
     async def still_there(self, stored: Sequence[Stored]) -> set[str]:

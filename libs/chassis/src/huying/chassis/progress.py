@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaError
 
 from huying.contracts.topics import TICKS, Topic
 
+from .broker import end_seen
 from .ledger import Ledger, Partition
 from .measures import Measures
 from .microbatch import MicroBatch
@@ -47,15 +48,18 @@ class Progress:
     async def place(self, consumer: AIOKafkaConsumer, partitions: Iterable[TopicPartition]) -> None:
         """Read on behind the ledger, whatever was committed: a database put back to yesterday's reads today again.
 
-        From the start where the ledger has nothing; the replay's ticks always.
+        From the start where the ledger has nothing; the replay's ticks always. Until then nothing is read: a group's
+        client would begin where was committed.
         """
         own = {Partition.of(self._cluster, tp): tp for tp in partitions}
+        consumer.pause(*own.values())
         positions = await self._batch.patiently(lambda: self._ledger.stored(own))
         for partition, position in positions.items():
             consumer.seek(own[partition], position + 1)
         if new := [tp for partition, tp in own.items() if partition not in positions]:
             await consumer.seek_to_beginning(*new)
         self._had |= {tp: positions.get(partition, -1) for partition, tp in own.items()}
+        consumer.resume(*own.values())
 
     def note(self, consumer: AIOKafkaConsumer) -> None:
         """Show what this replica consumes now, and its lag; no lag of what another one has taken over."""
@@ -71,7 +75,7 @@ class Progress:
             if self._ledger.knows(partition := Partition.of(self._cluster, tp)):
                 position = self._ledger.position(partition)
                 self._had[tp] = -1 if position is None else position
-            end, had = consumer.highwater(tp), self._had.get(tp)
+            end, had = end_seen(consumer, tp), self._had.get(tp)
             if end is not None and had is not None:
                 self._measures.lag.labels(tp.topic, str(tp.partition)).set(max(0, end - 1 - had))
 
@@ -82,7 +86,7 @@ class Progress:
         """
         had = {tp: self._had.get(tp, -1) for tp in self.assigned}
         # A log that ends before its ledger is another one.
-        offsets = {tp: at + 1 for tp, at in had.items() if 0 <= at < (consumer.highwater(tp) or 0)}
+        offsets = {tp: at + 1 for tp, at in had.items() if 0 <= at < (end_seen(consumer, tp) or 0)}
         if not offsets or offsets == self._committed:
             return
         try:

@@ -111,13 +111,15 @@ class Relay:
                 self._pause = min(self._pause * 2, LONGEST_PAUSE_S)
 
     async def _once(self, producer: AIOKafkaProducer, cluster: str) -> None:
-        published = 0
-        if await self._hold_lease():
+        holds, published = await self._hold_lease(), 0
+        if holds:
             if self._cluster != cluster:
                 await self._begin(cluster)
             published = await self._to_the_end(producer, cluster)
         self.healthy, self._pause = True, FIRST_PAUSE_S
-        if published < ROWS:  # the outbox is empty, or has what a commit after the look woke us for
+        if not holds:  # what wakes a relay is for who holds the lease
+            await asyncio.sleep(POLL_S)
+        elif published < ROWS:  # the outbox is empty, or has what a commit after the look woke us for
             await self._wait()
 
     async def _to_the_end(self, producer: AIOKafkaProducer, cluster: str) -> int:
@@ -127,6 +129,8 @@ class Relay:
             return await asyncio.shield(going)
         except asyncio.CancelledError:
             await asyncio.wait({going}, timeout=GRACE_S)
+            going.cancel()
+            await asyncio.gather(going, return_exceptions=True)
             raise
 
     async def _wait(self) -> None:

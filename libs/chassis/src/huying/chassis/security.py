@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast, get_args
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -88,7 +88,7 @@ class KeyRing:
         for entry in entries:
             who = Principal(
                 entry["id"],
-                entry["role"],
+                _role(self._path, entry),
                 entry.get("unit"),
                 tuple(entry.get("sources", ())),
                 entry.get("jurisdiction"),
@@ -96,8 +96,7 @@ class KeyRing:
             if "sha256" in entry:
                 by_hash[entry["sha256"]] = who
             if "public_key" in entry:
-                raw = base64.b64decode(entry["public_key"])
-                public[who.id] = (who, Ed25519PublicKey.from_public_bytes(raw))
+                public[who.id] = (who, _public_key(self._path, entry))
             if "argon2" in entry:
                 accounts[who.id] = (who, entry["argon2"])
         self._stamp, self._by_hash, self._public, self._accounts = stamp, by_hash, public, accounts
@@ -222,6 +221,20 @@ def _ring(path: Path) -> list[dict[str, Any]]:
     ):
         raise ConfigurationError(f"{path}: not a list of entries with id and role; {_CURE}")
     return entries
+
+
+def _role(path: Path, entry: dict[str, Any]) -> Role:
+    if entry["role"] not in get_args(Role):
+        known = ", ".join(get_args(Role))
+        raise ConfigurationError(f"{path}: role of {entry['id']!r}: {entry['role']!r} is none of {known}; {_CURE}")
+    return cast("Role", entry["role"])
+
+
+def _public_key(path: Path, entry: dict[str, Any]) -> Ed25519PublicKey:
+    try:
+        return Ed25519PublicKey.from_public_bytes(base64.b64decode(entry["public_key"]))
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(f"{path}: public_key of {entry['id']!r}: {error}; {_CURE}") from error
 
 
 def _write_ring(path: Path, entries: list[dict[str, Any]]) -> None:

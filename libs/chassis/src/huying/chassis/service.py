@@ -119,7 +119,8 @@ def build(
 
     def ended(task: "asyncio.Task[None]") -> None:
         """A service without its consumer is worse than none: say why and stop, so that it is started anew."""
-        error = None if task.cancelled() else task.exception()
+        cut_off = RuntimeError("it was cut off, and nobody asked for that")
+        error = cut_off if task.cancelled() else task.exception()
         if error is None:
             return
         whole = error
@@ -142,10 +143,13 @@ def build(
         finally:
             main.remove_done_callback(ended)
             main.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await main
-            ground.telemetry.stop()
-            ground.mongo.close()
+            try:
+                await asyncio.wait({main})
+                if not main.cancelled():
+                    main.result()
+            finally:  # also after a fault: its spans are the last
+                ground.telemetry.stop()
+                ground.mongo.close()
 
     app = FastAPI(title=title or f"Huying {settings.service}", lifespan=lifespan, openapi_url=None)
     app.state.ground = ground
@@ -210,8 +214,7 @@ async def _live(
         holding=frozenset(topic.name for topic in topics if topic.key == "incident_id"),
     )
     batch.on_rows = ground.relay.wake
-    await batch.patiently(ground.handler.reload)  # a database that goes away once more now is waited for as ever after
-    await batch.patiently(ground.parking.read)
+    await batch.learn()  # a database that goes away once more now is waited for as ever after
     if ground.end is not None:
         collector.spare()
     ground.batch = batch
@@ -267,10 +270,12 @@ async def _consume(ground: Ground) -> None:
         log.warning("the broker is another cluster now", was=link.cluster, found=changed.result())
     finally:
         ground.ready = False
-        await link.stop()
-        for task in (publishing, changed):
-            task.cancel()
-        await asyncio.gather(publishing, changed, return_exceptions=True)
+        try:
+            await link.stop()
+        finally:  # also when that is cut off itself
+            for task in (publishing, changed):
+                task.cancel()
+            await asyncio.gather(publishing, changed, return_exceptions=True)
 
 
 async def _strike(ground: Ground) -> None:
