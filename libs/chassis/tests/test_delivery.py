@@ -8,13 +8,14 @@ import httpx
 import pytest
 import tally
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import RecordsToDelete
 from fastapi import FastAPI
 from pymongo import AsyncMongoClient
 from pymongo.errors import AutoReconnect, ServerSelectionTimeoutError
 from tally_bench import Bench, drained, metric_shows, parked_are, parked_in, sums_are, sums_of
 
 from huying.chassis import link
-from huying.chassis.broker import admin_of, cluster_id
+from huying.chassis.broker import admin_of, cluster_id, log_ends
 from huying.chassis.errors import Transient
 from huying.chassis.ledger import Ledger
 from huying.chassis.progress import Progress
@@ -398,6 +399,30 @@ async def test_of_two_in_a_group_each_shows_what_it_consumes_and_no_lag_of_what_
                 await until(lambda: _shows(one, assigned, {1}), "one has half")
                 await until(lambda: _shows(two, assigned, {1}), "two has the other half")
                 await until(lambda: _counts(one, lag, 1), "and one says nothing of it")
+
+
+@pytest.mark.kafka
+async def test_records_that_left_the_log_while_the_service_was_down_are_counted_as_a_gap(
+    kafka_stack: Stack, unique_name: str, kafka_mongo_database: str
+) -> None:
+    assert kafka_mongo_database == unique_name
+    numbers, sums = tally.topics_of(unique_name)
+    await provisioning.create(kafka_stack.bootstrap, [(t.name, t.partitions, t.config()) for t in (numbers, sums)])
+    gap = 'invariant_violations_total{invariant="log_gap"} 1.0'
+    async with AIOKafkaProducer(bootstrap_servers=kafka_stack.bootstrap) as producer:
+        bench = Bench(kafka_stack, unique_name, producer, "kafka")
+        await bench.give("a", 1, 2)
+        async with running(first := bench.app()) as client:
+            await until(lambda: sums_are(first, {"a": 3}), "the sum of a")
+            assert gap not in (await client.get("/metrics")).text
+        await bench.give("a", 4, 8)
+        ends = await log_ends(kafka_stack.bootstrap, [TopicPartition(numbers.name, n) for n in range(2)])
+        async with admin_of(kafka_stack.bootstrap) as admin:
+            await admin.delete_records({tp: RecordsToDelete(end) for tp, end in ends.items() if end})
+        await bench.give("a", 16)
+        async with running(second := bench.app()) as client:
+            await until(lambda: sums_are(second, {"a": 19}), "what is left")
+            assert gap in (await client.get("/metrics")).text
 
 
 async def _values(client: Any, metric: str) -> list[float]:

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from structlog.testing import capture_logs
 
 from huying.chassis.continuity import Continuity
 from huying.chassis.ledger import Partition
@@ -49,9 +50,13 @@ class Consumer(AIOKafkaConsumer):
         self._closed = True  # it was never open
         self.assign([*assigned])
         self.committed_offsets: list[dict[TopicPartition, int]] = []
+        self.begins: dict[TopicPartition, int] = {}
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
         self._subscription.subscription.assignment.state_value(partition).highwater = offset
+
+    async def beginning_offsets(self, partitions: Any) -> dict[TopicPartition, int]:
+        return {tp: self.begins.get(tp, 0) for tp in partitions}
 
     async def commit(self, offsets: Any = None) -> None:
         self.committed_offsets.append(offsets)
@@ -67,6 +72,16 @@ async def test_what_another_replica_has_taken_over_meanwhile_is_not_committed_an
     consumer.seek(ONE, 5)
     await progress.commit(consumer)
     assert consumer.committed_offsets == [{ONE: 5}]
+
+
+async def test_records_that_left_the_log_before_they_were_read_are_told_of() -> None:
+    consumer, measures = Consumer(ONE, TWO), Measures("tally")
+    consumer.begins = {ONE: 5, TWO: 8}
+    progress = Progress("c", (REPORTS,), Batch(), Ledger(), measures)  # type: ignore[arg-type]
+    with capture_logs() as logs:
+        await progress.place(consumer, (ONE, TWO))
+    assert measures.violations.labels("log_gap")._value.get() == 1
+    assert [line["records"] for line in logs] == [f"{REPORTS.name}/1: 5 to 7"]
 
 
 async def test_what_another_replica_has_taken_over_is_not_compared_with_its_log() -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
@@ -54,12 +54,24 @@ class Progress:
         own = {Partition.of(self._cluster, tp): tp for tp in partitions}
         consumer.pause(*own.values())
         positions = await self._batch.patiently(lambda: self._ledger.stored(own))
+        await self._missed(consumer, {own[partition]: position for partition, position in positions.items()})
         for partition, position in positions.items():
             consumer.seek(own[partition], position + 1)
         if new := [tp for partition, tp in own.items() if partition not in positions]:
             await consumer.seek_to_beginning(*new)
         self._had |= {tp: positions.get(partition, -1) for partition, tp in own.items()}
         consumer.resume(*own.values())
+
+    async def _missed(self, consumer: AIOKafkaConsumer, positions: Mapping[TopicPartition, int]) -> None:
+        """Say what the log let go before it was read here: the client would go on behind it without a word."""
+        if not positions:
+            return
+        begins: Mapping[TopicPartition, int] = await consumer.beginning_offsets([*positions])
+        for tp, had in positions.items():
+            if begins[tp] > had + 1:
+                self._measures.violation("log_gap")
+                records = f"{tp.topic}/{tp.partition}: {had + 1} to {begins[tp] - 1}"
+                log.error("records left the log before they were read; its retention is too short", records=records)
 
     def note(self, consumer: AIOKafkaConsumer) -> None:
         """Show what this replica consumes now, and its lag; no lag of what another one has taken over."""
