@@ -126,7 +126,9 @@ class Bridge(Stateless):
         changed = dict(self._moved(state, event, incidents))
         repository.save_incident(effects, event.incident_id, after)
         for report_id, order in changed.items():
-            repository.save_standing(effects, report_id, order)
+            seen = state.orders[report_id].get("revision")  # None in a row of before
+            order["revision"] = (seen or 0) + 1
+            repository.save_standing(effects, report_id, order, seen)
         state.incidents[event.incident_id] = after
         state.orders.update(changed)
         return effects
