@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
+from .identity import typed_number
 from .message import Opaque, Value
 
 V = TypeVar("V", bound=Value)
@@ -44,6 +45,16 @@ def clean(text: str) -> str:
 def clean_line(text: str) -> str:
     """`clean`, on one line."""
     return " ".join(clean(text).split())
+
+
+def earlier_report(text: str | None) -> str | None:
+    """The number of an earlier report in the form that it is kept in, however it was typed; other words on one line."""
+    return typed_number(text or "") or clean_line(text or "") or None
+
+
+def is_plain_address(url: str) -> bool:
+    """Whether a link has no blanks, controls or marks of direction, which would show another address than it opens."""
+    return url.isprintable() and " " not in url
 
 
 def encodable(text: str) -> str:

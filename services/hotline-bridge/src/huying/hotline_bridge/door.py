@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from huying.chassis.problem import Problem
 from huying.chassis.sealing import keyed_hash
 from huying.chassis.service import Ground
-from huying.contracts import persons
+from huying.contracts import persons, wording
 from huying.county import UnknownCode
 
 from .domain import alarms
@@ -54,6 +54,10 @@ async def take_order(
         raise invalid([Fault(theirs, error.field, str(error))]) from error
     if not arrival.body.text:
         raise invalid([Fault(mapping.fields["text"], "text", "has nothing readable; write what happened and where")])
+    for number, attachment in enumerate(arrival.body.attachments):
+        if not wording.is_plain_address(attachment.url):
+            told = "has blanks or control characters; percent-encode them"
+            raise invalid([Fault(mapping.fields["attachments"], f"attachments.{number}.url", told)])
     if reporter is not None and names_a_person(reporter):
         arrival = replace(arrival, reporter=await vault.reference(reporter, arrival.report_id))
     elif (anonymous := persons.told(reporter)) is not None:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from huying.contracts import dates, identity, persons, wording
 from huying.contracts.identity import LONGEST_IDENTITY, KeyedHash
-from huying.contracts.reports import Attachment, ReportAcceptedV1, Reporter, ReporterRef, ReportSubmittedV1
+from huying.contracts.reports import ReportAcceptedV1, Reporter, ReporterRef, ReportSubmittedV1
 from huying.county import Pack, UnknownCode, located
 
 RefusalReason = Literal[
@@ -192,7 +192,7 @@ def decide(
     if not text:
         return Refused("invalid_data", "text", "has nothing readable; write what happened and where")
     for number, attachment in enumerate(body.attachments):
-        if not _plain_url(attachment):
+        if not wording.is_plain_address(attachment.url):
             field = f"attachments.{number}.url"
             return Refused("invalid_data", field, "has blanks or control characters; percent-encode them")
 
@@ -227,7 +227,7 @@ def decide(
         on_behalf=body.on_behalf,
         origin_number=wording.clean_line(body.origin_number or "") or None,
         origin_due_at=body.origin_due_at,
-        relates_to=_relates_to(body.relates_to),
+        relates_to=wording.earlier_report(body.relates_to),
         attachments=body.attachments,
         pack_hash=pack.hash,
     )
@@ -249,13 +249,3 @@ def _jurisdiction(submitted: Submitted, pack: Pack) -> Refused | None:
 def _times(body: ReportSubmittedV1, now: datetime, leeway: timedelta) -> Refused | None:
     wrong = dates.wrong_date(body, now, leeway)
     return Refused(wrong.reason, wrong.field, wrong.message) if wrong is not None else None
-
-
-def _plain_url(attachment: Attachment) -> bool:
-    return attachment.url.isprintable() and " " not in attachment.url
-
-
-def _relates_to(number: str | None) -> str | None:
-    if number is None:
-        return None
-    return identity.typed_number(number) or wording.clean_line(number) or None
