@@ -26,7 +26,7 @@ from huying.contracts.incidents import (
 )
 from huying.contracts.orders import IncidentSplitV1
 from huying.contracts.ratings import Grade
-from huying.contracts.wording import mask_numbers
+from huying.contracts.wording import clean, mask_numbers
 
 Verdict = Literal["on_time", "late", "void"]
 Refusal = Literal["unknown", "used", "expired"]
@@ -197,7 +197,7 @@ def decide_rating(case: Case | None, rating_id: str, grade: Grade, comment: str 
     given = invitation.model_copy(
         update={
             "grade": grade,
-            "comment": comment and mask_numbers(comment),
+            "comment": mask_numbers(clean(comment or "")) or None,
             "rated_at": max(_milliseconds(at), invitation.at),
         }
     )
