@@ -21,7 +21,7 @@ look like another one. Private use stays: old systems write rare characters of n
 
 _FULL_WIDTH = {ord("０") + i: ord("0") + i for i in range(10)} | {ord("Ｘ"): "X", ord("＋"): "+", ord("－"): "-"}
 _OTHER_DIGIT = re.compile(r"[^\D0-9]")
-_APART = r"[-－‐-―.．·\t \u00a0\u2000-\u200d\u202f\u2060\u3000]"
+_APART = r"[-－‐-―.．·\t \u00a0\u00ad\u061c\u180e\u2000-\u200f\u202a-\u202f\u2060-\u206f\u3000\ufeff]"
 """What people put between the groups of a number, and what they paste unseen."""
 _GAP = f"{_APART}{{0,3}}"
 _DAY = r"(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
