@@ -59,6 +59,9 @@ async def board(embedded_stack: Stack, mongo_database: str) -> AsyncIterator[Boa
         ("N9DGHMJPHEMT", ["well"]),
         (" n9dg-hmjp hemt ", ["well"]),
         ("DH20260309-7", ["well"]),
+        ("\u202dPA-0301\u202c", ["s-garbage"]),
+        ("PA-0301\x00", ["s-garbage"]),
+        ("\u202dn9dg-hmjp-hemt\u202c", ["well"]),
         ("N9DGHMJPHEMX", []),
     ],
 )
