@@ -1,14 +1,18 @@
 """Pages that are open while something comes, goes on or fails: they show it, and lose nothing that was typed."""
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from huying.chassis.errors import Transient
-from huying.console.pages import incident, triage
+from huying.console.pages import feed, incident, triage
+from huying.console.pages.feed import FeedPage
 from huying.console.pages.incident import IncidentPage
 from huying.console.pages.triage import TriagePage
+from huying.console.repository import Shown, Wish
+from huying.console.words import Names
 
 NOW = datetime(2026, 3, 9, 6, 20, tzinfo=UTC)
 
@@ -138,3 +142,26 @@ async def test_an_incident_that_comes_while_its_page_is_open_is_shown(monkeypatc
     desk.board.found["a"] = case("a")
     await page.look()
     assert (page.head.visible, page.columns.visible, page.history.visible) == (True, True, True)
+
+
+async def test_a_slow_look_for_what_was_wished_before_shows_nothing_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = asyncio.Event()
+
+    async def shown(wish: Wish, *_: Any) -> Shown:
+        if not wish.q:
+            await read.wait()
+        return Shown(total=7 if wish.q else 10_000)
+
+    for name in ("ui", "empty", "show_time"):
+        monkeypatch.setattr(feed, name, Part())
+    desk: Any = Desk(Board())
+    desk.board.shown, desk.names = shown, Names("巨鹿县", {}, {}, {})
+    page: Any = FeedPage(desk, Wish())
+    page.draw()
+    page.summary = Part()
+    slow = asyncio.create_task(page.look())
+    await asyncio.sleep(0)
+    await page.change(q="路灯")
+    read.set()
+    await slow
+    assert page.summary.text == "现在 7 件，显示最新 0 件"
