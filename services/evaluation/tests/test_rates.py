@@ -90,6 +90,20 @@ TABLE = [
         {"redone", "completed_once"},
         {"completed"},
     ),
+    (
+        "done in time, begun anew, and its new clock still runs",
+        Life("A").opened().completed().redone(),
+        [clock("r", "resolution", "on_time"), clock("r2", "resolution"), clock("a", "acceptance", "on_time")],
+        {"redone", "timely_acceptance"},
+        {"on_time", "on_time_n", "overdue"},
+    ),
+    (
+        "late at first, and its new clock still runs: late it was",
+        Life("A").opened().completed().redone(),
+        [clock("r", "resolution", "late"), clock("r2", "resolution")],
+        {"overdue", "on_time_n"},
+        {"on_time"},
+    ),
 ]
 
 
