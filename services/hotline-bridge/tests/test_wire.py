@@ -182,6 +182,25 @@ async def test_nobody_goes_to_the_vault_for_an_order_that_is_refused_or_had(
     assert [one["name"] for one in vault.asked] == ["张国强"]
 
 
+async def test_what_says_a_thing_twice_is_refused_so_that_nobody_guesses(
+    made: Any, vault: FakeVault, unique_name: str, orders: dict[str, Any], database: Any
+) -> None:
+    order = json.dumps(numbered(orders, unique_name), ensure_ascii=False)
+    order = order.replace('"诉求内容"', '"诉求内容": "别的事", "诉求内容"')
+    alarm = json.dumps(line(unique_name))[:-1] + ', "state": "cleared", "state": "raised"}'
+    headers = {**KEY, "Content-Type": "application/json"}
+    async with running(made(vault)) as client:
+        answers = [
+            await client.post(url, content=body.encode(), headers=headers)
+            for url, body in ((URL, order), ("/v1/alarms", alarm))
+        ]
+    assert [(one.status_code, one.json()["errors"][0]["field"]) for one in answers] == [
+        (422, "诉求内容"),
+        (422, "state"),
+    ]
+    assert database["orders"].count_documents({}) == 0
+
+
 async def test_a_key_of_another_county_speaks_for_that_one_only(
     made: Any, vault: FakeVault, unique_name: str, orders: dict[str, Any]
 ) -> None:

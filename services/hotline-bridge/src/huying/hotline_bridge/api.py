@@ -13,7 +13,7 @@ from . import repository
 from .domain import alarms
 from .domain.acceptance import Accepted, Arrival, Decision, Refused
 from .domain.alarms import Alarm
-from .door import take_alarm, take_order
+from .door import take_alarm, take_order, unambiguous
 from .handlers import Bridge
 
 router = APIRouter(prefix="/v1", tags=["orders"])
@@ -28,6 +28,7 @@ async def post_order(
     """Take an order in the origin's own JSON: 202 accepted or known, 409 changed under its number, 422 by field."""
     _ready(ground)
     _speaks_for(who, origin, ground)
+    unambiguous(await request.body())
     trace = request.headers.get("traceparent")
     arrival, decision = await take_order(ground, request.app.state.vault, origin, order, trace)
     bridge: Bridge = ground.handler
@@ -58,6 +59,7 @@ async def post_alarm(alarm: Alarm, who: Publisher, request: Request, ground: OnG
     """Take a device's line: 202 accepted or known, 409 changed under its id, 422 by field."""
     _ready(ground)
     _speaks_for(who, alarms.SOURCE, ground)
+    unambiguous(await request.body())
     arrival, decision = await take_alarm(ground, alarm, request.headers.get("traceparent"))
     return _answer(arrival, decision, "at" if _field(decision) == "received_at" else "id")
 

@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from huying.chassis.problem import Problem
 from huying.chassis.sealing import keyed_hash
 from huying.chassis.service import Ground
-from huying.contracts import dates, persons, wording
+from huying.contracts import dates, members, persons, wording
+from huying.contracts.members import DuplicateMember
 from huying.contracts.reports import Reporter, ReporterRef
 from huying.county import UnknownCode
 
@@ -111,6 +112,19 @@ def arrival_of_alarm(bridge: Bridge, alarm: Alarm) -> Arrival:
 async def _decided(ground: Ground, arrival: Arrival, trace: str | None) -> Decision:
     decision: Decision = await ground.submit(arrival, arrival.report_id, trace=trace, time=arrival.body.received_at)
     return decision
+
+
+def unambiguous(data: bytes) -> None:
+    """Let JSON pass in which no object has a member twice.
+
+    Raises:
+        Problem: 422 that names the member.
+    """
+    try:
+        members.check(data)
+    except DuplicateMember as error:
+        [name] = error.args
+        raise invalid([Fault(name, name, "is there twice; send it once, so that nobody has to guess")]) from error
 
 
 def digest_of(content: Mapping[str, Any], key: bytes) -> str:

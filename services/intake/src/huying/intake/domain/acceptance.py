@@ -4,16 +4,16 @@ Both doors, HTTP and Kafka, come through here. It never looks at who signed or w
 already known to come from whom it says.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import ValidationError
 
-from huying.contracts import dates, identity, persons, wording
+from huying.contracts import dates, identity, members, persons, wording
 from huying.contracts.identity import LONGEST_IDENTITY, KeyedHash
+from huying.contracts.members import DuplicateMember
 from huying.contracts.reports import ReportAcceptedV1, Reporter, ReporterRef, ReportSubmittedV1
 from huying.county import Pack, UnknownCode, located
 
@@ -104,29 +104,16 @@ def read(data: bytes) -> ReportSubmittedV1 | Refused:
     """A publisher's JSON as a report, or the refusal that names the field. Input is never quoted back."""
     try:
         body = ReportSubmittedV1.model_validate_json(data)
-        json.loads(data, object_pairs_hook=_without_duplicates)
+        members.check(data)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         field = ".".join(str(part) for part in first["loc"])
         return Refused("invalid_data", field, first["msg"])
-    except DuplicateField as error:
+    except DuplicateMember as error:
         return Refused("invalid_data", error.args[0], "is there twice; send it once, so that nobody has to guess")
     except OverflowError:
         return Refused("invalid_data", "received_at", "a date is out of range; send RFC 3339 with an offset")
     return body
-
-
-class DuplicateField(ValueError):
-    """A JSON object has a member twice: readers differ in which one they take."""
-
-
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise DuplicateField(wording.encodable(wording.clean_line(twice))[:100])
-    return members
 
 
 def may_speak_for(sources: Sequence[str], source: str) -> bool:
