@@ -1,17 +1,20 @@
 """What the pages ask of the projections, on a real database."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from console_stories import Story, morning
+from pymongo import MongoClient
 
 from huying.chassis.measures import Measures
 from huying.chassis.message import Message
 from huying.chassis.mongo import Mongo
 from huying.console.domain import Own
 from huying.console.handlers import Projection, Seen
-from huying.console.repository import Board, Wish
+from huying.console.main import INDEXES
+from huying.console.repository import FEED, PAGE, Board, Wish
 from huying.console.words import Names
 from huying.contracts.clocks import ClockEvent
 from huying.contracts.topics import CLOCKS, INCIDENTS
@@ -56,6 +59,9 @@ async def board(embedded_stack: Stack, mongo_database: str) -> AsyncIterator[Boa
         ("N9DGHMJPHEMT", ["well"]),
         (" n9dg-hmjp hemt ", ["well"]),
         ("DH20260309-7", ["well"]),
+        ("\u202dPA-0301\u202c", ["s-garbage"]),
+        ("PA-0301\x00", ["s-garbage"]),
+        ("\u202dn9dg-hmjp-hemt\u202c", ["well"]),
         ("N9DGHMJPHEMX", []),
     ],
 )
@@ -79,3 +85,23 @@ async def test_a_unit_finds_what_it_has_and_what_it_assists_in_and_no_more(board
 async def test_a_grid_worker_finds_the_towns(board: Board) -> None:
     shown = await board.shown(Wish(), NOW, Own("T04", "130529103"))
     assert sorted(row["_id"] for row in shown.rows) == ["s-road", "well"]
+
+
+async def test_the_newest_are_shown_without_reading_and_sorting_all(embedded_stack: Stack, mongo_database: str) -> None:
+    mongo = Mongo(embedded_stack.mongo_url, mongo_database)
+    await mongo.ensure_indexes(FEED, INDEXES[FEED])
+    client: MongoClient[dict[str, Any]] = MongoClient(embedded_stack.mongo_url)
+    database = client[mongo_database]
+    one = {"version": 1, "state": "dispatched", "pinned": False}
+    database[FEED].insert_many(
+        [{"_id": f"in-{n}", "opened_at": NOW - timedelta(minutes=n), **one} for n in range(5 * PAGE)]
+    )
+    database.command("profile", 2)
+    shown = await Board(mongo).shown(Wish(), NOW)
+    database.command("profile", 0)
+    assert [row["_id"] for row in shown.rows] == [f"in-{n}" for n in range(PAGE)]
+    asked = list(database["system.profile"].find({"ns": f"{mongo_database}.{FEED}", "command.sort": {"$exists": True}}))
+    assert not any(one.get("hasSortStage") for one in asked)
+    assert sum(one["docsExamined"] for one in asked) < 2 * PAGE
+    client.close()
+    mongo.close()

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from fastapi.responses import JSONResponse
+from pymongo.errors import AutoReconnect
 
 from huying.chassis.errors import Transient
 from huying.chassis.security import Principal
@@ -46,3 +47,12 @@ async def test_a_double_click_is_one_command_and_another_try_after_a_refusal_is_
     assert first == double
     assert again != first, "the refusal changed no version, and is not the answer for ever"
     assert after_a_fault == again, "nobody decided on it, so it is still the same command"
+
+
+async def test_a_click_while_the_database_is_away_gets_an_answer(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def order(*_: Any) -> JSONResponse:
+        raise AutoReconnect("no primary")
+
+    monkeypatch.setattr(frame, "order", order)
+    done, said = await desk.command("in-1", 3, {"kind": "accept"})
+    assert (done, "请稍后再试" in said) == (False, True)

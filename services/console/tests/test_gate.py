@@ -188,6 +188,14 @@ def test_the_sign_in_leads_to_pages_of_ours_only(wanted: str, leads: str) -> Non
     assert _inside(wanted) == leads
 
 
+async def test_a_flood_of_long_names_is_not_kept(ring: Path, sessions: Sessions) -> None:
+    async with signing_in(ring, sessions) as client:
+        for letter in "ab":
+            answer = await client.post("/login", data={"name": letter * 500_000, "password": "x"})
+            assert answer.status_code == 401
+    assert max(map(len, login._wrong)) <= 200
+
+
 async def test_who_guesses_in_parallel_is_stopped_at_the_same_count(ring: Path, sessions: Sessions) -> None:
     write_entry(ring, {"id": "zhao", "role": "dispatcher", "argon2": PasswordHasher().hash("right")})
     async with signing_in(ring, sessions) as client:

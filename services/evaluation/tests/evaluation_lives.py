@@ -5,7 +5,7 @@ from typing import Any
 
 from huying.contracts import clocks, incidents
 from huying.contracts.incidents import Classification, Dispatch, IncidentView, ReportRef
-from huying.contracts.orders import IncidentRedoneV1, IncidentSplitV1
+from huying.contracts.orders import IncidentCoveredV1, IncidentRedoneV1, IncidentSplitV1
 from huying.contracts.places import Place
 from huying.contracts.reports import ReporterRef
 
@@ -82,6 +82,20 @@ class Life:
             dispatched_at=self.at,
         )
         self.steps.append(incidents.IncidentDispatchedV1(dispatch=self.dispatch, **self._common(0)))
+        return self
+
+    def covered(self, by: str = "P", hours: float = 1) -> "Life":
+        """A child of a mass event: its unit's one dispatch is another's, and two months old."""
+        self.state = "covered"
+        self.dispatch = Dispatch(
+            dispatch_id=f"dp-{by}",
+            unit=self.unit,
+            unit_name=f"单位{self.unit}",
+            catalogue="2026-03",
+            dispatched_at=self.at - timedelta(days=60),
+        )
+        told = {"by": by, "by_number": f"PA-{by}", "dispatch": self.dispatch}
+        self.steps.append(IncidentCoveredV1(**told, **self._common(hours)))
         return self
 
     def joined(self, name: str, by: str | None = "person", hours: float = 1) -> "Life":

@@ -101,9 +101,10 @@ def test_a_verdict_is_taken_once():
     assert again == Decision(refusal="used")
 
 
-def test_a_comment_is_kept_without_numbers_of_persons():
+@pytest.mark.parametrize("between", ["", "\u200e", "\u202d", "\x00"])
+def test_a_comment_is_kept_without_numbers_of_persons(between: str):
     case, invitation = one_invited()
-    comment = "打１３８ 1234 5678找我，身份证13052919900101123X"
+    comment = f"打１３８ 12{between}34 5678{between}找我，身份证1305{between}2919900101123X"
     decision = decide_rating(case, invitation.rating_id, "satisfied", comment, invitation.at + timedelta(hours=1))
     [(kept, rated)] = decision.rated
     assert rated.comment == "打138****5678找我，身份证13**************3X"

@@ -27,6 +27,13 @@ TABLE = [
     ("merged away", Life("A").opened().merged("B"), [], set(), {"dispatched", "responded"}),
     ("just sent", Life("A").opened(), [], {"dispatched"}, {"responded", "on_time_n", "timely_acceptance_n"}),
     (
+        "a mass event's child that is covered from its beginning",
+        Life("A").opened(asked=True).covered().completed(),
+        [clock("r", "resolution", "on_time")],
+        {"dispatched", "completed", "on_time", "invited", "unrated"},
+        {"overdue", "returned"},
+    ),
+    (
         "taken in time",
         Life("A").opened().accepted(),
         [clock("a", "acceptance", "on_time")],
@@ -82,6 +89,20 @@ TABLE = [
         [],
         {"redone", "completed_once"},
         {"completed"},
+    ),
+    (
+        "done in time, begun anew, and its new clock still runs",
+        Life("A").opened().completed().redone(),
+        [clock("r", "resolution", "on_time"), clock("r2", "resolution"), clock("a", "acceptance", "on_time")],
+        {"redone", "timely_acceptance"},
+        {"on_time", "on_time_n", "overdue"},
+    ),
+    (
+        "late at first, and its new clock still runs: late it was",
+        Life("A").opened().completed().redone(),
+        [clock("r", "resolution", "late"), clock("r2", "resolution")],
+        {"overdue", "on_time_n"},
+        {"on_time"},
     ),
 ]
 
@@ -149,3 +170,9 @@ def test_what_is_no_period_is_refused_with_the_forms(text):
 @given(st.integers(2000, 2998), st.integers(1, 11))
 def test_months_follow_one_another_without_gap(year, month):
     assert Period.parse(f"{year}-{month:02}").end == Period.parse(f"{year}-{month + 1:02}").start
+
+
+def test_a_covered_child_belongs_to_the_month_in_which_it_was_covered_and_is_no_dispatch_of_its_own() -> None:
+    life = Life("A").opened(asked=True).covered()
+    case = case_of(life)
+    assert (case.dispatched_at, case.unit, case.held_by) == (life.steps[-1].at, "U02", ())

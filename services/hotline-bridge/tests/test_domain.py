@@ -1,11 +1,13 @@
 """Acceptance, masking, alarms: what is let in, in which form, and what never gets out."""
 
+import copy
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from huying.chassis.problem import Problem
 from huying.contracts.reports import ReporterRef
@@ -122,6 +124,45 @@ def test_the_longest_line_that_a_device_may_send_is_accepted(told: Alarm, pack: 
     assert isinstance(decision, Accepted)
     assert decision.event.origin_id == told.origin_id
     assert decision.event.origin_number is None
+
+
+def test_no_number_hides_behind_marks_that_nobody_sees_in_an_alarms_identity() -> None:
+    told = alarm(alarm="求助 138\u200e1234\u200e5678\x00")
+    assert told.origin_id == alarm(alarm="求助 138****5678").origin_id
+
+
+@pytest.mark.parametrize("name", ["L-1\n{}", "L-1\x00", "L\u202e1"])
+def test_an_alarm_under_an_id_that_cannot_be_printed_is_refused(name: str) -> None:
+    with pytest.raises(ValidationError, match="cannot be printed"):
+        alarm(id=name)
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"), [("abcd-efgh-jkmn", "ABCDEFGHJKMN"), ("巨-\u202e17", "巨-17"), ("\x00", None)]
+)
+def test_the_number_of_an_earlier_report_is_known_however_it_was_typed(
+    mappings: dict[str, OriginMapping], orders: dict[str, Any], pack: Pack, typed: str, kept: str | None
+) -> None:
+    order = copy.deepcopy(orders["hotline_12345"])
+    order["工单"]["关联查询码"] = typed
+    translated = translate(mappings["hotline_12345"], order, pack.code)
+    arrival = arrival_of("hotline_12345", translated.number, translated.body, pack, "digest")
+    decision = decide(None, arrival, pack, KEYS, NOW)
+    assert isinstance(decision, Accepted)
+    assert decision.event.relates_to == kept
+
+
+async def test_a_link_that_shows_another_address_than_it_opens_is_refused(
+    mappings: dict[str, OriginMapping], orders: dict[str, Any], pack: Pack
+) -> None:
+    order = copy.deepcopy(orders["hotline_12345"])
+    order["工单"]["附件"] = ["https://12345.example.cn/1.jpg", "https://12345.example.cn/\u202egpj.exe"]
+    ground: Any = SimpleNamespace(handler=SimpleNamespace(mappings=mappings, pack=pack, keys=KEYS))
+    vault: Any = None
+    with pytest.raises(Problem, match="percent-encode") as refused:
+        await take_order(ground, vault, "hotline_12345", order)
+    [error] = refused.value.body["errors"]
+    assert (refused.value.status, error["field"], error["ours"]) == (422, "工单.附件", "attachments.1.url")
 
 
 def test_two_long_kinds_of_alarm_that_differ_at_their_end_are_two_alarms() -> None:

@@ -59,6 +59,8 @@ async def made(embedded_stack: Stack, mongo_database: str, tmp_path: Path) -> Ca
     keys = tmp_path / "keys.json"
     sources = ["hotline_12345", "nowhere", "iot"]
     write_entry(keys, {"id": "city", "role": "system", "sources": sources, "sha256": sha256(b"test-key").hexdigest()})
+    far = {"id": "far", "role": "system", "sources": sources, "jurisdiction": "130530"}
+    write_entry(keys, far | {"sha256": sha256(b"far-key").hexdigest()})
     write_entry(keys, {"id": "other", "role": "system", "sources": [], "sha256": sha256(b"other-key").hexdigest()})
 
     def make(vault: FakeVault, **told: Any) -> Any:
@@ -161,6 +163,55 @@ async def test_an_order_goes_in_once_and_its_standing_comes_back(
         await until(finished, "the result")
         told = (await client.get(where, headers=KEY)).json()
         assert (told["result"], told["origin_state"]) == ("已清理并立牌", {"code": "50", "name_zh": "已办结"})
+
+
+async def test_nobody_goes_to_the_vault_for_an_order_that_is_refused_or_had(
+    made: Any, vault: FakeVault, unique_name: str, orders: dict[str, Any]
+) -> None:
+    late = numbered(orders, unique_name)
+    late["工单"]["受理时间"] = "2999-01-01 00:00:00"
+    taken, changed = numbered(orders, unique_name), numbered(orders, unique_name)
+    changed["诉求人"]["姓名"] = "李四"
+    async with running(made(vault)) as client:
+        refused = await client.post(URL, json=late, headers=KEY)
+        assert (refused.status_code, refused.json()["errors"][0]["ours"], vault.asked) == (422, "received_at", [])
+        answers = [await client.post(URL, json=order, headers=KEY) for order in (taken, changed)]
+        vault.away = True
+        answers.append(await client.post(URL, json=taken, headers=KEY))
+    assert [answer.status_code for answer in answers] == [202, 409, 202]
+    assert [one["name"] for one in vault.asked] == ["张国强"]
+
+
+async def test_what_says_a_thing_twice_is_refused_so_that_nobody_guesses(
+    made: Any, vault: FakeVault, unique_name: str, orders: dict[str, Any], database: Any
+) -> None:
+    order = json.dumps(numbered(orders, unique_name), ensure_ascii=False)
+    order = order.replace('"诉求内容"', '"诉求内容": "别的事", "诉求内容"')
+    alarm = json.dumps(line(unique_name))[:-1] + ', "state": "cleared", "state": "raised"}'
+    headers = {**KEY, "Content-Type": "application/json"}
+    async with running(made(vault)) as client:
+        answers = [
+            await client.post(url, content=body.encode(), headers=headers)
+            for url, body in ((URL, order), ("/v1/alarms", alarm))
+        ]
+    assert [(one.status_code, one.json()["errors"][0]["field"]) for one in answers] == [
+        (422, "诉求内容"),
+        (422, "state"),
+    ]
+    assert database["orders"].count_documents({}) == 0
+
+
+async def test_a_key_of_another_county_speaks_for_that_one_only(
+    made: Any, vault: FakeVault, unique_name: str, orders: dict[str, Any]
+) -> None:
+    far = {"Authorization": "Bearer far-key"}
+    async with running(made(vault)) as client:
+        answers = [
+            await client.post(URL, json=numbered(orders, unique_name), headers=far),
+            await client.get(f"{URL}/{unique_name}", headers=far),
+            await client.post("/v1/alarms", json=line("JG-1"), headers=far),
+        ]
+    assert [answer.status_code for answer in answers] == [403, 403, 403]
 
 
 async def publish(stack: Stack, incident: Incident) -> None:

@@ -15,8 +15,9 @@ class Taken:
 
 @dataclass
 class Receiver:
-    """`answers` are used up in order, then 204: a status, `hang` (take it, never answer), `drop` (take it, hang up) or
-    `garble` (take it, say so in an encoding that it does not keep to)."""
+    """`answers` are used up in order, then 204: a status, `hang` (take it, never answer), `drop` (take it, hang up),
+    `garble` (take it, say so in an encoding that it does not keep to) or `drip` (take it, answer a header at a time, for
+    ever)."""
 
     answers: list[int | str] = field(default_factory=list)
     taken: list[Taken] = field(default_factory=list)
@@ -60,6 +61,12 @@ class Receiver:
             answer = 500
         if answer == "hang":
             await self._release.wait()
+        if answer == "drip":
+            writer.write(b"HTTP/1.1 200 X\r\n")
+            while not self._release.is_set():
+                writer.write(b"x-wait: 1\r\n")
+                await writer.drain()
+                await asyncio.sleep(0.02)
         if answer == "garble":
             writer.write(b"HTTP/1.1 200 X\r\ncontent-encoding: gzip\r\ncontent-length: 2\r\n\r\nok")
             await writer.drain()

@@ -1,5 +1,6 @@
 """Files and signed requests: idempotent by id where it can be, honest about what is not known where it cannot."""
 
+import asyncio
 import hmac
 import json
 from collections.abc import AsyncIterator
@@ -156,6 +157,14 @@ async def test_what_a_receiver_answers_is_read_for_what_it_proves(
     receiver.answers = [answer]
     found = await post(client, target(receiver), parcel("n1"), NOW)
     assert (found.word, found.reason) == (word, reason)
+    assert len(receiver.taken) == 1
+
+
+async def test_an_answer_that_comes_in_drops_is_not_waited_for_without_end(receiver: Receiver) -> None:
+    receiver.answers = ["drip"]
+    async with asyncio.timeout(5), httpx.AsyncClient(timeout=0.1) as client:
+        found = await post(client, target(receiver), parcel("n1"), NOW)
+    assert (found.word, found.reason) == ("unanswered", "no_answer: TimeoutError")
     assert len(receiver.taken) == 1
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
+from .identity import typed_number
 from .message import Opaque, Value
 
 V = TypeVar("V", bound=Value)
@@ -20,7 +21,7 @@ look like another one. Private use stays: old systems write rare characters of n
 
 _FULL_WIDTH = {ord("０") + i: ord("0") + i for i in range(10)} | {ord("Ｘ"): "X", ord("＋"): "+", ord("－"): "-"}
 _OTHER_DIGIT = re.compile(r"[^\D0-9]")
-_APART = r"[-－‐-―.．·\t \u00a0\u2000-\u200d\u202f\u2060\u3000]"
+_APART = r"[-－‐-―.．·\t \u00a0\u00ad\u061c\u180e\u2000-\u200f\u202a-\u202f\u2060-\u206f\u3000\ufeff]"
 """What people put between the groups of a number, and what they paste unseen."""
 _GAP = f"{_APART}{{0,3}}"
 _DAY = r"(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
@@ -44,6 +45,16 @@ def clean(text: str) -> str:
 def clean_line(text: str) -> str:
     """`clean`, on one line."""
     return " ".join(clean(text).split())
+
+
+def earlier_report(text: str | None) -> str | None:
+    """The number of an earlier report in the form that it is kept in, however it was typed; other words on one line."""
+    return typed_number(text or "") or clean_line(text or "") or None
+
+
+def is_plain_address(url: str) -> bool:
+    """Whether a link has no blanks, controls or marks of direction, which would show another address than it opens."""
+    return url.isprintable() and " " not in url
 
 
 def encodable(text: str) -> str:

@@ -22,7 +22,7 @@ from .words import Names
 
 INDEXES = {
     FEED: [
-        IndexModel([("pinned", DESCENDING), ("opened_at", DESCENDING)]),
+        IndexModel([("pinned", DESCENDING), ("opened_at", DESCENDING), ("_id", ASCENDING)]),  # whole, or all are sorted
         IndexModel([("state", ASCENDING), ("opened_at", DESCENDING)]),
         IndexModel("final_due_at"),
         IndexModel("merged_into"),

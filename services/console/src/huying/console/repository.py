@@ -12,6 +12,7 @@ from huying.chassis.message import Document
 from huying.chassis.mongo import Mongo
 from huying.contracts.identity import typed_number
 from huying.contracts.incidents import ReportRef
+from huying.contracts.wording import clean_line
 
 from .domain import Clock, Line, Own, derived
 from .words import OPEN_STATES
@@ -112,8 +113,8 @@ def filter_of(wish: Wish, now: datetime, own: Own | None = None, told: Sequence[
         parts.append({"$or": [*({name: own.unit} for name in theirs), *town]})
     elif wish.unit:
         parts.append({"unit": wish.unit})
-    if wish.q.strip():
-        words = re.escape(wish.q.strip()[:100])
+    if sought := clean_line(wish.q):
+        words = re.escape(sought[:100])
         found: list[Document] = [{name: {"$regex": words, "$options": "i"}} for name in SOUGHT]
         parts.append({"$or": [*found, {"_id": {"$in": list(told)}}]})
     return {"$and": parts}
@@ -137,7 +138,7 @@ class Board:
 
     async def shown(self, wish: Wish, now: datetime, own: Own | None = None) -> Shown:
         """The newest incidents that answer a wish, emergencies first, and the counts of all chips."""
-        told = await self._told(wish.q.strip())
+        told = await self._told(clean_line(wish.q))
         query = filter_of(wish, now, own, told)
         cursor = self._feed.find(query, _ROW).sort([("pinned", -1), ("opened_at", -1), ("_id", 1)])
         rows = await cursor.limit(PAGE * (1 + wish.more)).to_list(None)

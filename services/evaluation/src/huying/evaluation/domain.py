@@ -24,9 +24,9 @@ from huying.contracts.incidents import (
     IncidentReportJoinedV1,
     IncidentReturnedV1,
 )
-from huying.contracts.orders import IncidentSplitV1
+from huying.contracts.orders import IncidentCoveredV1, IncidentSplitV1
 from huying.contracts.ratings import Grade
-from huying.contracts.wording import mask_numbers
+from huying.contracts.wording import clean, mask_numbers
 
 Verdict = Literal["on_time", "late", "void"]
 Refusal = Literal["unknown", "used", "expired"]
@@ -197,7 +197,7 @@ def decide_rating(case: Case | None, rating_id: str, grade: Grade, comment: str 
     given = invitation.model_copy(
         update={
             "grade": grade,
-            "comment": comment and mask_numbers(comment),
+            "comment": mask_numbers(clean(comment or "")) or None,
             "rated_at": max(_milliseconds(at), invitation.at),
         }
     )
@@ -258,6 +258,8 @@ def _after(case: Case, event: IncidentEvent) -> Case:
     if isinstance(event, IncidentDispatchedV1):
         held = (*held, event.dispatch.unit)
         first = first or event.dispatch.dispatched_at
+    elif isinstance(event, IncidentCoveredV1) and event.dispatch is not None:
+        first = first or event.at  # the family's one dispatch is its unit's order to it, too; it holds none of its own
     if isinstance(event, IncidentReturnedV1):
         returned = (*returned, event.dispatch.unit)
     return case.model_copy(

@@ -132,7 +132,8 @@ class Evaluation(Stateless):
 
     async def due(self, now: datetime) -> Sequence[Message]:
         """Cases that nobody rated by now, oldest first."""
-        rows = self._mongo.collection(CASES).find({"callback_due_at": {"$lte": now}}, {"callback_due_at": 1})
+        wanted = {"$lte": now, "$type": "date"}  # the type, too: without it the partial index is not used
+        rows = self._mongo.collection(CASES).find({"callback_due_at": wanted}, {"callback_due_at": 1})
         found = rows.sort("callback_due_at", 1).limit(DUE_AT_ONCE)
         return [
             Message(TIMER, f"{row['_id']}/callback", row["_id"], key=row["_id"], time=row["callback_due_at"])

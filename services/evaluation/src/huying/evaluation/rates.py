@@ -108,11 +108,11 @@ def marks(case: Case) -> list[str]:
 
 
 def _verdict(case: Case, kinds: frozenset[ClockKind] | set[ClockKind]) -> bool | None:
-    """True in time, False late or breached, None undecided; one late clock makes the case late."""
+    """True in time, False late or breached, None undecided: one late clock makes the case late, one that runs leaves it open."""
     counted = [clock for clock in case.clocks.values() if clock.kind in kinds and clock.verdict != "void"]
     if any(clock.breached or clock.verdict == "late" for clock in counted):
         return False
-    return True if any(clock.verdict == "on_time" for clock in counted) else None
+    return True if counted and all(clock.verdict == "on_time" for clock in counted) else None
 
 
 def grades(case: Case) -> dict[str, int]:

@@ -13,7 +13,7 @@ from . import repository
 from .domain import alarms
 from .domain.acceptance import Accepted, Arrival, Decision, Refused
 from .domain.alarms import Alarm
-from .door import take_alarm, take_order
+from .door import take_alarm, take_order, unambiguous
 from .handlers import Bridge
 
 router = APIRouter(prefix="/v1", tags=["orders"])
@@ -26,8 +26,9 @@ async def post_order(
     origin: str, order: Annotated[dict[str, Any], Body()], who: Publisher, request: Request, ground: OnGround
 ) -> JSONResponse:
     """Take an order in the origin's own JSON: 202 accepted or known, 409 changed under its number, 422 by field."""
-    _speaks_for(who, origin)
     _ready(ground)
+    _speaks_for(who, origin, ground)
+    unambiguous(await request.body())
     trace = request.headers.get("traceparent")
     arrival, decision = await take_order(ground, request.app.state.vault, origin, order, trace)
     bridge: Bridge = ground.handler
@@ -37,7 +38,8 @@ async def post_order(
 @router.get("/origins/{origin}/orders/{number:path}", response_model=None)
 async def get_order(origin: str, number: str, who: Publisher, ground: OnGround) -> dict[str, Any]:
     """How an order stands, in our words and in the origin's."""
-    _speaks_for(who, origin)
+    _ready(ground)
+    _speaks_for(who, origin, ground)
     document = await repository.find_order(ground.mongo, origin, number)
     if document is None:
         raise Problem(404, "Unknown order", f"No order {number!r} of {origin!r} was accepted here.")
@@ -55,15 +57,19 @@ async def get_order(origin: str, number: str, who: Publisher, ground: OnGround) 
 @router.post("/alarms", response_model=None)
 async def post_alarm(alarm: Alarm, who: Publisher, request: Request, ground: OnGround) -> JSONResponse:
     """Take a device's line: 202 accepted or known, 409 changed under its id, 422 by field."""
-    _speaks_for(who, alarms.SOURCE)
     _ready(ground)
+    _speaks_for(who, alarms.SOURCE, ground)
+    unambiguous(await request.body())
     arrival, decision = await take_alarm(ground, alarm, request.headers.get("traceparent"))
     return _answer(arrival, decision, "at" if _field(decision) == "received_at" else "id")
 
 
-def _speaks_for(who: Principal, origin: str) -> None:
+def _speaks_for(who: Principal, origin: str, ground: Ground) -> None:
     if origin not in who.sources:
         raise Problem(403, "Not allowed", f"Your key may not speak for {origin!r}; ask for one whose sources have it.")
+    county = ground.handler.pack.code
+    if who.jurisdiction not in (None, county):
+        raise Problem(403, "Not allowed", f"Your key is for {who.jurisdiction!r}; this is {county!r}.")
 
 
 def _ready(ground: Ground) -> None:

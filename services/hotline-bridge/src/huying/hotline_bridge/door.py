@@ -13,11 +13,14 @@ from pydantic import ValidationError
 from huying.chassis.problem import Problem
 from huying.chassis.sealing import keyed_hash
 from huying.chassis.service import Ground
-from huying.contracts import persons
+from huying.contracts import dates, members, persons, wording
+from huying.contracts.members import DuplicateMember
+from huying.contracts.reports import Reporter, ReporterRef
 from huying.county import UnknownCode
 
+from . import repository
 from .domain import alarms
-from .domain.acceptance import Arrival, Decision, arrival_of, names_a_person
+from .domain.acceptance import Arrival, Decision, Refused, arrival_of, names_a_person
 from .domain.alarms import Alarm
 from .domain.translating import Fault, Untranslatable, translate
 from .handlers import Bridge
@@ -54,11 +57,27 @@ async def take_order(
         raise invalid([Fault(theirs, error.field, str(error))]) from error
     if not arrival.body.text:
         raise invalid([Fault(mapping.fields["text"], "text", "has nothing readable; write what happened and where")])
-    if reporter is not None and names_a_person(reporter):
-        arrival = replace(arrival, reporter=await vault.reference(reporter, arrival.report_id))
-    elif (anonymous := persons.told(reporter)) is not None:
-        arrival = replace(arrival, reporter=persons.reference_of(anonymous, arrival.report_id, bridge.keys.reporter))
+    for number, attachment in enumerate(arrival.body.attachments):
+        if not wording.is_plain_address(attachment.url):
+            told = "has blanks or control characters; percent-encode them"
+            raise invalid([Fault(mapping.fields["attachments"], f"attachments.{number}.url", told)])
+    if await repository.find_order(ground.mongo, origin, arrival.origin_id) is None:
+        wrong = dates.wrong_date(body, ground.clock.stamp(body.received_at), dates.CLOCK_LEEWAY)
+        if wrong is not None:
+            return arrival, bridge.refused(arrival, Refused(wrong.reason, wrong.field, wrong.message))
+        arrival = replace(arrival, reporter=await _reference(bridge, vault, reporter, arrival.report_id))
     return arrival, await _decided(ground, arrival, trace)
+
+
+async def _reference(bridge: Bridge, vault: Vault, reporter: Reporter | None, report_id: str) -> ReporterRef | None:
+    """Who reported, as everyone may see it.
+
+    Only an order that is let in comes here: nobody is kept for a refused one, a repeated one has its reference already.
+    """
+    if reporter is not None and names_a_person(reporter):
+        return await vault.reference(reporter, report_id)
+    anonymous = persons.told(reporter)
+    return persons.reference_of(anonymous, report_id, bridge.keys.reporter) if anonymous is not None else None
 
 
 async def take_alarm(ground: Ground, alarm: Alarm, trace: str | None = None) -> tuple[Arrival, Decision]:
@@ -93,6 +112,19 @@ def arrival_of_alarm(bridge: Bridge, alarm: Alarm) -> Arrival:
 async def _decided(ground: Ground, arrival: Arrival, trace: str | None) -> Decision:
     decision: Decision = await ground.submit(arrival, arrival.report_id, trace=trace, time=arrival.body.received_at)
     return decision
+
+
+def unambiguous(data: bytes) -> None:
+    """Let JSON pass in which no object has a member twice.
+
+    Raises:
+        Problem: 422 that names the member.
+    """
+    try:
+        members.check(data)
+    except DuplicateMember as error:
+        [name] = error.args
+        raise invalid([Fault(name, name, "is there twice; send it once, so that nobody has to guess")]) from error
 
 
 def digest_of(content: Mapping[str, Any], key: bytes) -> str:

@@ -95,6 +95,11 @@ class Bridge(Stateless):
         for _ in range(state.version_gaps):
             self._measures.violation("version_gap")
 
+    def refused(self, arrival: Arrival, decision: Refused) -> Refused:
+        """A refusal that needed no look into the database, counted as the others are."""
+        self._orders.labels(arrival.source, decision.reason).inc()
+        return decision
+
     def _on_arrival(self, state: State, arrival: Arrival, now: datetime, way: str) -> Effects:
         before = state.orders.get(arrival.report_id)
         known = Known(before["_id"], before["tracking_number"], before["digest"]) if before else None
@@ -126,7 +131,9 @@ class Bridge(Stateless):
         changed = dict(self._moved(state, event, incidents))
         repository.save_incident(effects, event.incident_id, after)
         for report_id, order in changed.items():
-            repository.save_standing(effects, report_id, order)
+            seen = state.orders[report_id].get("revision")  # None in a row of before
+            order["revision"] = (seen or 0) + 1
+            repository.save_standing(effects, report_id, order, seen)
         state.incidents[event.incident_id] = after
         state.orders.update(changed)
         return effects

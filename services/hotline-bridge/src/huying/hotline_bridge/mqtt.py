@@ -25,7 +25,7 @@ from huying.chassis.service import Ground
 
 from .domain.acceptance import Refused
 from .domain.alarms import Alarm
-from .door import arrival_of_alarm, take_alarm
+from .door import arrival_of_alarm, take_alarm, unambiguous
 from .handlers import LINES, Bridge, RefusedAlarm
 from .settings import Settings
 
@@ -146,8 +146,12 @@ class Alarms:
     async def _take_line(self, topic: str, line: bytes) -> None:
         try:
             alarm = Alarm.model_validate_json(line)
+            unambiguous(line)
         except ValidationError as error:
             await self._refuse(topic, line, Failure(INVALID, describe(error)))
+            return
+        except Problem as error:
+            await self._refuse(topic, line, Failure(INVALID, str(error)))
             return
         pause = FIRST_PAUSE_S
         while True:
@@ -200,6 +204,7 @@ def read_parked(ground: Ground, record: RawRecord) -> Message:
     except ValidationError as error:
         raise Broken(INVALID, describe(error)) from error
     try:
+        unambiguous(record.value)
         arrival = arrival_of_alarm(ground.handler, alarm)
     except Problem as error:
         raise Broken(INVALID, str(error)) from error

@@ -37,6 +37,7 @@ def order_document(event: ReportAcceptedV1, digest: str, standing: dict[str, Any
         "received_at": event.received_at,
         "accepted_at": event.accepted_at,
         "origin_due_at": event.origin_due_at,
+        "revision": 0,
         "incidents": [],
         "moves": {},
         "parts": {},
@@ -49,10 +50,18 @@ def save_order(effects: Effects, document: dict[str, Any]) -> None:
     effects.write(ORDERS, InsertOne(dict(document)))
 
 
-def save_standing(effects: Effects, report_id: str, order: Mapping[str, Any]) -> None:
-    """Where the order is now, and every incident that it and its parts ever came to."""
-    change = {"$set": {name: order[name] for name in ("incidents", "moves", "parts", "standing")}}
-    effects.write(ORDERS, UpdateOne({"_id": report_id}, change))
+def save_standing(effects: Effects, report_id: str, order: Mapping[str, Any], seen: int | None) -> None:
+    """Where the order is now, and every incident that it and its parts ever came to.
+
+    Args:
+        effects: of the event that moved it.
+        report_id: the order's.
+        order: as it is from now on.
+        seen: the revision that this rests on. Replicas share out incidents, not orders: when another one moved the
+            order meanwhile, the filter misses, the upsert meets the same `_id`, and the chassis reads again.
+    """
+    told = {name: order[name] for name in ("revision", "incidents", "moves", "parts", "standing")}
+    effects.write(ORDERS, UpdateOne({"_id": report_id, "revision": seen}, {"$set": told}, upsert=True))
 
 
 def save_incident(effects: Effects, incident_id: str, fields: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ It finds out identity, sender's source and data; it never looks inside the data.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import unquote_to_bytes
 
 from huying.chassis.security import Principal
 from huying.contracts.envelope import STRUCTURED, CloudEvent, EnvelopeError, parse
@@ -60,7 +61,7 @@ def _cloudevent(headers: Mapping[str, str], body: bytes, who: Principal, name: s
     pairs = [
         (
             f"ce_{header.removeprefix(PREFIX)}" if header.startswith(PREFIX) else header,
-            value.encode("latin-1", "replace"),
+            unquote_to_bytes(value.encode("latin-1", "replace")),  # the binding percent-encodes what is not plain ASCII
         )
         for header, value in headers.items()
         if header.startswith(PREFIX) or header == "content-type"

@@ -160,5 +160,6 @@ async def find_ratings(mongo: Mongo, report_ids: Iterable[str]) -> dict[str, dic
 
 async def find_tracked(mongo: Mongo, tracking_number: str) -> dict[str, Any] | None:
     """The report with this tracking number."""
-    row: dict[str, Any] | None = await mongo.collection(REPORTS).find_one({"tracking_number": tracking_number})
+    wanted = {"$eq": tracking_number, "$type": "string"}  # the type, too: without it the partial index is not used
+    row: dict[str, Any] | None = await mongo.collection(REPORTS).find_one({"tracking_number": wanted})
     return row

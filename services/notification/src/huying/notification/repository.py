@@ -33,6 +33,7 @@ INDEXES = {
     ROWS: [
         IndexModel([("state", 1), ("medium", 1), ("handle", 1), ("next_try_at", 1)]),
         IndexModel([("incident_id", 1), ("at", 1)]),
+        IndexModel([("state", 1), ("at", 1), ("_id", 1)]),
         IndexModel([("claim", 1)], sparse=True),
     ],
     WAITING: [IndexModel([("incident_id", 1)])],

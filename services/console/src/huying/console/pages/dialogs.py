@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from nicegui import ui
+from pymongo.errors import PyMongoError
 
 from huying.contracts.moves import MOVES
 
@@ -39,7 +40,10 @@ def ask(
 
         async def go() -> None:
             filled = {name: part.value for name, part in parts.items()}
-            missing = await _resolve(kind, filled, board)
+            try:
+                missing = await _resolve(kind, filled, board)
+            except PyMongoError:
+                missing = "暂时读不到数据，没有办成；填写的内容还在，请稍后再试"
             action = missing or action_of(kind, filled)
             if isinstance(action, str):
                 ui.notify(action, type="warning", position="top")

@@ -110,12 +110,14 @@ class FeedPage:
     async def look(self) -> None:
         """Read and show."""
         projection = self.desk.projection
-        before = projection.changes if projection else -1
+        before, wish = projection.changes if projection else -1, self.wish
         try:
             now = self.desk.now()
-            shown = await self.desk.board.shown(self.wish, now, self.desk.own)
+            shown = await self.desk.board.shown(wish, now, self.desk.own)
         except (Transient, PyMongoError):
             self.summary.text = "暂时读不到数据，正在重连；看到的是刚才的样子"
+            return
+        if wish != self.wish:  # another was wished for meanwhile, and its own look shows it
             return
         self.seen = before
         rows = [row_of(document, now, self.desk.names) for document in shown.rows]

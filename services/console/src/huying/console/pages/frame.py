@@ -12,6 +12,7 @@ from uuid import uuid4
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 from nicegui import core, ui
+from pymongo.errors import PyMongoError
 from starlette.requests import Request
 
 from huying.chassis.desk import CommandBody, order
@@ -101,7 +102,7 @@ class Desk:
         identity = deterministic_id("cm", self.who.id, incident_id, version, said, self.attempt)
         try:
             answer: JSONResponse = await order(self.ground, self.who.actor, incident_id, body, identity)
-        except (Transient, Broken):
+        except (Transient, Broken, PyMongoError):  # the last: of the desk's own look at what became of it
             return False, "服务暂时不可用，没有办成，请稍后再试"
         told = json.loads(bytes(answer.body))
         if answer.status_code == 200:

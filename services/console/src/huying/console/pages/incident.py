@@ -75,7 +75,7 @@ class IncidentPage:
             self._nothing("没有这个事件", "编号可能抄错了，或者它还没有传到这里。请回到实时页搜索。")
             return
         self.document, self.listed = document, reports
-        self.missing.clear()
+        self._show(True)
         self.head.content = parts.title_line(document, now)
         self.steps.content = parts.stepper(document, now)
         self.result.content = parts.result(document)
@@ -89,10 +89,14 @@ class IncidentPage:
         self._buttons(document)
         show_time(desk)
 
-    def _nothing(self, title: str, detail: str) -> None:
+    def _show(self, there: bool) -> None:
+        """Show the incident's parts, or hide them: what is not there, or not theirs, now may be in a moment."""
         for part in (self.head, self.actions, self.steps, self.result, self.columns, self.history):
-            part.set_visibility(False)
+            part.set_visibility(there)
         self.missing.clear()
+
+    def _nothing(self, title: str, detail: str) -> None:
+        self._show(False)
         with self.missing:
             empty(title, detail)
 

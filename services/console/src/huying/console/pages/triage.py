@@ -46,6 +46,8 @@ class TriagePage:
         """What the question in front names, the likeliest first."""
         self.picked: tuple[str, set[str]] = ("", set())
         """The question in front, and the candidates that this person has ticked."""
+        self.why: Any = None
+        """Where they write why, as it was drawn last."""
         self.merged: list[tuple[str, str]] = []
         """Id and number of what this person merged at this page and has not taken back, the last one at the end."""
         self.busy = False
@@ -114,15 +116,17 @@ class TriagePage:
 
     async def _show_question(self, now: Any) -> None:
         ask = next((one for one in self.asks if one["_id"] == self.chosen), None)
-        shown = (ask["_id"], ask["version"]) if ask else ("none",)
+        board = self.desk.board
+        candidates = _candidates(ask["ask"]) if ask else []
+        others = [await board.incident(one["incident_id"]) for one in candidates]
+        stand = tuple(other and other["version"] for other in others)  # they come, or go on, while it waits
+        shown = (ask["_id"], ask["version"], stand) if ask else ("none",)
         if shown == self.shown:
             return
-        self.shown = shown
-        board = self.desk.board
-        self.candidates = _candidates(ask["ask"]) if ask else []
-        others = [await board.incident(one["incident_id"]) for one in self.candidates]
         mine = await board.reports(ask["_id"]) if ask else []
         theirs = [await board.reports(other["_id"]) if other else [] for other in others]
+        self.shown, self.candidates = shown, candidates  # after the last read: one that fails is made again
+        typed = self.why.value if self.why is not None and ask and self.picked[0] == ask["_id"] else ""
         self.question.clear()
         with self.question:
             if ask is None:
@@ -137,7 +141,7 @@ class TriagePage:
                     self._side("这一件", ask, mine, marks[0][0], now)
                     why = parts.reasons(ask["ask"]["reasons"], self.candidates[0])
                     ui.html(why, sanitize=False).classes("hy-card")
-                    self._buttons(ask, mine)
+                    self._buttons(ask, mine, typed or "")
                 with ui.element("div").classes("hy-stack"):
                     for n, (other, reports) in enumerate(zip(others, theirs, strict=True)):
                         if self.may and len(others) > 1:
@@ -171,13 +175,14 @@ class TriagePage:
             sanitize=False,
         ).classes("hy-card")
 
-    def _buttons(self, ask: dict[str, Any], reports: list[dict[str, Any]]) -> None:
+    def _buttons(self, ask: dict[str, Any], reports: list[dict[str, Any]], typed: str) -> None:
         no, then = "不是同一件" if len(self.candidates) == 1 else "都不是", "单独派单" if _holds(ask) else "各办各的"
         with ui.element("div").classes("hy-actions").style("margin:0"):
             if not self.may:
                 ui.label("只有调度员可以研判。").classes("hy-quiet")
                 return
-            self.why = ui.input("理由（可不填）").props("outlined dense maxlength=1000").style("flex:1 1 100%")
+            self.why = ui.input("理由（可不填）", value=typed)
+            self.why.props("outlined dense maxlength=1000").style("flex:1 1 100%")
             self.yes = ui.button(on_click=lambda: self.answer(ask, True)).props("unelevated data-key=y")
             self._say()
             ui.button(f"{no}，{then}", on_click=lambda: self.answer(ask, False)).props("outline data-key=n")

@@ -156,7 +156,7 @@ def decide(known: Known | None, arrival: Arrival, pack: Pack, keys: Keys, now: d
         on_behalf=body.on_behalf,
         origin_number=body.origin_number,
         origin_due_at=body.origin_due_at,
-        relates_to=body.relates_to,
+        relates_to=wording.earlier_report(body.relates_to),
         attachments=body.attachments,
         pack_hash=pack.hash,
     )

@@ -5,7 +5,7 @@ It never closes anything: a cleared alarm is told like a raised one, and a perso
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from huying.contracts import wording
 from huying.contracts.identity import LONGEST_IDENTITY, deterministic_id
@@ -46,10 +46,16 @@ LONGEST_NUMBER = 100
 SEVERITIES_ZH = {"info": "提示", "minor": "一般", "major": "重要", "critical": "紧急"}
 
 
+def _printable(name: str) -> str:
+    if not name.isprintable():
+        raise ValueError("has characters that cannot be printed; an id is shown to people and typed by them")
+    return name
+
+
 class Alarm(Value):
     """One line of a device: body of `POST /v1/alarms`, a line of an MQTT message."""
 
-    id: Identifier | None = None
+    id: Annotated[Identifier, AfterValidator(_printable)] | None = None
     device: Code
     alarm: Annotated[str, Field(min_length=1, max_length=100)]
     state: Literal["raised", "cleared"] = "raised"
@@ -71,7 +77,7 @@ class Alarm(Value):
         """
         if self.id is not None:
             return self.id
-        kind = wording.mask_numbers(self.alarm)
+        kind = wording.mask_numbers(wording.clean_line(self.alarm)) or "unnamed"
         named = self._named(kind)
         return named if len(named) <= LONGEST_IDENTITY else self._named(deterministic_id("al", kind))
 

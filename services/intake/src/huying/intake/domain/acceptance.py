@@ -4,17 +4,17 @@ Both doors, HTTP and Kafka, come through here. It never looks at who signed or w
 already known to come from whom it says.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import ValidationError
 
-from huying.contracts import dates, identity, persons, wording
+from huying.contracts import dates, identity, members, persons, wording
 from huying.contracts.identity import LONGEST_IDENTITY, KeyedHash
-from huying.contracts.reports import Attachment, ReportAcceptedV1, Reporter, ReporterRef, ReportSubmittedV1
+from huying.contracts.members import DuplicateMember
+from huying.contracts.reports import ReportAcceptedV1, Reporter, ReporterRef, ReportSubmittedV1
 from huying.county import Pack, UnknownCode, located
 
 RefusalReason = Literal[
@@ -104,29 +104,16 @@ def read(data: bytes) -> ReportSubmittedV1 | Refused:
     """A publisher's JSON as a report, or the refusal that names the field. Input is never quoted back."""
     try:
         body = ReportSubmittedV1.model_validate_json(data)
-        json.loads(data, object_pairs_hook=_without_duplicates)
+        members.check(data)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         field = ".".join(str(part) for part in first["loc"])
         return Refused("invalid_data", field, first["msg"])
-    except DuplicateField as error:
+    except DuplicateMember as error:
         return Refused("invalid_data", error.args[0], "is there twice; send it once, so that nobody has to guess")
     except OverflowError:
         return Refused("invalid_data", "received_at", "a date is out of range; send RFC 3339 with an offset")
     return body
-
-
-class DuplicateField(ValueError):
-    """A JSON object has a member twice: readers differ in which one they take."""
-
-
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise DuplicateField(wording.encodable(wording.clean_line(twice))[:100])
-    return members
 
 
 def may_speak_for(sources: Sequence[str], source: str) -> bool:
@@ -192,7 +179,7 @@ def decide(
     if not text:
         return Refused("invalid_data", "text", "has nothing readable; write what happened and where")
     for number, attachment in enumerate(body.attachments):
-        if not _plain_url(attachment):
+        if not wording.is_plain_address(attachment.url):
             field = f"attachments.{number}.url"
             return Refused("invalid_data", field, "has blanks or control characters; percent-encode them")
 
@@ -227,7 +214,7 @@ def decide(
         on_behalf=body.on_behalf,
         origin_number=wording.clean_line(body.origin_number or "") or None,
         origin_due_at=body.origin_due_at,
-        relates_to=_relates_to(body.relates_to),
+        relates_to=wording.earlier_report(body.relates_to),
         attachments=body.attachments,
         pack_hash=pack.hash,
     )
@@ -249,13 +236,3 @@ def _jurisdiction(submitted: Submitted, pack: Pack) -> Refused | None:
 def _times(body: ReportSubmittedV1, now: datetime, leeway: timedelta) -> Refused | None:
     wrong = dates.wrong_date(body, now, leeway)
     return Refused(wrong.reason, wrong.field, wrong.message) if wrong is not None else None
-
-
-def _plain_url(attachment: Attachment) -> bool:
-    return attachment.url.isprintable() and " " not in attachment.url
-
-
-def _relates_to(number: str | None) -> str | None:
-    if number is None:
-        return None
-    return identity.typed_number(number) or wording.clean_line(number) or None

@@ -4,6 +4,7 @@ Headers: `Idempotency-Key` the notice id, `Huying-Timestamp` Unix seconds, `Huyi
 HMAC-SHA256 over timestamp, a full stop and the body. Refuse timestamps older than five minutes when you receive.
 """
 
+import asyncio
 import hmac
 import json
 from dataclasses import dataclass
@@ -49,13 +50,19 @@ async def post(client: httpx.AsyncClient, target: WebhookTarget, parcel: Parcel,
         "Huying-Timestamp": timestamp,
         "Huying-Signature": signature(target.secret.get_secret_value(), timestamp, body),
     }
+    patience = client.timeout
+    whole_s = sum(part or 0 for part in (patience.connect, patience.write, patience.read))
     try:
-        response = await client.post(target.url, content=body, headers=headers)
+        async with asyncio.timeout(whole_s or None):  # httpx waits so long for each byte: an answer in drops has no end
+            response = await client.post(target.url, content=body, headers=headers)
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
         return Answer("again", f"not_reached: {type(error).__name__}")
     except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
         return Answer("refused", f"no_address: {type(error).__name__}")
-    except httpx.RequestError as error:  # among them an answer that cannot be read: it may have been taken
+    except (
+        httpx.RequestError,
+        TimeoutError,
+    ) as error:  # among them an answer that cannot be read: it may have been taken
         return Answer("unanswered", f"no_answer: {type(error).__name__}")
     if response.is_success:
         return Answer("taken")

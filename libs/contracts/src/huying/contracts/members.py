@@ -1,0 +1,32 @@
+"""JSON whose objects have each member once: of two, one reader takes the first and another the last, and nobody can know."""
+
+import json
+from typing import Any
+
+from . import wording
+
+LONGEST_NAME = 100
+"""Characters of a member's name that a refusal quotes."""
+
+
+class DuplicateMember(ValueError):
+    """An object has a member twice; the only argument is its name, fit to be shown."""
+
+
+def check(data: bytes | str) -> None:
+    """Nothing, for JSON in which no object has a member twice.
+
+    Raises:
+        DuplicateMember: one has.
+        ValueError: it is no JSON.
+    """
+    json.loads(data, object_pairs_hook=_once)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise DuplicateMember(wording.encodable(wording.clean_line(twice))[:LONGEST_NAME])
+    return members

@@ -1,0 +1,167 @@
+"""Pages that are open while something comes, goes on or fails: they show it, and lose nothing that was typed."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from huying.chassis.errors import Transient
+from huying.console.pages import feed, incident, triage
+from huying.console.pages.feed import FeedPage
+from huying.console.pages.incident import IncidentPage
+from huying.console.pages.triage import TriagePage
+from huying.console.repository import Shown, Wish
+from huying.console.words import Names
+
+NOW = datetime(2026, 3, 9, 6, 20, tzinfo=UTC)
+
+
+class Part:
+    """Any part of a page: it takes whatever is drawn, and remembers its value and whether it is seen."""
+
+    def __init__(self, *_: Any, **told: Any) -> None:
+        self.value, self.visible, self.content = told.get("value", ""), True, ""
+
+    def __enter__(self) -> "Part":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        pass
+
+    def __call__(self, *_: Any, **told: Any) -> "Part":
+        return Part(**told)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self if name in {"style", "classes"} else self.__call__
+
+    def props(self, *_: Any) -> "Part":
+        return self
+
+    def set_visibility(self, visible: bool) -> None:
+        self.visible = visible
+
+
+class Board:
+    """Incidents by id; `away` makes the next read of reports fail."""
+
+    def __init__(self, *found: dict[str, Any]) -> None:
+        self.found = {one["_id"]: one for one in found}
+        self.away = False
+
+    async def incident(self, incident_id: str) -> dict[str, Any] | None:
+        return self.found.get(incident_id)
+
+    async def reports(self, incident_id: str) -> list[dict[str, Any]]:
+        del incident_id
+        if self.away:
+            self.away = False
+            raise Transient("away")
+        return []
+
+    async def history(self, incident_id: str) -> list[dict[str, Any]]:
+        del incident_id
+        return []
+
+    children = history
+
+
+class Desk:
+    """A dispatcher's desk."""
+
+    own = None
+    projection = None
+
+    def __init__(self, board: Board) -> None:
+        self.board, self.who, self.names = board, Part(), Part()
+        self.who.actor = self.who
+        self.who.standing = "dispatcher"
+
+    def now(self) -> datetime:
+        return NOW
+
+
+def case(name: str, version: int = 1) -> dict[str, Any]:
+    return {"_id": name, "number": f"PA-{name}", "version": version, "town_code": None, "state": "asked"}
+
+
+ASKED = case("a") | {"ask": {"reasons": [], "candidates": [{"incident_id": "b", "number": "PA-b", "score": 0.8}]}}
+
+
+@pytest.fixture
+def page(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(triage, "ui", Part())
+    page: Any = TriagePage(Desk(Board()), "a")  # type: ignore[arg-type]
+    page.asks, page.question, page.sides = [ASKED], Part(), []
+    monkeypatch.setattr(page, "_side", lambda word, one, *_: page.sides.append((one["_id"], one["version"])))
+    monkeypatch.setattr(triage, "empty", lambda title, _: page.sides.append(title))
+    return page
+
+
+async def test_the_other_side_of_a_question_appears_when_it_comes_and_shows_how_it_goes_on(page: Any) -> None:
+    await page._show_question(NOW)
+    assert page.sides == [("a", 1), "对方事件还没有传到"]
+    for version in (3, 4, 4):
+        page.desk.board.found["b"] = case("b", version)
+        await page._show_question(NOW)
+    assert page.sides[2:] == [("a", 1), ("b", 3), ("a", 1), ("b", 4)]
+
+
+async def test_a_reason_half_written_stays_when_the_question_is_drawn_anew(page: Any) -> None:
+    await page._show_question(NOW)
+    page.why.value = "两处相隔两公里"
+    page.asks = [ASKED | {"version": 2}]
+    await page._show_question(NOW)
+    assert page.why.value == "两处相隔两公里"
+    page.asks, page.chosen = [ASKED | {"_id": "c"}], "c"
+    await page._show_question(NOW)
+    assert page.why.value == ""
+
+
+async def test_a_question_whose_reading_failed_is_read_again(page: Any) -> None:
+    page.desk.board.found["b"] = case("b")
+    page.desk.board.away = True
+    with pytest.raises(Transient):
+        await page._show_question(NOW)
+    await page._show_question(NOW)
+    assert page.sides == [("a", 1), ("b", 1)]
+
+
+async def test_an_incident_that_comes_while_its_page_is_open_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, stub in (("ui", Part()), ("parts", Part()), ("empty", lambda *_: None), ("show_time", lambda _: None)):
+        monkeypatch.setattr(incident, name, stub)
+    desk: Any = Desk(Board())
+    page: Any = IncidentPage(desk, "a")
+    page.draw()
+    page.head, page.columns, page.history = Part(), Part(), Part()
+    monkeypatch.setattr(page, "_buttons", lambda _: None)
+    await page.look()
+    assert not page.head.visible
+    desk.board.found["a"] = case("a")
+    await page.look()
+    assert (page.head.visible, page.columns.visible, page.history.visible) == (True, True, True)
+
+
+async def test_a_slow_look_for_what_was_wished_before_shows_nothing_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = asyncio.Event()
+
+    async def shown(wish: Wish, *_: Any) -> Shown:
+        if not wish.q:
+            await read.wait()
+        return Shown(total=7 if wish.q else 10_000)
+
+    for name in ("ui", "empty", "show_time"):
+        monkeypatch.setattr(feed, name, Part())
+    desk: Any = Desk(Board())
+    desk.board.shown, desk.names = shown, Names("巨鹿县", {}, {}, {})
+    page: Any = FeedPage(desk, Wish())
+    page.draw()
+    page.summary = Part()
+    slow = asyncio.create_task(page.look())
+    await asyncio.sleep(0)
+    await page.change(q="路灯")
+    read.set()
+    await slow
+    assert page.summary.text == "现在 7 件，显示最新 0 件"

@@ -1,0 +1,32 @@
+"""A CloudEvent over HTTP is the same letter in both modes, whatever its identity is spelled with."""
+
+import json
+
+import pytest
+
+from huying.chassis.security import Principal
+from huying.contracts.reports import ReportSubmittedV1
+from huying.intake.letters import Letter, opened
+
+PARK = Principal("park", "system", sources=("园区 网关", "gov/park"))
+DATA = {"jurisdiction": "130529", "channel": "partner", "text": "路灯不亮"}
+
+
+@pytest.mark.parametrize(
+    ("told", "source", "origin_id"),
+    [
+        ({"ce-source": "gov/park", "ce-id": "A-1"}, "gov/park", "A-1"),
+        ({"ce-source": "%E5%9B%AD%E5%8C%BA%20%E7%BD%91%E5%85%B3", "ce-id": "100%25"}, "园区 网关", "100%"),
+        ({"ce-source": "gov/park", "ce-id": "报-1".encode().decode("latin-1")}, "gov/park", "报-1"),
+        ({"ce-source": "gov/park", "ce-id": "100%"}, "gov/park", "100%"),
+    ],
+)
+def test_an_identity_is_the_same_in_both_modes(told: dict[str, str], source: str, origin_id: str) -> None:
+    common = {"specversion": "1.0", "type": ReportSubmittedV1.TYPE}
+    headers = {f"ce-{name}": value for name, value in common.items()} | {"content-type": "application/json"} | told
+    binary = opened(headers, json.dumps(DATA).encode(), PARK)
+    whole = common | {"id": origin_id, "source": source, "data": DATA}
+    structured = opened({"content-type": "application/cloudevents+json"}, json.dumps(whole).encode(), PARK)
+    for letter in (binary, structured):
+        assert isinstance(letter, Letter), letter
+        assert (letter.source, letter.origin_id) == (source, origin_id)
