@@ -9,6 +9,7 @@ import pytest
 from orders_bench import PACK, START, report
 from routing_shelf import Shelf, give, routing_on
 
+from huying.chassis.measures import Measures
 from huying.chassis.message import Message
 from huying.contracts import commands as c
 from huying.contracts import topics
@@ -17,6 +18,7 @@ from huying.contracts.incidents import IncidentEvent
 from huying.contracts.reports import ReportAcceptedV1
 from huying.routing.handlers import Routing
 from huying.routing.judgement import Candidate, Correlator, Judge, Verdict
+from huying.routing.meters import Meters
 from huying.routing.models import Models
 
 
@@ -146,3 +148,19 @@ async def test_a_restarted_routing_has_reports_in_the_order_in_which_they_came_t
         index = routing.memory.correlator.index
         rows.append(index.rows[index.slot_of[incident(1)]])
     np.testing.assert_array_equal(*rows)
+
+
+async def test_a_batch_that_is_tried_again_counts_its_reports_once(judge: Judge) -> None:
+    routing, shelf = await lived(judge, [])
+    measures = Measures("routing")
+    routing._meters = Meters(measures)
+    batch = [told(1), told(2, "金银花叶子发黄打卷")]
+    state = await routing.load(batch)
+    for message in batch:
+        assert message.time is not None
+        routing.fold(state, message, message.time)
+    await routing.reload()  # another replica was faster, and wrote nothing of these
+    await give(routing, shelf, batch)
+    samples = (one for metric in measures.registry.collect() for one in metric.samples)
+    bands = {one.labels["band"]: one.value for one in samples if one.name == "huying_routing_reports_total"}
+    assert bands == {"new": 2.0}

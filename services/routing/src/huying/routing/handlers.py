@@ -238,9 +238,7 @@ class Routing:
                 state.index.reopen(incident)
             state.index.join(incident, facts, screening)
         asked = state.incidents[incident].state == "asked"
-        self._meters.outcomes.labels(
-            "ask" if asked and decision.opened else "new" if decision.opened else "merge"
-        ).inc()
+        state.bands["ask" if asked and decision.opened else "new" if decision.opened else "merge"] += 1
 
     def _proposal(self, facts: ReportFacts) -> tuple[ReportPart, ...] | None:
         """How a report that tells of two problems could be parted; None for one problem."""
@@ -327,7 +325,7 @@ class Routing:
         self._unread.clear()
         for command_id, decision in state.decisions:
             self.desk.decided(command_id, decision)
-        self._meters.count(before, memory.tally)
+        self._meters.count(before, memory.tally, state.bands)
         self._meters.open.set(len(memory.correlator))
 
     def _drop(self) -> None:

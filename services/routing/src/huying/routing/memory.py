@@ -1,7 +1,7 @@
 """What routing holds in memory: the committed index and incidents, and what one batch changes on top of them."""
 
 import heapq
-from collections import ChainMap
+from collections import ChainMap, Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -111,6 +111,8 @@ class Batch:
     refs: dict[str, ReportRef] = field(default_factory=dict)
     tracked: dict[str, dict[str, str]] = field(default_factory=dict)
     """Tracking number to where its reports are, as the batch has left them: a follow-up may come in the same one."""
+    bands: Counter[str] = field(default_factory=Counter)
+    """Reports by what became of them; counted when the batch is in the database."""
     fence: dict[str, Any] = field(default_factory=dict)
     """The guard's update: it counts on while the batch is folded."""
     decisions: list[tuple[str, dict[str, Any]]] = field(default_factory=list)

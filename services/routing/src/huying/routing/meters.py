@@ -1,5 +1,7 @@
 """What routing counts, beside what every service does."""
 
+from collections.abc import Mapping
+
 from huying.chassis.measures import Measures
 
 from .repository import Tally
@@ -10,7 +12,7 @@ class Meters:
 
     def __init__(self, measures: Measures) -> None:
         """Declare them."""
-        self.outcomes = measures.counter("reports_total", "Reports by what became of them", "band")
+        self._outcomes = measures.counter("reports_total", "Reports by what became of them", "band")
         self.open = measures.gauge("open_incidents", "Incidents in memory that are not finished")
         self._merged = measures.counter("merges_total", "Reports merged into a known incident")
         self._reversed = measures.counter("reversed_merges_total", "Reports that a person took apart again")
@@ -24,8 +26,10 @@ class Meters:
         self._model.labels(version).set(1)
         self._refused.set(refused)
 
-    def count(self, before: Tally, after: Tally) -> None:
-        """What a committed batch added."""
+    def count(self, before: Tally, after: Tally, bands: Mapping[str, int]) -> None:
+        """What a committed batch added, and what became of its reports."""
+        for band, reports in bands.items():
+            self._outcomes.labels(band).inc(reports)
         self._merged.inc(after.merged - before.merged)
         self._reversed.inc(after.reversed - before.reversed)
         self._ratio.set(after.reversed / max(1, after.merged))
