@@ -10,7 +10,7 @@ import pytest
 from fastapi import FastAPI
 
 from huying.chassis import desk, problem
-from huying.chassis.errors import ConfigurationError
+from huying.chassis.errors import Transient
 from huying.chassis.security import KeyRing, Principal, write_entry
 
 COMMAND = "/v1/incidents/in-1/commands"
@@ -45,6 +45,19 @@ async def test_a_publisher_commands_nothing_and_asks_after_no_command(client: ht
 async def test_a_machine_of_the_installation_reaches_the_desk(client: httpx.AsyncClient) -> None:
     answer = await client.post(COMMAND, json=REDO, headers=as_("machine"))
     assert answer.status_code == 422, "let in; the header that names the command is missing"
+
+
+async def test_while_the_ring_cannot_be_read_nobody_is_let_in_and_nothing_is_refused_for_good(
+    client: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    ring = tmp_path / "keys.json"
+    whole = ring.read_text("utf-8")
+    ring.write_text(whole[:-9], "utf-8")
+    answers = [await client.post(COMMAND, json=REDO, headers=as_(who)) for who in ("machine", "stranger")]
+    assert [answer.status_code for answer in answers] == [503, 503]
+    ring.write_text(f"{whole}\n", "utf-8")
+    answers = [await client.post(COMMAND, json=REDO, headers=as_(who)) for who in ("machine", "stranger")]
+    assert [answer.status_code for answer in answers] == [422, 401]
 
 
 async def test_a_header_in_another_alphabet_is_no_key(client: httpx.AsyncClient) -> None:
@@ -85,5 +98,5 @@ def test_a_ring_with_an_entry_that_is_none_names_file_entry_and_field(
 ) -> None:
     ring = tmp_path / "keys.json"
     write_entry(ring, entry)
-    with pytest.raises(ConfigurationError, match=f"keys.json: {field} of 'weather'.*`huying keys`"):
+    with pytest.raises(Transient, match=f"keys.json: {field} of 'weather'.*`huying keys`"):
         KeyRing(ring).by_token("any")

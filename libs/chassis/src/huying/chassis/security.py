@@ -18,7 +18,7 @@ from fastapi import Request
 
 from huying.contracts.commands import Actor, Role
 
-from .errors import ConfigurationError
+from .errors import ConfigurationError, Transient
 from .problem import Problem
 
 Standing = Role | Literal["publisher"]
@@ -75,6 +75,11 @@ class KeyRing:
         self._accounts: dict[str, tuple[Principal, str]] = {}
 
     def _fresh(self) -> None:
+        """Read the file if it is another one now.
+
+        Raises:
+            Transient: it is no ring, or cannot be read: whoever asks waits until it is mended, and no record is parked.
+        """
         try:
             stat = self._path.stat()
         except FileNotFoundError:
@@ -83,7 +88,13 @@ class KeyRing:
         stamp = (stat.st_mtime_ns, stat.st_size)
         if stamp == self._stamp:
             return
-        entries = _ring(self._path)
+        try:
+            self._take(_ring(self._path))
+        except (ConfigurationError, OSError) as error:
+            raise Transient(str(error)) from error
+        self._stamp = stamp
+
+    def _take(self, entries: list[dict[str, Any]]) -> None:
         by_hash, public, accounts = {}, {}, {}
         for entry in entries:
             who = Principal(
@@ -99,7 +110,7 @@ class KeyRing:
                 public[who.id] = (who, _public_key(self._path, entry))
             if "argon2" in entry:
                 accounts[who.id] = (who, entry["argon2"])
-        self._stamp, self._by_hash, self._public, self._accounts = stamp, by_hash, public, accounts
+        self._by_hash, self._public, self._accounts = by_hash, public, accounts
 
     def by_token(self, token: str) -> Principal | None:
         """Whose machine key it is."""
