@@ -110,6 +110,15 @@ async def parked_are(app: FastAPI, state: str, wanted: int) -> bool:
     return len(await parked_in(app, state)) == wanted
 
 
+async def is_ready(client: Any) -> bool:
+    return (await client.get("/readyz")).status_code == 200
+
+
+async def committed_offset(bench: Bench, group: str, topic: str) -> int:
+    async with AIOKafkaConsumer(bootstrap_servers=bench.stack.bootstrap, group_id=group) as consumer:
+        return max([await consumer.committed(TopicPartition(topic, number)) or 0 for number in range(2)])
+
+
 @contextmanager
 def healed() -> Iterator[None]:
     """The fault behind the poison is mended: 13 and 666 count as 100."""
