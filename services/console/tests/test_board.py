@@ -1,6 +1,7 @@
 """What the pages ask of the projections, on a real database."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,7 +15,7 @@ from huying.chassis.mongo import Mongo
 from huying.console.domain import Own
 from huying.console.handlers import Projection, Seen
 from huying.console.main import INDEXES
-from huying.console.repository import FEED, PAGE, Board, Wish
+from huying.console.repository import FEED, PAGE, STATE_FILTERS, Board, Wish
 from huying.console.words import Names
 from huying.contracts.clocks import ClockEvent
 from huying.contracts.topics import CLOCKS, INCIDENTS
@@ -87,21 +88,39 @@ async def test_a_grid_worker_finds_the_towns(board: Board) -> None:
     assert sorted(row["_id"] for row in shown.rows) == ["s-road", "well"]
 
 
-async def test_the_newest_are_shown_without_reading_and_sorting_all(embedded_stack: Stack, mongo_database: str) -> None:
+@pytest.mark.parametrize("view", [Wish(), Wish(town="130529103"), Wish(unit="U01"), Wish(q="路")])
+@pytest.mark.parametrize("own", [None, Own("U04"), Own("T04", "130529103")])
+async def test_each_chip_counts_what_it_would_show(board: Board, view: Wish, own: Own | None) -> None:
+    counts = (await board.shown(view, NOW, own)).counts
+    assert counts.keys() == {"all", *STATE_FILTERS}
+    for name in counts:
+        wish = replace(view, state="" if name == "all" else name)
+        assert counts[name] == len((await board.shown(wish, NOW, own)).rows), name
+
+
+async def test_what_is_shown_and_counted_does_not_read_and_sort_all(embedded_stack: Stack, mongo_database: str) -> None:
     mongo = Mongo(embedded_stack.mongo_url, mongo_database)
     await mongo.ensure_indexes(FEED, INDEXES[FEED])
     client: MongoClient[dict[str, Any]] = MongoClient(embedded_stack.mongo_url)
     database = client[mongo_database]
     one = {"version": 1, "state": "dispatched", "pinned": False}
     database[FEED].insert_many(
-        [{"_id": f"in-{n}", "opened_at": NOW - timedelta(minutes=n), **one} for n in range(5 * PAGE)]
+        [{"_id": f"in-{n}", "opened_at": NOW - timedelta(minutes=n), **one} for n in range(PAGE)]
+    )
+    database[FEED].insert_many(
+        [
+            {"_id": f"old-{n}", "opened_at": NOW - timedelta(days=n), **one, "state": "completed"}
+            for n in range(1, 5 * PAGE)
+        ]
     )
     database.command("profile", 2)
     shown = await Board(mongo).shown(Wish(), NOW)
     database.command("profile", 0)
     assert [row["_id"] for row in shown.rows] == [f"in-{n}" for n in range(PAGE)]
-    asked = list(database["system.profile"].find({"ns": f"{mongo_database}.{FEED}", "command.sort": {"$exists": True}}))
+    assert (shown.counts["open"], shown.counts["completed"]) == (PAGE, 5 * PAGE - 1)
+    asked = list(database["system.profile"].find({"ns": f"{mongo_database}.{FEED}", "docsExamined": {"$exists": True}}))
+    assert len(asked) >= 3, "the rows, the open ones' counts, the completed ones' count"
     assert not any(one.get("hasSortStage") for one in asked)
-    assert sum(one["docsExamined"] for one in asked) < 2 * PAGE
+    assert sum(one["docsExamined"] for one in asked) < 3 * PAGE
     client.close()
     mongo.close()

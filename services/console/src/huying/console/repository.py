@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -25,12 +25,12 @@ STATE_FILTERS: Mapping[str, tuple[str, Document]] = {
     "dispatched": ("待签收", {"state": "dispatched"}),
     "working": ("处置中", {"state": {"$in": ["accepted", "contacted", "suspended", "covered"]}}),
     "adjudicating": ("待裁决", {"state": "adjudicating"}),
-    "supervised": ("督办", {"view.course.supervision": {"$exists": True}}),
+    "supervised": ("督办", {"state": {"$in": list(OPEN_STATES)}, "view.course.supervision": {"$exists": True}}),
     "overdue": ("超期", {}),
     "urgent": ("紧急", {"pinned": True}),
     "completed": ("已办结", {"state": "completed"}),
 }
-"""Chips of the feed; `overdue` needs the time and is completed in `filter_of`."""
+"""Chips of the feed; `overdue` needs the time and is completed in `filter_of`. All but the last are of open incidents."""
 
 
 def save_card(incident_id: str, changed: Document) -> UpdateOne:
@@ -100,11 +100,8 @@ SOUGHT = (
 
 def filter_of(wish: Wish, now: datetime, own: Own | None = None, told: Sequence[str] = ()) -> Document:
     """A wish as a query. Merged incidents show only on their own page; `told` are those with a report of that number."""
-    parts: list[Document] = [{"version": {"$gte": 1}, "state": {"$ne": "merged"}}]
-    if wish.state == "overdue":
-        parts.append(_overdue(now))
-    elif wish.state in STATE_FILTERS:
-        parts.append(STATE_FILTERS[wish.state][1])
+    chosen = _overdue(now) if wish.state == "overdue" else STATE_FILTERS.get(wish.state, ("", {}))[1]
+    parts = [chosen] if "state" in chosen else [{"version": {"$gte": 1}, "state": {"$ne": "merged"}}, chosen]
     if wish.town:
         parts.append({"town_code": wish.town})
     if own is not None:
@@ -142,15 +139,24 @@ class Board:
         query = filter_of(wish, now, own, told)
         cursor = self._feed.find(query, _ROW).sort([("pinned", -1), ("opened_at", -1), ("_id", 1)])
         rows = await cursor.limit(PAGE * (1 + wish.more)).to_list(None)
+        counts = await self._counts(wish, now, own, told)
+        return Shown(rows, counts.get(wish.state or "all", len(rows)), counts)
+
+    async def _counts(self, wish: Wish, now: datetime, own: Own | None, told: Sequence[str]) -> dict[str, int]:
+        """Incidents of each chip, and `all`. Only open ones are read: the completed grow for ever, and are counted."""
+        view = Wish(town=wish.town, unit=wish.unit, q=wish.q)
         facets: Document = {
             name: [{"$match": _overdue(now) if name == "overdue" else chosen}, {"$count": "n"}]
             for name, (_, chosen) in STATE_FILTERS.items()
+            if name != "completed"
         }
-        base = filter_of(Wish(town=wish.town, unit=wish.unit, q=wish.q), now, own, told)
-        facets["all"] = [{"$count": "n"}]
-        [found] = await self._feed.aggregate([{"$match": base}, {"$facet": facets}]).to_list(None)
+        still_open = filter_of(replace(view, state="open"), now, own, told)
+        [found] = await self._feed.aggregate([{"$match": still_open}, {"$facet": facets}]).to_list(None)
         counts = {name: (hits[0]["n"] if hits else 0) for name, hits in found.items()}
-        return Shown(rows, counts.get(wish.state or "all", len(rows)), counts)
+        counts["completed"] = await self._feed.count_documents(
+            filter_of(replace(view, state="completed"), now, own, told)
+        )
+        return {**counts, "all": counts["open"] + counts["completed"]}
 
     async def _told(self, said: str) -> list[str]:
         """Incidents with a report that has this number: the citizen's, as they type it, or that of its origin."""
