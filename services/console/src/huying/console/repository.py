@@ -101,7 +101,9 @@ SOUGHT = (
 def filter_of(wish: Wish, now: datetime, own: Own | None = None, told: Sequence[str] = ()) -> Document:
     """A wish as a query. Merged incidents show only on their own page; `told` are those with a report of that number."""
     chosen = _overdue(now) if wish.state == "overdue" else STATE_FILTERS.get(wish.state, ("", {}))[1]
-    parts = [chosen] if "state" in chosen else [{"version": {"$gte": 1}, "state": {"$ne": "merged"}}, chosen]
+    parts = [] if "state" in chosen else [{"version": {"$gte": 1}, "state": {"$ne": "merged"}}]
+    if chosen:
+        parts.append(chosen)
     if wish.town:
         parts.append({"town_code": wish.town})
     if own is not None:
