@@ -80,6 +80,9 @@ def test_what_the_schema_allows_the_model_reads_and_writes_unchanged(kind: str) 
     @settings(max_examples=15, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
     @given(value=allowed.values)
     def check(value: dict[str, Any]) -> None:
+        action = value.get("action", {})
+        if action.get("kind") == "answer_ask" and not action["same"]:
+            action.pop("candidates", None)  # a rule between two fields, which no schema says
         event = model.model_validate_json(json.dumps(value))
         written = event.encode()
         assert model.model_validate_json(written) == event
