@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+import pytest
 import tally
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
@@ -14,6 +15,9 @@ from huying.chassis.settings import ServiceSettings
 from huying.chassis.testing import SECRET
 from huying.contracts.envelope import CloudEvent
 from huying.devkit.stack import Stack
+
+ON_KAFKA = pytest.mark.parametrize("ground", [pytest.param("kafka", marks=pytest.mark.kafka)], indirect=True)
+"""For what only a real group or a real retention shows."""
 
 
 class Gbk(str):

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 import tally
-from aiokafka import AIOKafkaProducer
 from tally_bench import (
+    ON_KAFKA,
     Bench,
     drained,
     metric_shows,
@@ -16,8 +16,6 @@ from tally_bench import (
 
 from huying.chassis.errors import Transient
 from huying.chassis.testing import running, until
-from huying.devkit.stack import Stack
-from huying.devkit.stack import topics as provisioning
 
 
 async def test_what_is_given_is_added_once_and_told_once_across_a_restart(bench: Bench) -> None:
@@ -130,25 +128,21 @@ async def test_two_owners_of_one_partition_leave_one_effect(bench: Bench) -> Non
     assert len(set(told)) == 20
 
 
-@pytest.mark.kafka
+@ON_KAFKA
 async def test_of_two_in_a_group_each_shows_what_it_consumes_and_no_lag_of_what_the_other_took_over(
-    kafka_stack: Stack, unique_name: str, kafka_mongo_database: str
+    bench: Bench,
 ) -> None:
-    assert kafka_mongo_database == unique_name
-    numbers, sums = tally.topics_of(unique_name)
-    await provisioning.create(kafka_stack.bootstrap, [(t.name, t.partitions, t.config()) for t in (numbers, sums)])
-    async with AIOKafkaProducer(bootstrap_servers=kafka_stack.bootstrap) as producer:
-        bench = Bench(kafka_stack, unique_name, producer, "kafka")
-        for key in "abcdefgh":
-            await bench.give(key, 1)
-        lag, assigned = "huying_tally_lag_records{", "huying_tally_assigned_partitions"
-        async with running(bench.app(replica="one")) as one:
-            await until(lambda: _shows(one, assigned, {numbers.partitions}), "one has all")
-            await until(lambda: _counts(one, lag, numbers.partitions), "and knows how far behind each is")
-            async with running(bench.app(replica="two")) as two:
-                await until(lambda: _shows(one, assigned, {1}), "one has half")
-                await until(lambda: _shows(two, assigned, {1}), "two has the other half")
-                await until(lambda: _counts(one, lag, 1), "and one says nothing of it")
+    numbers, _ = tally.topics_of(bench.name)
+    for key in "abcdefgh":
+        await bench.give(key, 1)
+    lag, assigned = "huying_tally_lag_records{", "huying_tally_assigned_partitions"
+    async with running(bench.app(replica="one")) as one:
+        await until(lambda: _shows(one, assigned, {numbers.partitions}), "one has all")
+        await until(lambda: _counts(one, lag, numbers.partitions), "and knows how far behind each is")
+        async with running(bench.app(replica="two")) as two:
+            await until(lambda: _shows(one, assigned, {1}), "one has half")
+            await until(lambda: _shows(two, assigned, {1}), "two has the other half")
+            await until(lambda: _counts(one, lag, 1), "and one says nothing of it")
 
 
 async def _values(client: Any, metric: str) -> list[float]:

@@ -193,7 +193,7 @@ async def test_a_replay_that_two_replicas_take_up_is_done_once_and_stands_as_rel
 
 async def test_a_large_replay_is_several_transactions_in_order(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """The database ends one that takes longer than five seconds, and the same one would be tried for ever."""
-    monkeypatch.setattr(parking, "AT_ONCE", 2, raising=False)
+    monkeypatch.setattr(parking, "AT_ONCE", 2)
     monkeypatch.setattr(ticks, "LIVE_S", 0.05)
     await bench.give("a", 13, 1, 2, 3, 4)
     await bench.give("b", 13)
@@ -217,7 +217,7 @@ async def test_a_large_replay_is_several_transactions_in_order(bench: Bench, mon
 async def test_much_that_falls_due_at_once_is_several_transactions(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(microbatch, "DUE_AT_ONCE", 2, raising=False)
+    monkeypatch.setattr(microbatch, "AT_ONCE", 2)
 
     async def due(self: Any, now: Any) -> list[Message]:
         done = {row["_id"] async for row in self.mongo.collection("sums").find()}

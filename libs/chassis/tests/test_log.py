@@ -8,7 +8,7 @@ import tally
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import RecordsToDelete
 from fastapi import FastAPI
-from tally_bench import Bench, committed_offset, drained, is_ready, parked_are, sums_are, sums_of
+from tally_bench import ON_KAFKA, Bench, committed_offset, drained, is_ready, parked_are, sums_are, sums_of
 
 from huying.chassis import link
 from huying.chassis.broker import admin_of, cluster_id, log_ends
@@ -18,28 +18,24 @@ from huying.devkit.stack import Stack
 from huying.devkit.stack import topics as provisioning
 
 
-@pytest.mark.kafka
+@ON_KAFKA
 async def test_records_that_left_the_log_while_the_service_was_down_are_counted_as_a_gap(
-    kafka_stack: Stack, unique_name: str, kafka_mongo_database: str
+    bench: Bench,
 ) -> None:
-    assert kafka_mongo_database == unique_name
-    numbers, sums = tally.topics_of(unique_name)
-    await provisioning.create(kafka_stack.bootstrap, [(t.name, t.partitions, t.config()) for t in (numbers, sums)])
+    numbers, _ = tally.topics_of(bench.name)
     gap = 'invariant_violations_total{invariant="log_gap"} 1.0'
-    async with AIOKafkaProducer(bootstrap_servers=kafka_stack.bootstrap) as producer:
-        bench = Bench(kafka_stack, unique_name, producer, "kafka")
-        await bench.give("a", 1, 2)
-        async with running(first := bench.app()) as client:
-            await until(lambda: sums_are(first, {"a": 3}), "the sum of a")
-            assert gap not in (await client.get("/metrics")).text
-        await bench.give("a", 4, 8)
-        ends = await log_ends(kafka_stack.bootstrap, [TopicPartition(numbers.name, n) for n in range(2)])
-        async with admin_of(kafka_stack.bootstrap) as admin:
-            await admin.delete_records({tp: RecordsToDelete(end) for tp, end in ends.items() if end})
-        await bench.give("a", 16)
-        async with running(second := bench.app()) as client:
-            await until(lambda: sums_are(second, {"a": 19}), "what is left")
-            assert gap in (await client.get("/metrics")).text
+    await bench.give("a", 1, 2)
+    async with running(first := bench.app()) as client:
+        await until(lambda: sums_are(first, {"a": 3}), "the sum of a")
+        assert gap not in (await client.get("/metrics")).text
+    await bench.give("a", 4, 8)
+    ends = await log_ends(bench.stack.bootstrap, [TopicPartition(numbers.name, n) for n in range(2)])
+    async with admin_of(bench.stack.bootstrap) as admin:
+        await admin.delete_records({tp: RecordsToDelete(end) for tp, end in ends.items() if end})
+    await bench.give("a", 16)
+    async with running(second := bench.app()) as client:
+        await until(lambda: sums_are(second, {"a": 19}), "what is left")
+        assert gap in (await client.get("/metrics")).text
 
 
 async def test_a_ledger_ahead_of_the_log_is_refused_until_it_is_told_to_forget(

@@ -13,22 +13,25 @@ from huying.chassis.settings import ServiceSettings
 from huying.chassis.testing import SECRET
 
 
+@pytest.fixture
+def answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Database and broker are there at once."""
+
+    async def at_once(*_: object) -> str:
+        await asyncio.sleep(0)
+        return "cluster"
+
+    monkeypatch.setattr("huying.chassis.service._wait_for_database", at_once)
+    monkeypatch.setattr("huying.chassis.link.Link.wait_for_cluster", at_once)
+
+
 async def unanswered(ground: Ground) -> None:
     del ground
     raise ConfigurationError("some people cannot be reached:\n  li: no target for 'webhook:x'\n  wu: none either")
 
 
-def test_a_setting_that_is_found_wrong_only_after_the_start_is_told_plainly_and_last(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    async def at_once(*_: object) -> None:
-        await asyncio.sleep(0)
-
-    async def nowhere(_: object) -> str:
-        return "cluster"
-
-    monkeypatch.setattr("huying.chassis.service._wait_for_database", at_once)
-    monkeypatch.setattr("huying.chassis.link.Link.wait_for_cluster", nowhere)
+@pytest.mark.usefixtures("answered")
+def test_a_setting_that_is_found_wrong_only_after_the_start_is_told_plainly_and_last() -> None:
     settings = ServiceSettings(service="intake", port=0, secret=SECRET)
     with pytest.raises(SystemExit) as stopped:
         serve(lambda: build(settings, wire=unanswered))  # type: ignore[arg-type]
@@ -41,14 +44,9 @@ async def cut_off(ground: Ground) -> None:
     raise asyncio.CancelledError
 
 
-async def test_a_service_that_is_cut_off_by_nobody_says_so_and_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("answered")
+async def test_a_service_that_is_cut_off_by_nobody_says_so_and_ends() -> None:
     """Otherwise the process lives on and consumes nothing for ever."""
-
-    async def at_once(*_: object) -> str:
-        return "cluster"
-
-    monkeypatch.setattr("huying.chassis.service._wait_for_database", at_once)
-    monkeypatch.setattr("huying.chassis.link.Link.wait_for_cluster", at_once)
     app = build(ServiceSettings(service="intake", port=0, secret=SECRET), wire=cut_off)  # type: ignore[arg-type]
     ended = asyncio.Event()
     app.state.ground.end = ended.set
@@ -95,14 +93,9 @@ async def test_when_the_link_does_not_stop_well_neither_the_relay_nor_the_look_a
     assert running == []
 
 
-async def test_what_a_service_holds_is_let_go_also_after_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("answered")
+async def test_what_a_service_holds_is_let_go_also_after_a_fault() -> None:
     """Its last spans are those of the fault."""
-
-    async def at_once(*_: object) -> str:
-        return "cluster"
-
-    monkeypatch.setattr("huying.chassis.service._wait_for_database", at_once)
-    monkeypatch.setattr("huying.chassis.link.Link.wait_for_cluster", at_once)
     app = build(ServiceSettings(service="intake", port=0, secret=SECRET), wire=unanswered)  # type: ignore[arg-type]
     ground, let_go = app.state.ground, []
     ground.telemetry = SimpleNamespace(stop=lambda: let_go.append("spans"))

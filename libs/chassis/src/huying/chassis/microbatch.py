@@ -25,7 +25,7 @@ from .measures import Measures
 from .message import Handler, Message
 from .mongo import heals, translate
 from .pace import Pace
-from .parking import MESSAGE_CHARS, PARKED, Failure, Parking, RawRecord, Stored, short
+from .parking import AT_ONCE, MESSAGE_CHARS, PARKED, Failure, Parking, RawRecord, Stored, short
 from .telemetry import BatchSpans, Telemetry, in_hand
 
 FIRST_PAUSE_S = 0.05
@@ -34,10 +34,6 @@ LONGEST_PAUSE_S = 5.0
 
 CONFLICTS_IN_A_ROW = 8
 """A race is settled in one or two rounds; what still conflicts then is the documents' own fault."""
-
-DUE_AT_ONCE = 200
-"""Of what fell due in one transaction: after a long stop there may be thousands, and the database ends one that takes
-longer than five seconds."""
 
 log = structlog.get_logger()
 R = TypeVar("R")
@@ -134,7 +130,7 @@ class MicroBatch:
         """Process what became due by the clock's now."""
         async with self._turn:
             while items := await self._due():
-                await self._run(items[:DUE_AT_ONCE])
+                await self._run(items[:AT_ONCE])
 
     async def _due(self) -> list[Item]:
         """What is due and not set aside; what is due no more is not aside either."""

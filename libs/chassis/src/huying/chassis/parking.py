@@ -45,8 +45,8 @@ STACK_CHARS = 4000
 IN_ORDER = [("parked_at", 1), ("partition", 1), ("offset", 1)]
 HELD_STATES = ["parked", "waiting", "requested"]
 AT_ONCE = 200
-"""Records that are replayed in one transaction: each is a round trip of its own there, and the database ends one that
-takes longer than five seconds."""
+"""Of what was ordered or fell due, in one transaction: there may be thousands, a parked record is a round trip of its
+own there, and the database ends a transaction that takes longer than five seconds."""
 CLOSED = "closed"
 """A person has given it up."""
 

@@ -119,8 +119,7 @@ def build(
 
     def ended(task: "asyncio.Task[None]") -> None:
         """A service without its consumer is worse than none: say why and stop, so that it is started anew."""
-        cut_off = RuntimeError("it was cut off, and nobody asked for that")
-        error = cut_off if task.cancelled() else task.exception()
+        error = RuntimeError("it was cut off, and nobody asked for that") if task.cancelled() else task.exception()
         if error is None:
             return
         whole = error

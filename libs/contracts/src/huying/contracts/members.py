@@ -1,4 +1,4 @@
-"""JSON whose objects have each member once: of two, one reader takes the first and another the last, and nobody can know."""
+"""JSON whose objects have each member once: of two, one reader takes the first and another the last."""
 
 import json
 from typing import Any

@@ -44,11 +44,8 @@ async def form(request: Request, next: str = "/") -> Response:  # noqa: A002 - t
 async def enter(request: Request, ground: Place) -> Response:
     """Sign in: 303 onward, 401 or 429 with the form."""
     fields = {name: values[0] for name, values in parse_qs((await request.body()).decode("utf-8", "replace")).items()}
-    name, password, wanted = (
-        fields.get("name", "").strip()[:LONGEST_NAME],
-        fields.get("password", ""),
-        fields.get("next", "/"),
-    )
+    name = fields.get("name", "").strip()[:LONGEST_NAME]
+    password, wanted = fields.get("password", ""), fields.get("next", "/")
     async with _one_at_a_time:  # a password check takes 64 MiB: two at once would double that, and pass the limit
         if _too_often(name):
             return HTMLResponse(_page(request, wanted, name, "试错太多次，请五分钟后再试，或找管理员重设密码。"), 429)

@@ -108,7 +108,7 @@ def marks(case: Case) -> list[str]:
 
 
 def _verdict(case: Case, kinds: frozenset[ClockKind] | set[ClockKind]) -> bool | None:
-    """True in time, False late or breached, None undecided: one late clock makes the case late, one that runs leaves it open."""
+    """True in time, False late or breached, None undecided. One late clock makes it late; one that runs, open."""
     counted = [clock for clock in case.clocks.values() if clock.kind in kinds and clock.verdict != "void"]
     if any(clock.breached or clock.verdict == "late" for clock in counted):
         return False

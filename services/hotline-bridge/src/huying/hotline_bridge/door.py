@@ -13,14 +13,14 @@ from pydantic import ValidationError
 from huying.chassis.problem import Problem
 from huying.chassis.sealing import keyed_hash
 from huying.chassis.service import Ground
-from huying.contracts import dates, members, persons, wording
+from huying.contracts import members, persons, wording
 from huying.contracts.members import DuplicateMember
 from huying.contracts.reports import Reporter, ReporterRef
 from huying.county import UnknownCode
 
 from . import repository
 from .domain import alarms
-from .domain.acceptance import Arrival, Decision, Refused, arrival_of, names_a_person
+from .domain.acceptance import Arrival, Decision, Refused, arrival_of, decide, names_a_person
 from .domain.alarms import Alarm
 from .domain.translating import Fault, Untranslatable, translate
 from .handlers import Bridge
@@ -62,9 +62,9 @@ async def take_order(
             told = "has blanks or control characters; percent-encode them"
             raise invalid([Fault(mapping.fields["attachments"], f"attachments.{number}.url", told)])
     if await repository.find_order(ground.mongo, origin, arrival.origin_id) is None:
-        wrong = dates.wrong_date(body, ground.clock.stamp(body.received_at), dates.CLOCK_LEEWAY)
-        if wrong is not None:
-            return arrival, bridge.refused(arrival, Refused(wrong.reason, wrong.field, wrong.message))
+        first = decide(None, arrival, bridge.pack, bridge.keys, ground.clock.stamp(body.received_at))
+        if isinstance(first, Refused):
+            return arrival, bridge.refused(arrival, first)
         arrival = replace(arrival, reporter=await _reference(bridge, vault, reporter, arrival.report_id))
     return arrival, await _decided(ground, arrival, trace)
 

@@ -96,7 +96,7 @@ class Bridge(Stateless):
             self._measures.violation("version_gap")
 
     def refused(self, arrival: Arrival, decision: Refused) -> Refused:
-        """A refusal that needed no look into the database, counted as the others are."""
+        """A refusal at the door, counted as those of a batch are."""
         self._orders.labels(arrival.source, decision.reason).inc()
         return decision
 

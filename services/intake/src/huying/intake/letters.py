@@ -58,14 +58,14 @@ def _own_source(who: Principal) -> str:
 
 
 def _cloudevent(headers: Mapping[str, str], body: bytes, who: Principal, name: str | None) -> Letter | Refused:
-    pairs = [
-        (
-            f"ce_{header.removeprefix(PREFIX)}" if header.startswith(PREFIX) else header,
-            unquote_to_bytes(value.encode("latin-1", "replace")),  # the binding percent-encodes what is not plain ASCII
-        )
-        for header, value in headers.items()
-        if header.startswith(PREFIX) or header == "content-type"
+    sent = {header: value.encode("latin-1", "replace") for header, value in headers.items()}
+    pairs = [  # the binding percent-encodes attributes that are not plain ASCII
+        (f"ce_{header.removeprefix(PREFIX)}", unquote_to_bytes(value))
+        for header, value in sent.items()
+        if header.startswith(PREFIX)
     ]
+    if "content-type" in sent:
+        pairs.append(("content-type", sent["content-type"]))
     try:
         event: CloudEvent = parse(pairs, body)
     except EnvelopeError as error:

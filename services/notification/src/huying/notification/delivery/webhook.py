@@ -59,10 +59,7 @@ async def post(client: httpx.AsyncClient, target: WebhookTarget, parcel: Parcel,
         return Answer("again", f"not_reached: {type(error).__name__}")
     except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
         return Answer("refused", f"no_address: {type(error).__name__}")
-    except (
-        httpx.RequestError,
-        TimeoutError,
-    ) as error:  # among them an answer that cannot be read: it may have been taken
+    except (httpx.RequestError, TimeoutError) as error:  # also an answer that cannot be read: it may have been taken
         return Answer("unanswered", f"no_answer: {type(error).__name__}")
     if response.is_success:
         return Answer("taken")
