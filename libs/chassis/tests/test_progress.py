@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError, KafkaTimeoutError
 from structlog.testing import capture_logs
 
 from huying.chassis.continuity import Continuity
@@ -51,11 +52,14 @@ class Consumer(AIOKafkaConsumer):
         self.assign([*assigned])
         self.committed_offsets: list[dict[TopicPartition, int]] = []
         self.begins: dict[TopicPartition, int] = {}
+        self.fault: KafkaError | None = None
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
         self._subscription.subscription.assignment.state_value(partition).highwater = offset
 
     async def beginning_offsets(self, partitions: Any) -> dict[TopicPartition, int]:
+        if self.fault is not None:
+            raise self.fault
         return {tp: self.begins.get(tp, 0) for tp in partitions}
 
     async def commit(self, offsets: Any = None) -> None:
@@ -82,6 +86,15 @@ async def test_records_that_left_the_log_before_they_were_read_are_told_of() -> 
         await progress.place(consumer, (ONE, TWO))
     assert measures.violations.labels("log_gap")._value.get() == 1
     assert [line["records"] for line in logs] == [f"{REPORTS.name}/1: 5 to 7"]
+
+
+async def test_a_broker_that_does_not_say_where_logs_begin_ends_no_service() -> None:
+    consumer = Consumer(ONE)
+    consumer.fault = KafkaTimeoutError("it restarts")
+    progress = Progress("c", (REPORTS,), Batch(), Ledger(), Measures("tally"))  # type: ignore[arg-type]
+    await progress.place(consumer, (ONE,))
+    assert progress.placed
+    assert not consumer.paused(), "it is read"
 
 
 async def test_what_another_replica_has_taken_over_is_not_compared_with_its_log() -> None:

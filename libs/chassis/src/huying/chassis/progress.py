@@ -66,7 +66,11 @@ class Progress:
         """Say what the log let go before it was read here: the client would go on behind it without a word."""
         if not positions:
             return
-        begins: Mapping[TopicPartition, int] = await consumer.beginning_offsets([*positions])
+        try:
+            begins: Mapping[TopicPartition, int] = await consumer.beginning_offsets([*positions])
+        except KafkaError as error:
+            log.info("the broker does not say where logs begin; a gap would not be noticed", error=str(error))
+            return
         for tp, had in positions.items():
             if begins[tp] > had + 1:
                 self._measures.violation("log_gap")
