@@ -18,9 +18,10 @@ from huying.chassis.testing import until
 from huying.contracts.ratings import RatingInvitedV1, ReviewDueV1
 from huying.contracts.topics import RATINGS, SOURCES
 from huying.devkit import logbook
+from huying.devkit.books import books_of
 from huying.devkit.running import System
 from huying.devkit.stack import Stack, cluster
-from huying.devkit.verify import books_of, prove
+from huying.devkit.verify import prove
 
 SERVICES = ("intake", "routing", "sla-timer", "notification", "evaluation")
 PATIENCE_S = 60.0

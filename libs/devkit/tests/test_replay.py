@@ -12,6 +12,7 @@ from huying.contracts.clocks import ClockBreachedV1
 from huying.contracts.ticks import TickV1
 from huying.contracts.topics import CLOCKS, SOURCES, TICKS
 from huying.devkit import logbook, summary, verify
+from huying.devkit.books import books_of
 from huying.devkit.installation import root
 from huying.devkit.people import People
 from huying.devkit.replay.driver import HOUR, Driver, Replayed
@@ -45,7 +46,7 @@ def ticks_and_deadlines(system: System) -> tuple[list[datetime], list[datetime]]
 
 async def outcome(system: System) -> tuple[dict[str, Any], verify.Proof]:
     log = await logbook.read(system.stack.bootstrap, SOURCES)
-    books = await verify.books_of(system.stack.mongo_url, system.prefix)
+    books = await books_of(system.stack.mongo_url, system.prefix)
     proof = verify.prove(log, books, system.stack.cluster_id)
     through = sum(map(len, books.doors.values()))
     assert through == len(set().union(*books.doors.values())) == len(books.reports), "each through one door"

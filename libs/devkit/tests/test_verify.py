@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from huying.contracts.envelope import CloudEvent
+from huying.devkit.books import Books
 from huying.devkit.logbook import Record
 from huying.devkit.summary import pairs
-from huying.devkit.verify import INVARIANTS, Books, prove
+from huying.devkit.verify import INVARIANTS, prove
 
 CLUSTER = "c1"
 NOW = datetime(2026, 3, 31, 12, tzinfo=UTC)

@@ -13,8 +13,9 @@ from huying.contracts import commands as c
 from huying.contracts import topics
 from huying.contracts.reports import ReportAcceptedV1
 from huying.devkit import logbook
+from huying.devkit.books import books_of
 from huying.devkit.stack import cluster
-from huying.devkit.verify import books_of, prove
+from huying.devkit.verify import prove
 from huying.routing.judgement import Candidate, Correlator, Verdict
 from huying.routing.judgement.index import COLUMN
 from huying.routing.main import create_app

@@ -19,10 +19,11 @@ from huying.contracts.message import Event
 from huying.contracts.reports import ReportAcceptedV1
 from huying.county import load
 from huying.devkit import logbook
+from huying.devkit.books import books_of
 from huying.devkit.labels import labels_of
 from huying.devkit.stack import cluster
 from huying.devkit.stack import topics as provisioning
-from huying.devkit.verify import books_of, prove
+from huying.devkit.verify import prove
 from huying.devkit.whatif import Rules, what_if
 from huying.routing.main import create_app
 from huying.routing.settings import Settings

@@ -11,9 +11,10 @@ from huying.chassis.testing import SECRET, running, until
 from huying.contracts import commands as c
 from huying.contracts import topics
 from huying.devkit import logbook
+from huying.devkit.books import books_of
 from huying.devkit.labels import labels_of
 from huying.devkit.stack import cluster
-from huying.devkit.verify import books_of, prove
+from huying.devkit.verify import prove
 from huying.routing.api import asks
 from huying.routing.main import create_app
 from huying.routing.settings import Settings

@@ -4,15 +4,11 @@ It reads everything from the start and believes no service's own figures. It rep
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from pymongo import AsyncMongoClient
-
-from huying.chassis.parking import CLOSED, HELD_STATES
-from huying.chassis.relay import REFUSED
 from huying.contracts import incidents, orders, topics
 from huying.contracts.clocks import ClockEvent
 from huying.contracts.incidents import IncidentEvent
@@ -21,6 +17,7 @@ from huying.contracts.moves import ACTIVE
 from huying.contracts.reports import ReportAcceptedV1
 from huying.contracts.ticks import TickV1
 
+from .books import Books
 from .logbook import Record, readable
 from .replay.quiet import CONSUMES
 
@@ -51,19 +48,8 @@ are said to have left and are not on the log.
 """
 
 EXAMPLES = 5
-DOORS = {"intake": ("reports", "body_hash"), "hotline-bridge": ("orders", "digest")}
-"""Who answers 202, where it remembers what it let in, and what only that has: of other doors' reports intake hears."""
 COMING = (incidents.IncidentOpenedV1, incidents.IncidentReportJoinedV1)
 ENDING = (incidents.IncidentReturnedV1, incidents.IncidentCompletedV1, orders.IncidentWithdrawnV1)
-COPIES = {
-    "intake": ("progress", "version"),
-    "hotline-bridge": ("incidents", "seen_version"),
-    "sla-timer": ("cases", "version"),
-    "notification": ("incidents", "version"),
-    "evaluation": ("cases", "seen_version"),
-    "console": ("feed", "version"),
-}
-"""Where each reader of the feed keeps, by incident, the version that it has seen."""
 READ = (topics.REPORTS, topics.INCIDENTS, topics.CLOCKS, topics.TICKS)
 """Whose records are read; of the other topics only that one identity tells one thing."""
 TOLD_WITHIN = timedelta(minutes=5)
@@ -101,85 +87,6 @@ class Proof:
             "looked_at": self.looked_at,
             "examples": {name: list(some) for name, some in self.examples.items()},
         }
-
-
-@dataclass(frozen=True, slots=True)
-class Books:
-    """What the services remember, read once."""
-
-    reports: Mapping[str, str]
-    """Report id to incident id, by routing."""
-    incidents: Mapping[str, tuple[str, int, tuple[str, ...]]]
-    """Incident id to state, version and reports, by routing."""
-    active: Sequence[str]
-    """Incident of each active main dispatch."""
-    positions: Mapping[str, Mapping[str, int]]
-    """Service to ledger."""
-    unpublished: Mapping[str, int]
-    published: Mapping[str, Sequence[tuple[str, str, str]]]
-    """Service to (cluster, topic, event) of what it says that it has sent."""
-    parked: Mapping[str, Sequence[tuple[str, str, int, int]]]
-    """Service to (cluster, topic, partition, offset) of records held."""
-    closed: Mapping[str, Sequence[tuple[str, str, int, int]]]
-    """The same of those that a person has given up."""
-    doors: Mapping[str, Set[str]]
-    """Door to the reports that it let in, without those whose event still waits in its outbox."""
-    copies: Mapping[str, Mapping[str, int]]
-    """Service to incident to the version that it has seen, of each that reads the feed."""
-    read_at: datetime
-
-
-async def books_of(mongo_url: str, prefix: str) -> Books:
-    """Read the services' databases."""
-    client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(mongo_url, tz_aware=True)
-    try:
-        names = {service: f"{prefix}_{service.replace('-', '_')}" for service in CONSUMES}
-        routing = client[names["routing"]]
-        positions, unpublished, published, parked, closed, doors, copies = {}, {}, {}, {}, {}, {}, {}
-        for service, name in names.items():
-            database = client[name]
-            positions[service] = {row["_id"]: row["at"] async for row in database["positions"].find()}
-            unsent = {"published": {"$in": [None, REFUSED]}}
-            unpublished[service] = await database["outbox"].count_documents(unsent)
-            sent = database["outbox"].find(
-                {"published": {"$nin": [None, REFUSED]}}, {"published": 1, "topic": 1, "event": 1}
-            )
-            published[service] = [(row["published"], row["topic"], row["event"]) async for row in sent]
-            if service in DOORS:
-                kept, mark = DOORS[service]
-                let_in = database[kept].find({mark: {"$exists": True}}, {"_id": 1})
-                waiting = database["outbox"].find({"topic": topics.REPORTS.name, **unsent}, {"event": 1})
-                doors[service] = {row["_id"] async for row in let_in} - {row["event"] async for row in waiting}
-            if service in COPIES:
-                kept, version = COPIES[service]
-                rows = database[kept].find({}, {version: 1})
-                copies[service] = {row["_id"]: row.get(version, 0) async for row in rows}
-            parked[service] = await _places(database, HELD_STATES)
-            closed[service] = await _places(database, [CLOSED])
-        return Books(
-            reports={row["_id"]: row["incident_id"] async for row in routing["reports"].find({}, {"incident_id": 1})},
-            incidents={
-                row["_id"]: (row["state"], row["version"], tuple(row["reports"]))
-                async for row in routing["incidents"].find({}, {"state": 1, "version": 1, "reports": 1})
-            },
-            active=[row["incident_id"] async for row in routing["dispatches"].find({"active": True})],
-            positions=positions,
-            unpublished=unpublished,
-            published=published,
-            parked=parked,
-            closed=closed,
-            doors=doors,
-            copies=copies,
-            read_at=datetime.now(UTC),
-        )
-    finally:
-        await client.close()
-
-
-async def _places(database: Any, states: Sequence[str]) -> list[tuple[str, str, int, int]]:
-    place = ("cluster", "topic", "partition", "offset")
-    rows = database["parked"].find({"state": {"$in": states}}, dict.fromkeys(place, 1))
-    return [(row["cluster"], row["topic"], row["partition"], row["offset"]) async for row in rows]
 
 
 def prove(log: Mapping[str, Sequence[Record]], books: Books, cluster: str) -> Proof:

@@ -12,7 +12,7 @@ from pymongo import AsyncMongoClient
 
 from huying.contracts.topics import REPORTS, SOURCES
 
-from .. import logbook, verify
+from .. import books, logbook, verify
 from ..replay.quiet import Quiet
 from ..replay.target import Target
 from ..session import Session
@@ -90,7 +90,7 @@ async def proof_at_rest(target: Target) -> tuple[dict[str, list[logbook.Record]]
     finally:
         await quiet.close()
     log = await logbook.read(target.bootstrap, SOURCES)
-    return log, verify.prove(log, await verify.books_of(target.mongo_url, target.prefix), now)
+    return log, verify.prove(log, await books.books_of(target.mongo_url, target.prefix), now)
 
 
 async def _noticed(target: Target, now: str) -> None:

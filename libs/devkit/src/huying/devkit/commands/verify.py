@@ -15,15 +15,15 @@ async def look(bootstrap: str, mongo_url: str, prefix: str) -> tuple[Any, Any]:
     from huying.contracts.topics import SOURCES
 
     from .. import logbook
-    from .. import verify as proving
+    from ..books import books_of
     from ..stack import StackError, cluster
+    from ..verify import prove
 
     broker = await cluster.cluster_id(bootstrap)
     if broker is None:
         raise StackError(f"no broker at {bootstrap!r}: start the system with `huying up`, or give --kafka")
     log = await logbook.read(bootstrap, SOURCES)
-    books = await proving.books_of(mongo_url, prefix)
-    return log, proving.prove(log, books, broker)
+    return log, prove(log, await books_of(mongo_url, prefix), broker)
 
 
 def verify(
