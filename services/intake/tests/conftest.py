@@ -1,13 +1,18 @@
 """What intake's tests share: Julu's pack, keys, a way to make reports, and a database of dictionaries."""
 
 import copy
+import sys
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pymongo import InsertOne, UpdateOne
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from intake_bench import NOW
 
 from huying.chassis.clock import FixedClock
 from huying.chassis.measures import Measures
@@ -22,7 +27,6 @@ from huying.intake.handlers import Intake
 from huying.intake.keys import keys_of
 from huying.intake.repository import Vault
 
-NOW = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
 ROOT = Path(__file__).resolve().parents[3]
 
 

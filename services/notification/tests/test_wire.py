@@ -1,118 +1,29 @@
 """Notification alive on the real broker and database, with a real receiver: sent once, resumed, or honestly unknown."""
 
-import hmac
 import json
-import shutil
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from aiokafka import AIOKafkaProducer
-from fastapi import FastAPI
+from notify_bench import KEY, Bench
 from notify_lives import Life, invited, warned
-from pymongo import MongoClient
 from receiver import Receiver
 
 from huying.chassis.mongo import Mongo
 from huying.chassis.security import write_entry
-from huying.chassis.testing import SECRET, running, until
-from huying.contracts.clocks import ClockEvent
-from huying.contracts.envelope import CloudEvent
-from huying.contracts.message import Event
-from huying.contracts.ratings import RatingInvitedV1
-from huying.contracts.topics import CLOCKS, INCIDENTS, NOTICES, RATINGS
+from huying.chassis.testing import running, until
 from huying.devkit.dlq import Lot
-from huying.devkit.stack import Stack
-from huying.devkit.stack import topics as provisioning
-from huying.notification.delivery import webhook
 from huying.notification.delivery.claims import Claims, Way
 from huying.notification.delivery.file import Outbox, file_of
 from huying.notification.delivery.outcome import Parcel
-from huying.notification.delivery.receivers import Receivers, Standing
 from huying.notification.domain import Desk
-from huying.notification.main import create_app
-from huying.notification.settings import Settings
 
 pytestmark = pytest.mark.wire
-JULU = Path(__file__).parents[3] / "deploy/county/julu"
-KEY = {"Authorization": "Bearer test-key"}
 OLD = datetime(2026, 3, 2, tzinfo=UTC)
-
-
-class Bench:
-    """One notification service on a database of its own."""
-
-    def __init__(self, stack: Stack, prefix: str, folder: Path) -> None:
-        self.stack, self.prefix, self.folder = stack, prefix, folder
-        self.pack = folder / "julu"
-        shutil.copytree(JULU, self.pack)
-        self.mongo: MongoClient[dict[str, Any]] = MongoClient(stack.mongo_url, tz_aware=True)
-        self.database = self.mongo[f"{prefix}_notification"]
-
-    def by_webhook(self, handle: str, unit: str = "U02") -> None:
-        """This unit's duty officer is told by webhook from now on."""
-        people = self.pack / "people.csv"
-        text = people.read_text("utf-8")
-        people.write_text(text.replace(f"file:{unit}-duty_officer", f"webhook:{handle}"), "utf-8")
-
-    def app(self, **more: Any) -> FastAPI:
-        keys = self.folder / "keys.json"
-        write_entry(keys, {"id": "desk", "role": "dispatcher", "sha256": sha256(b"test-key").hexdigest()})
-        return create_app(
-            Settings(
-                port=0,
-                kafka=self.stack.bootstrap,
-                mongo=self.stack.mongo_url,
-                database_prefix=self.prefix,
-                group_prefix=self.prefix,
-                pack=self.pack,
-                keys=keys,
-                secret=SECRET,
-                outbox_dir=self.folder / "out",
-                **more,
-            )
-        )
-
-    async def publish(self, events: Sequence[Event]) -> None:
-        producer = AIOKafkaProducer(bootstrap_servers=self.stack.bootstrap)
-        await producer.start()
-        try:
-            for event in events:
-                body: Any = event
-                topic, name = INCIDENTS, f"{body.incident_id}/{getattr(body, 'incident_version', 0)}"
-                if isinstance(event, ClockEvent):
-                    topic, name = CLOCKS, f"{event.clock_id}/75"
-                if isinstance(event, RatingInvitedV1):
-                    topic, name = RATINGS, event.rating_id
-                wrapped = CloudEvent(name, "test", event.TYPE, event.encode(), body.at)
-                headers = list(wrapped.headers())
-                await producer.send_and_wait(topic.name, wrapped.data, key=body.incident_id.encode(), headers=headers)
-        finally:
-            await producer.stop()
-
-    def states(self, incident: str) -> dict[str, list[str]]:
-        found: dict[str, list[str]] = {}
-        for row in self.database["notices"].find({"incident_id": incident}).sort("at", 1):
-            found.setdefault(row["state"], []).append(row["template"])
-        return found
-
-    def settled(self, incident: str, count: int) -> bool:
-        states = self.states(incident)
-        return not {"intent", "sending"} & set(states) and sum(map(len, states.values())) >= count
-
-
-@pytest.fixture
-async def bench(embedded_stack: Stack, mongo_database: str, tmp_path: Path) -> Any:
-    wanted = [(t.name, t.partitions, t.config()) for t in (INCIDENTS, CLOCKS, RATINGS, NOTICES)]
-    await provisioning.create(embedded_stack.bootstrap, wanted)
-    opened = Bench(embedded_stack, mongo_database, tmp_path)
-    with opened.mongo:
-        yield opened
 
 
 @pytest.fixture
@@ -181,143 +92,6 @@ async def test_a_unit_reads_what_its_people_were_told_and_nobody_reads_a_citizen
     told = {key: [notice["template"] for notice in answer["notices"]] for key, answer in seen.items()}
     assert told.pop("test-key")[-1] == "rating_invited"
     assert told == {"u2": ["dispatched"], "head": [], "g": ["grid_dispatched"]}
-
-
-async def test_a_signed_webhook_is_tried_again_until_it_is_taken(
-    bench: Bench, receiver: Receiver, unique_name: str
-) -> None:
-    bench.by_webhook("gateway")
-    receiver.only = unique_name
-    receiver.answers = [503, 503]
-    hooks = {"gateway": {"url": receiver.url, "secret": "geheim"}}
-    async with running(bench.app(webhooks=hooks, webhook_first_pause=timedelta(milliseconds=10))):
-        await bench.publish(Life(unique_name).opened(None).dispatched().steps)
-        await until(lambda: bench.settled(unique_name, 2), "two notices")
-    assert bench.states(unique_name) == {"confirmed": ["dispatched", "grid_dispatched"]}
-    assert len({taken.headers["idempotency-key"] for taken in receiver.taken}) == 1
-    assert len(receiver.taken) == 3
-    for taken in receiver.taken:
-        signed = taken.headers["huying-timestamp"].encode() + b"." + taken.body
-        assert taken.headers["huying-signature"] == "v1=" + hmac.new(b"geheim", signed, sha256).hexdigest()
-
-
-async def test_a_receiver_that_answers_garbage_and_a_fault_of_ours_stop_nobody_elses_notices(
-    bench: Bench, receiver: Receiver, unique_name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    bench.by_webhook("gateway")
-    receiver.only = unique_name
-    receiver.answers = ["garble"]
-    usual = webhook.post
-
-    async def faulty(client: Any, target: Any, parcel: Parcel, now: datetime) -> webhook.Answer:
-        if parcel.incident_id == f"{unique_name}-2":
-            raise RuntimeError("a fault of this release")
-        return await usual(client, target, parcel, now)
-
-    monkeypatch.setattr(webhook, "post", faulty)
-    hooks = {"gateway": {"url": receiver.url, "secret": "geheim"}}
-    async with running(bench.app(webhooks=hooks)) as client:
-        for n in range(1, 4):
-            await bench.publish(Life(f"{unique_name}-{n}").opened(None).dispatched().steps)
-            await until(lambda n=n: bench.settled(f"{unique_name}-{n}", 2), "two notices")
-        assert (await client.get("/healthz")).status_code == 200
-    rows = bench.database["notices"].find({"incident_id": {"$regex": f"^{unique_name}"}, "medium": "webhook"})
-    assert [(row["state"], row["reason"]) for row in rows.sort("incident_id", 1)] == [
-        ("unknown", "no_answer: DecodingError"),
-        ("unknown", "fault: RuntimeError"),
-        ("confirmed", ""),
-    ]
-
-
-async def test_notices_of_a_receiver_that_is_down_wait_and_go_out_by_themselves_when_it_is_back(
-    bench: Bench, receiver: Receiver, unique_name: str
-) -> None:
-    bench.by_webhook("gateway", "T10")  # a unit that no other test's incidents go to
-    receiver.only = unique_name
-    receiver.answers = [503] * 6
-    hooks = {"gateway": {"url": receiver.url, "secret": "geheim"}}
-    patience = {"webhook_attempts": 2, "webhook_disable_after": 3, "webhook_first_pause": timedelta(milliseconds=1)}
-    told = [f"{unique_name}-{n}" for n in range(2)]
-    async with running(bench.app(webhooks=hooks, **patience)) as client:
-
-        async def down(value: str) -> bool:
-            return f'receiver_down{{handle="gateway"}} {value}' in (await client.get("/metrics")).text
-
-        await bench.publish([step for name in told for step in Life(name).opened(None).dispatched("T10").steps])
-        await until(lambda: down("1.0"), "the receiver seen as down")
-        [off] = (await client.get("/v1/receivers", headers=KEY)).json()["receivers"]
-        await until(lambda: all(bench.settled(name, 2) for name in told), "all told")
-        await until(lambda: down("0.0"), "the receiver seen as well")
-    assert off["handle"] == "gateway"
-    assert off["disabled_at"] is not None
-    assert [bench.states(name) for name in told] == [{"confirmed": ["dispatched", "grid_dispatched"]}] * 2
-    assert len(receiver.taken) == 6 + 2, "nothing is sent twice, and nothing was sent past the outage"
-
-
-async def test_a_notice_that_its_receiver_cannot_bear_ends_and_holds_up_no_other(
-    bench: Bench, receiver: Receiver, unique_name: str
-) -> None:
-    bench.by_webhook("gateway", "T09")
-    receiver.only = receiver.fails = f"{unique_name}-sick"
-    hooks = {"gateway": {"url": receiver.url, "secret": "geheim"}}
-    patience = {"webhook_attempts": 2, "webhook_disable_after": 2, "webhook_first_pause": timedelta(milliseconds=1)}
-    async with running(bench.app(webhooks=hooks, **patience)):
-        await bench.publish(Life(receiver.only).opened(None).dispatched("T09").steps)
-        await until(lambda: len(receiver.taken) >= 3, "the receiver found to be down")
-        assert "failed" not in bench.states(receiver.only), "it may be the receiver"
-        for n in range(3):
-            well = f"{unique_name}-well-{n}"
-            await bench.publish(Life(well).opened(None).dispatched("T09").steps)
-            await until(lambda well=well: bench.settled(well, 2), "the next notice")
-            assert bench.states(well) == {"confirmed": ["dispatched", "grid_dispatched"]}
-        await until(lambda: bench.settled(receiver.only, 2), "the end of the sick one")
-    assert bench.states(receiver.only) == {"confirmed": ["grid_dispatched"], "failed": ["dispatched"]}
-
-
-async def test_a_receiver_in_trouble_delays_no_other(bench: Bench, receiver: Receiver, unique_name: str) -> None:
-    bench.by_webhook("slow", "T08")
-    bench.by_webhook("quick", "U02")
-    hooks = {"slow": {"url": receiver.url, "secret": "s", "takes_ids": True}}
-    receiver.answers = ["hang"] * 100
-    receiver.only = f"{unique_name}-slow"
-    async with Receiver(only=unique_name) as quick:
-        hooks["quick"] = {"url": quick.url, "secret": "s"}
-        async with running(bench.app(webhooks=hooks)):
-            await bench.publish(Life(receiver.only).opened(None).dispatched("T08").steps)
-            await until(lambda: len(receiver.taken) == 1, "the slow one asked")
-            await bench.publish(Life(f"{unique_name}-quick").opened(None).dispatched().steps)
-            await until(lambda: bench.settled(f"{unique_name}-quick", 2), "the quick one told", 5)
-            assert "sending" in bench.states(receiver.only), "nobody has answered yet"
-
-
-async def test_a_person_switches_a_receiver_off_and_on_and_its_notices_wait_meanwhile(
-    bench: Bench, receiver: Receiver, unique_name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    looks: list[str] = []
-    standing = Receivers.standing
-
-    async def looked(self: Receivers, handle: str, now: datetime) -> Standing:
-        looks.append(handle)
-        return await standing(self, handle, now)
-
-    monkeypatch.setattr(Receivers, "standing", looked)
-    bench.by_webhook("gateway", "T07")
-    receiver.only = unique_name
-    hooks = {"gateway": {"url": receiver.url, "secret": "geheim"}}
-    async with running(bench.app(webhooks=hooks)) as client:
-        off = await client.post("/v1/receivers/gateway/disable", headers=KEY)
-        assert (await client.post("/v1/receivers/nobody/disable", headers=KEY)).status_code == 404
-        assert (await client.post("/v1/receivers/nobody/enable", headers=KEY)).status_code == 404
-        await bench.publish(Life(unique_name).opened(None).dispatched("T07").steps)
-        await until(lambda: "confirmed" in bench.states(unique_name), "the grid worker told")
-        looks.clear()
-        await until(lambda: len(looks) >= 2, "two more looks at what waits")
-        waiting = bench.states(unique_name)
-        on = await client.post("/v1/receivers/gateway/enable", headers=KEY)
-        await until(lambda: bench.settled(unique_name, 2), "the waiting notice")
-    assert (off.status_code, on.status_code) == (200, 200)
-    assert waiting == {"confirmed": ["grid_dispatched"], "intent": ["dispatched"]}
-    assert len(receiver.taken) == 1
 
 
 def notice(incident: str, name: str, medium: str = "file", handle: str = "x", **more: Any) -> dict[str, Any]:

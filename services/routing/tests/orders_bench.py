@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from huying.contracts import commands as c
 from huying.contracts.commands import Action, Actor, CommandIssuedV1
 from huying.contracts.course import CatalogueRule
-from huying.contracts.incidents import IncidentEvent, ReportRef
+from huying.contracts.incidents import IncidentEvent, ReportRef, State
 from huying.contracts.places import Place
 from huying.contracts.reports import ReportAcceptedV1, ReporterRef
 from huying.county import load
@@ -18,6 +19,7 @@ from huying.routing.judgement import Candidate, RankedMatter, Screening, Verdict
 
 PACK = load(Path(__file__).parents[3] / "deploy/county/julu")
 START = datetime(2026, 3, 2, tzinfo=UTC)
+HOUR = timedelta(hours=1)
 TOWN = PACK.towns[0].code
 
 
@@ -181,3 +183,41 @@ class County:
 
 def rule_of(county: County) -> CatalogueRule:
     return county.catalogue.rulings[-1]
+
+
+def accepted(county: County, matter: str = "M02") -> str:
+    incident = county.arrives(matter=matter)
+    county.done(incident, c.Accept())
+    return incident
+
+
+def adjudicating(county: County) -> str:
+    incident = county.arrives()
+    for _ in range(2):
+        county.done(incident, c.Return(reason="不归我们管", basis="职责清单", suggested_unit="U05"))
+    return incident
+
+
+def in_state(county: County, state: State) -> str:
+    """An incident brought to a state by commands alone."""
+    if state == "asked":
+        return county.arrives("ask", county.arrives())
+    if state == "adjudicating":
+        return adjudicating(county)
+    if state == "covered":
+        parent, child = county.arrives(), county.arrives()
+        county.done(parent, c.Group(children=(child,)))
+        return child
+    incident = county.arrives()
+    if state == "merged":
+        county.done(incident, c.Merge(into=county.arrives(), reason="同一盏灯"))
+    if state in {"accepted", "contacted", "suspended", "completed"}:
+        county.done(incident, c.Accept())
+    if state == "contacted":
+        county.done(incident, c.Contact())
+    if state == "suspended":
+        county.done(incident, c.Suspend(reason="等材料", until=START + 9 * HOUR))
+    if state == "completed":
+        county.done(incident, c.Complete(text="已修好"))
+    assert county[incident].state == state
+    return incident

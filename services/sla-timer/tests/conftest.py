@@ -7,6 +7,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from sla_bench import Bench
+
 from huying.county import Pack, load
 from huying.sla_timer.clocks import Rulebook
 
@@ -22,3 +24,8 @@ def julu() -> Pack:
 def rules(julu: Pack) -> Rulebook:
     policies = {(policy.kind, policy.clock_class): policy for policy in julu.clocks.policies}
     return Rulebook(julu.hash, policies, julu.calendar, julu.county.dispatch_centre)
+
+
+@pytest.fixture
+def bench(rules: Rulebook) -> Bench:
+    return Bench(rules)

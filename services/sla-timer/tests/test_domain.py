@@ -1,60 +1,20 @@
 """The clocks of an incident by Julu's pack: deadlines, steps, verdicts."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
+from sla_bench import TOLERANCE, Bench
 from sla_lives import Life, at
 
 from huying.contracts.clocks import ClockBreachedV1, ClockStoppedV1, ClockWarnedV1
 from huying.county import WorkingCalendar
 from huying.county.calendar.days import Notice
-from huying.sla_timer.clocks import REMINDERS, Clock, Rulebook, Told
-from huying.sla_timer.domain import Case, on_calendar, on_due, on_incident
+from huying.sla_timer.clocks import REMINDERS, Rulebook
+from huying.sla_timer.domain import on_calendar, on_incident
 
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
-TOLERANCE = timedelta(minutes=5)
-
-
-class Bench:
-    """A case that events and ticks come to."""
-
-    def __init__(self, rules: Rulebook) -> None:
-        self.rules = rules
-        self.case: Case | None = None
-        self.told: list[Told] = []
-
-    def live(self, life: Life, delay: timedelta = timedelta()) -> "Bench":
-        for event in life.steps:
-            decision = on_incident(self.case, event, self.rules, event.at + delay, TOLERANCE)
-            if decision is not None:
-                self.case = decision.case
-                self.told += decision.told
-        return self
-
-    def tick(self, now: datetime, seen: datetime | None = None) -> "Bench":
-        assert self.case is not None
-        decision = on_due(self.case, now, self.rules, seen or now, TOLERANCE)
-        self.case = decision.case
-        self.told += decision.told
-        return self
-
-    def clocks(self, kind: str) -> list[Clock]:
-        assert self.case is not None
-        return [clock for clock in self.case.clocks.values() if clock.kind == kind]
-
-    def clock(self, kind: str) -> Clock:
-        [clock] = self.clocks(kind)
-        return clock
-
-    def words(self, kind: str) -> list[str]:
-        return [told.id.partition("/")[2] for told in self.told if told.event.kind == kind]
-
-
-@pytest.fixture
-def bench(rules: Rulebook) -> Bench:
-    return Bench(rules)
 
 
 @pytest.mark.parametrize(

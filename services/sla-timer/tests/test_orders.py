@@ -4,39 +4,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sla_lives import SHANGHAI, Life, at
-from test_domain import Bench
+from sla_bench import DAY, HOUR, Bench, extended, local, running, suspended
+from sla_lives import Life, at
 
-from huying.contracts import incidents, orders
+from huying.contracts import orders
 from huying.contracts.clocks import ClockExtendedV1, ClockPausedV1, ClockResumedV1, ClockWarnedV1
-from huying.contracts.course import Course, ExtensionRequest, Suspension
+from huying.contracts.course import Course
 from huying.contracts.dates import FARTHEST
-from huying.sla_timer.clocks import Rulebook
 from huying.sla_timer.repository import document, read
-
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-
-
-@pytest.fixture
-def bench(rules: Rulebook) -> Bench:
-    return Bench(rules)
-
-
-def local(moment: datetime) -> str:
-    return f"{moment.astimezone(SHANGHAI):%m-%d %H:%M}"
-
-
-def suspended(life: Life, later: timedelta, until: datetime) -> Life:
-    pause = Suspension(state="accepted", since=life.at + later, reason="等材料", until=until)
-    facts: dict[str, Any] = {"reason": "等材料", "until": until}
-    return life.beside(orders.IncidentSuspendedV1, later, "suspended", course=Course(suspension=pause), **facts)
-
-
-def extended(life: Life, later: timedelta, until: datetime, count: int = 1) -> Life:
-    request = ExtensionRequest(until=until, reason="等配件", requested_at=life.at)
-    course = Course(extensions=count, extended_until=until)
-    facts: dict[str, Any] = {"request": request, "granted": True, "count": count}
-    return life.beside(orders.IncidentExtensionDecidedV1, later, course=course, **facts)
 
 
 def test_a_pause_of_working_days_moves_the_deadline_by_them_and_nothing_is_told_meanwhile(bench: Bench) -> None:
@@ -248,20 +223,6 @@ def test_what_an_order_stood_still_counts_after_a_merge_that_is_undone(bench: Be
     assert (local(running.started_at), local(running.due_at)) == ("03-02 09:00", "03-16 18:00"), "03-11 and three days"
 
 
-def test_what_an_order_stood_still_counts_when_a_person_takes_its_emergency_back(bench: Bench) -> None:
-    life = Life("A", at("2026-03-02 09:00"), "other").opened().dispatched().accepted(HOUR)
-    suspended(life, HOUR, at("2026-03-20 11:00"))
-    life.beside(orders.IncidentResumedV1, 3 * DAY, "accepted", course=Course())
-    risen = Course(emergency_since=life.at + HOUR)
-    life.clock_class = "emergency"
-    life.joined(HOUR, course=risen)
-    life.clock_class = "other"
-    life.joined(HOUR, course=risen)
-    bench.live(life)
-    assert [clock.clock_class for clock in bench.clocks("resolution") if clock.armed] == ["other"]
-    assert local(bench.clocks("resolution")[-1].due_at) == "03-16 18:00"
-
-
 def test_a_ruling_has_a_clock_of_its_own_for_the_dispatch_centre(bench: Bench) -> None:
     life = Life("A", at("2026-03-02 09:00")).opened().dispatched().awaits_ruling(HOUR)
     bench.live(life)
@@ -335,69 +296,6 @@ def test_a_redo_runs_on_a_clock_of_its_own_and_the_first_verdict_stays(bench: Be
     first, second = sorted(bench.live(life).clocks("resolution"), key=lambda clock: clock.started_at)
     assert (first.verdict, second.armed, second.run) == ("on_time", True, "redo1")
     assert second.started_at == course.redone_at
-
-
-def alarmed(life: Life, later: timedelta, **course: Any) -> Life:
-    """Something that joined makes an emergency of it."""
-    life._step(incidents.IncidentReportJoinedV1, later, {}, report=life._report(), how="merged", score=0.9)
-    before, life.clock_class = life.steps[-1].incident.classification, "emergency"
-    risen = Course(emergency_since=life.at, **course)
-    return life.beside(orders.IncidentAlarmedV1, timedelta(), course=risen, before=before, reason="冒烟")
-
-
-def running(bench: Bench) -> dict[str, tuple[str, str, str]]:
-    """Kind to class, start and deadline of the clocks that run."""
-    assert bench.case is not None
-    armed = [clock for clock in bench.case.clocks.values() if clock.armed]
-    assert len({clock.kind for clock in armed}) == len(armed)
-    return {clock.kind: (clock.clock_class, local(clock.started_at), local(clock.due_at)) for clock in armed}
-
-
-def test_an_order_that_becomes_an_emergency_has_an_emergencys_clocks_from_then(bench: Bench) -> None:
-    life = Life("A", at("2026-03-02 09:00"), "other").opened().dispatched()
-    bench.live(alarmed(life, timedelta(minutes=30)))
-    assert running(bench) == {
-        "acceptance": ("emergency", "03-02 09:30", "03-02 09:45"),
-        "contact": ("emergency", "03-02 09:30", "03-02 10:00"),
-        "resolution": ("emergency", "03-02 09:30", "03-02 11:30"),
-    }
-    life.accepted(timedelta(minutes=5)).contacted(timedelta(minutes=5)).completed(HOUR)
-    bench.live(life)
-    verdicts = {(clock.kind, clock.clock_class): clock.verdict for clock in bench.case.clocks.values()}  # type: ignore[union-attr]
-    assert verdicts == {
-        (kind, of): "on_time" if of == "emergency" else "void"
-        for kind in ("acceptance", "contact", "resolution")
-        for of in ("emergency", "other")
-    }
-
-
-def test_what_is_done_stays_done_and_time_that_was_granted_before_does_not_move_an_emergency(bench: Bench) -> None:
-    life = Life("A", at("2026-03-02 09:00"), "other").opened().dispatched().accepted(HOUR).contacted(HOUR)
-    extended(life, HOUR, at("2026-03-20 18:00"))
-    bench.live(alarmed(life, DAY, extensions=1))
-    assert running(bench) == {"resolution": ("emergency", "03-03 12:00", "03-03 14:00")}
-    bench.tick(at("2026-03-03 14:01"))
-    assert [told.event.at for told in bench.told if told.what == "breached"] == [at("2026-03-03 14:00")]
-
-
-def test_an_emergency_whose_older_report_leaves_runs_from_its_own_start(bench: Bench) -> None:
-    life = Life("A", at("2026-03-02 09:00"), "emergency").opened().dispatched()
-    bench.live(life).tick(at("2026-03-02 11:30"))
-    facts: dict[str, Any] = {"into": "B", "into_number": "N-B", "reports": (), "reason": "不是同一件", "undone": True}
-    risen = Course(emergency_since=at("2026-03-02 11:20"))
-    bench.live(life.beside(orders.IncidentSplitV1, 3 * HOUR, course=risen, **facts))
-    assert running(bench)["resolution"] == ("emergency", "03-02 11:20", "03-02 13:20")
-
-
-def test_an_emergency_that_a_person_lowers_has_its_matters_clocks_from_the_opening_again(bench: Bench) -> None:
-    life = Life("A", at("2026-03-02 09:00"), "other").opened().dispatched().accepted(HOUR).contacted(HOUR)
-    bench.live(life)
-    first = running(bench)
-    alarmed(life, HOUR)
-    before, life.clock_class = life.steps[-1].incident.classification, "other"
-    course = Course(emergency_since=life.at)
-    bench.live(life.beside(orders.IncidentConfirmedV1, HOUR, course=course, before=before))
-    assert running(bench) == first
 
 
 def test_a_dispatch_that_was_given_back_is_waited_for_by_nobody(bench: Bench) -> None:
