@@ -6,6 +6,7 @@ test ends by reading the feed and routing's database and counting.
 
 import asyncio
 import json
+import threading
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +27,7 @@ from huying.contracts.topics import INCIDENTS, REPORTS
 from huying.devkit.chaos.run import proof_at_rest
 from huying.devkit.replay.target import Target
 from huying.devkit.running import System
+from huying.devkit.session import Session, tend
 from huying.devkit.stack import Stack
 from huying.devkit.stack.topics import EMBEDDED_PARTITIONS
 
@@ -215,6 +217,29 @@ def test_a_part_of_the_stack_killed_in_the_middle_loses_nothing_that_was_accepte
                 create_topics(ground.stack.bootstrap)
             reports = first | sending.result()
         wait_decided(ground, reports)
+        check_exact(ground, reports)
+
+
+def test_what_dies_under_huying_up_is_started_again_and_nothing_is_lost(ground: Ground) -> None:
+    with ground.system("intake", "routing") as system:
+        live = Session(ground.stack, system.installation, system.services, "kill")
+        told: list[str] = []
+        enough = threading.Event()
+        with ThreadPoolExecutor(1) as pool:
+            tending = pool.submit(tend, live, enough, told.append)
+            try:
+                reports = send_all(system, lines()[:20])
+                for part in ("broker", "mongod"):
+                    ground.stack.kill(part)
+                system.kill("routing")
+                reports |= send_all(system, lines()[20:])
+                wait(lambda: len(told) >= 3, "all three are started again")
+                system.services.wait_ready()
+                wait_decided(ground, reports)
+            finally:
+                enough.set()
+                tending.result()
+        assert sorted(word.partition("]")[2].split()[0] for word in told) == ["broker", "mongod", "routing"]
         check_exact(ground, reports)
 
 

@@ -8,6 +8,8 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaError
 from pydantic import SecretStr
 
 from huying.chassis.broker import MissingTopicsError, cluster_id, partitions_of, started
@@ -55,6 +57,31 @@ async def test_who_is_cancelled_while_connecting_leaves_no_connection_open(
                 await asking
         gc.collect()
     assert [str(one.message) for one in said if issubclass(one.category, ResourceWarning)] == []
+
+
+async def test_what_is_sent_while_the_embedded_broker_is_another_one_without_topics_spoils_none_of_them(
+    fresh_stack: Callable[..., Stack], unique_name: str
+) -> None:
+    stack = fresh_stack()
+    wanted = [(unique_name, 1, {})]
+    await provisioning.create(stack.bootstrap, wanted)
+    settings = ServiceSettings(
+        service="tally", port=0, kafka=stack.bootstrap, mongo="mongodb://x", secret=SecretStr("x" * 32)
+    )
+    link = Link(settings, (), Measures("tally"))
+    async with link.producer() as producer:
+        await producer.send_and_wait(unique_name, b"of the last one")
+        await asyncio.to_thread(stack.restart, "broker")
+        for _ in range(5):
+            with pytest.raises(KafkaError):
+                await producer.send_and_wait(unique_name, b"spoils what comes")
+    await provisioning.create(stack.bootstrap, wanted)
+    given = [f"{number}".encode() for number in range(20)]
+    async with link.producer() as producer:
+        for value in given:
+            await producer.send_and_wait(unique_name, value)
+    async with AIOKafkaConsumer(unique_name, bootstrap_servers=stack.bootstrap, auto_offset_reset="earliest") as reader:
+        assert [(await reader.getone()).value for _ in given] == given
 
 
 async def test_who_is_cancelled_while_a_client_closes_ends_all_the_same() -> None:

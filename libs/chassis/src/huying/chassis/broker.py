@@ -1,4 +1,7 @@
-"""What a broker says of itself: its cluster, and how many partitions a topic has there. It changes nothing."""
+"""What a broker says of itself, its cluster and its topics' partitions, and how long its clients live.
+
+It changes nothing there.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
@@ -7,6 +10,7 @@ from typing import Any, cast
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
 
 REQUEST_TIMEOUT_MS = 3000
 """A broker nearby answers in milliseconds; a frozen one should not hold a start for aiokafka's 40 s."""
@@ -19,6 +23,10 @@ PEEK_BYTES = 1024
 
 class MissingTopicsError(Exception):
     """The broker has no such topics."""
+
+
+class ConnectionEndedError(KafkaError):  # type: ignore[misc]  # the client has no types
+    """Of a client that lives as long as its connection; a new one may be made."""
 
 
 @asynccontextmanager
@@ -54,6 +62,30 @@ async def whole(doing: Awaitable[None]) -> None:
         asked = cast("asyncio.Task[None]", asyncio.current_task()).cancelling()
         if asked or not going.cancelled():
             raise
+
+
+def lives_as_its_connection(producer: Any) -> None:
+    """Let a producer send nothing more once a connection of it ended, instead of connecting anew.
+
+    The embedded broker forgets its topics with its process. What a producer sends to the next one, of topics that it
+    knows of the last, that one takes and acknowledges, and it stays hidden under what the topic gets once it is made,
+    hiding some of that in turn (measured: 250 to 350 of 500 records lost). A new producer asks for its topics first.
+    """
+    client, ended = producer.client, False
+    send = client.send
+
+    def closed(connection: Any, reason: Any) -> None:
+        """Nor does it ask for its topics anew: tansu would make them."""
+        del connection, reason
+        nonlocal ended
+        ended = True
+
+    async def send_once(node: Any, request: Any, **options: Any) -> Any:
+        if ended:
+            raise ConnectionEndedError
+        return await send(node, request, **options)
+
+    client._on_connection_closed, client.send = closed, send_once
 
 
 async def cluster_id(bootstrap: str) -> str:

@@ -21,7 +21,7 @@ from huying.contracts.topics import DLQ_MESSAGE_BYTES, TICKS, Topic
 
 from . import faults
 from .arrival import arrived
-from .broker import MissingTopicsError, cluster_id, partitions_of, started, whole
+from .broker import MissingTopicsError, cluster_id, lives_as_its_connection, partitions_of, started, whole
 from .continuity import Continuity
 from .errors import ConfigurationError
 from .ledger import Ledger, Partition
@@ -36,6 +36,8 @@ from .ticks import Follower
 EMBEDDED_WAIT_MS = 40
 """tansu answers a waiting fetch only at the end of the wait, so the wait is the latency (guide: measured)."""
 KAFKA_WAIT_MS = 250
+IDLE_MS = 9 * 60 * 1000
+"""When an unused connection of the relay is closed; below Kafka's own ten minutes."""
 SESSION_MS = 6000
 """Above the worst pause seen of a process (2 s of imports), below the patience of a dispatcher."""
 REQUEST_BYTES = DLQ_MESSAGE_BYTES + 64 * 1024
@@ -272,15 +274,19 @@ class Link:
     @asynccontextmanager
     async def producer(self) -> AsyncIterator[AIOKafkaProducer]:
         """The relay's producer: all replicas acknowledge, and idempotent where the broker can."""
+        embedded = self._settings.broker == "embedded"
         producer = AIOKafkaProducer(
             bootstrap_servers=self._settings.kafka,
             client_id=f"{self._settings.service}-{self._settings.replica}-relay",
             acks="all",
-            enable_idempotence=self._settings.broker == "kafka",
+            enable_idempotence=not embedded,
             max_request_size=REQUEST_BYTES,
             request_timeout_ms=10000,
             linger_ms=0,
+            connections_max_idle_ms=None if embedded else IDLE_MS,
         )
+        if embedded:
+            lives_as_its_connection(producer)
         async with started(producer, producer.stop):
             yield producer
 

@@ -14,10 +14,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import psutil  # type: ignore[import-untyped]
+from aiokafka.errors import KafkaError
+from rich.markup import escape
 
 from . import installation, running
 from .installation import Installation
 from .stack import Ports, Stack, leftovers
+from .stack.errors import StackError
 from .stack.ports import free_ports
 from .system import BY_NAME, ClockMode, Services
 
@@ -28,7 +31,9 @@ OWNER_GRACE_S = 40.0
 """A stop waits 15 s for services and 10 s for the database; then the rest is ended by force."""
 
 TEND_S = 0.5
-"""How often dead services are looked for: half the shortest back-off would be too busy, a second too slow."""
+"""How often what died is looked for: half the shortest back-off would be too busy, a second too slow."""
+TRY_AGAIN_S = 5.0
+"""A part of the stack that does not start says why, and is left alone for so long."""
 
 
 @dataclass(slots=True)
@@ -112,11 +117,22 @@ def clear(directory: Path) -> None:
     shutil.rmtree(directory, ignore_errors=True)
 
 
-def tend(session: Session, stop: threading.Event, on_restart: Callable[[str], None]) -> None:
-    """Restart dead services with back-off until `stop` is set."""
+def tend(session: Session, stop: threading.Event, tell: Callable[[str], None]) -> None:
+    """Start again what died, until `stop` is set: broker, database, MQTT broker, and services with back-off.
+
+    A broker that lost its log is filled again by the services' relays.
+    """
     while not stop.wait(TEND_S):
-        for name in session.services.mend():
-            on_restart(name)
+        try:
+            parts = session.stack.mend()
+            if "broker" in parts:
+                running.create_topics(session.stack.bootstrap)
+        except (StackError, KafkaError) as error:
+            tell(f"[red]{escape(str(error))}[/red]")
+            stop.wait(TRY_AGAIN_S)
+            continue
+        for name in (*parts, *session.services.mend()):
+            tell(f"[yellow]{name} 已退出，重新启动 · died and was started again[/yellow]")
 
 
 def end_by_signal() -> None:

@@ -110,9 +110,7 @@ def demo(
 
                 show_urls(live)
                 console().print("Ctrl-C 停止 · Ctrl-C stops it")
-                screen = console()
-                told = session.until_told()
-                session.tend(live, told, lambda name: screen.print(f"[yellow]{name} 重新启动[/yellow]"))
+                session.tend(live, session.until_told(), console().print)
         finally:
             with spinner("停止"):
                 system.__exit__(None, None, None)

@@ -56,9 +56,7 @@ def up(
             show_urls(live)
             screen = console()
             screen.print("Ctrl-C 停止 · Ctrl-C stops it")
-            session.tend(
-                live, session.until_told(), lambda name: screen.print(f"[yellow]{name} 已退出，重新启动[/yellow]")
-            )
+            session.tend(live, session.until_told(), screen.print)
         finally:
             (directory / "ready").unlink(missing_ok=True)
             with spinner("停止"):
