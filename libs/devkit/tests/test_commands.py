@@ -9,26 +9,44 @@ import sys
 from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from huying.chassis.security import KeyRing, sign, signed_bytes
 from huying.devkit import installation, session, tracing
 from huying.devkit.cli import app
 from huying.devkit.commands import up
+from huying.devkit.evaluate import cli as evaluation
 from huying.devkit.replay.quiet import CONSUMES
 from huying.devkit.stack import StackError
 from huying.devkit.system import BY_NAME, SERVICES
 
 run = CliRunner()
+CHINESE = re.compile(r"[\u4e00-\u9fff]")
 
 
 def test_help_is_quick_because_nothing_heavy_is_imported() -> None:
     heavy = "import sys, huying.devkit.cli; print([m for m in ('aiokafka', 'pymongo', 'motor', 'sklearn', 'httpx', 'huying.county') if m in sys.modules])"
     answer = subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "[]"
+
+
+def test_every_command_and_option_says_in_chinese_what_it_is() -> None:
+    silent: list[str] = []
+
+    def read(command: Any, path: tuple[str, ...]) -> None:
+        for name, one in getattr(command, "commands", {}).items():
+            read(one, (*path, name))
+        said = {" ".join(path): command.help or ""}
+        said |= {f"{path[-1]} {one.opts[0]}": getattr(one, "help", None) or "" for one in command.params}
+        silent.extend(what for what, text in said.items() if not CHINESE.search(text) and not what.endswith("--help"))
+
+    for root, own in (("huying", app), ("eval", evaluation.eval_app), ("", evaluation.app)):
+        read(get_command(own), (root,))
+    assert [what for what in silent if what] == []
 
 
 def test_a_machine_key_is_shown_once_and_only_its_hash_is_kept(tmp_path: Path) -> None:

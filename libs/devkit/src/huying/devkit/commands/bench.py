@@ -1,10 +1,8 @@
 """`huying bench`: the figures of the system beside a bare loop, on stacks of their own. Slow machines get slow figures."""
 
-from typing import Annotated
-
 import typer
 
-from .screen import console, refusals, say_json, spinner
+from .screen import AsJson, console, refusals, say_json, spinner
 
 app = typer.Typer(help="测速 · throughput, latency, memory, readiness", invoke_without_command=True)
 WORDS = {
@@ -21,7 +19,7 @@ WORDS = {
 
 
 @app.callback()
-def bench(context: typer.Context, as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
+def bench(context: typer.Context, as_json: AsJson = False) -> None:
     """测吞吐、延迟、内存和就绪时间。Measure the whole system beside a bare loop."""
     if context.invoked_subcommand is not None:
         return

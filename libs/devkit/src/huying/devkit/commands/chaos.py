@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from .demo import REPORTS, read_lines
-from .screen import console, fail, refusals, say_json, spinner
+from .screen import AsJson, console, fail, refusals, say_json, spinner
 
 PREFIX = "huying_chaos"
 
@@ -20,7 +20,7 @@ def chaos(
     broker: Annotated[
         Literal["embedded", "kafka"], typer.Option(help="内置总线，或 Apache Kafka（需要 Java）")
     ] = "embedded",
-    as_json: Annotated[bool, typer.Option("--json", help="标准输出只有一个 JSON 对象")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """在负载下杀死、冻结服务、数据库和总线，然后核对。Kill and freeze parts under load, then prove."""
     from .. import session

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from .screen import say_json
+from .screen import AsJson, say_json
 
 app = typer.Typer(help="县域包 · county packs", no_args_is_help=True)
 
@@ -18,7 +18,7 @@ def _group() -> None:
 @app.command()
 def check(
     directory: Annotated[Path, typer.Argument(help="如 deploy/county/julu", exists=True, file_okay=False)],
-    as_json: Annotated[bool, typer.Option("--json")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """检查县域包，有错误则以 1 退出。Check a county pack: file, line and what to do."""
     from huying.county import check as look

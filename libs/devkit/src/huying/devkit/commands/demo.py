@@ -9,7 +9,21 @@ from typing import Annotated, Any
 
 import typer
 
-from .screen import Pack, bar, console, fail, refusals, say_json, spinner
+from .screen import (
+    BROKER,
+    DATABASE,
+    AsJson,
+    Kafka,
+    Mongo,
+    Pack,
+    Prefix,
+    bar,
+    console,
+    fail,
+    refusals,
+    say_json,
+    spinner,
+)
 
 REPORTS = Path("tests") / "data" / "county" / "reports.jsonl"
 PREFIX = "huying_demo"
@@ -19,7 +33,6 @@ SEED = 20260302
 """The month's first day."""
 
 Seed = Annotated[int, typer.Option(help="模拟人员的种子；同一种子，同一个月")]
-AsJson = Annotated[bool, typer.Option("--json", help="标准输出只有一个 JSON 对象")]
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
@@ -157,11 +170,9 @@ def replay(
     nobody: Annotated[bool, typer.Option("--nobody", help="没有人办理，只放上报")] = False,
     tail_days: Annotated[int, typer.Option(help="最后一件之后再走几天")] = 10,
     host: Annotated[str, typer.Option(envvar="HUYING_HOST", help="服务所在主机")] = "127.0.0.1",
-    kafka: Annotated[str, typer.Option("--kafka", envvar="HUYING_KAFKA")] = "127.0.0.1:9092",
-    mongo: Annotated[
-        str, typer.Option("--mongo", envvar="HUYING_MONGO")
-    ] = "mongodb://127.0.0.1:27117/?replicaSet=rs0&directConnection=true",
-    prefix: Annotated[str, typer.Option(envvar="HUYING_DATABASE_PREFIX")] = "huying_replay",
+    kafka: Kafka = BROKER,
+    mongo: Mongo = DATABASE,
+    prefix: Prefix = "huying_replay",
     tokens: Annotated[Path | None, typer.Option(help="tokens.json（默认 .run/up）")] = None,
     as_json: AsJson = False,
     pack: Pack = None,

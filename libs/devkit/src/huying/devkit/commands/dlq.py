@@ -10,13 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-from .screen import console, fail, refusals, say_json
-from .verify import MONGO
+from .screen import DATABASE, AsJson, Mongo, Prefix, console, fail, refusals, say_json
 
 app = typer.Typer(help="搁置的记录 · parked records", no_args_is_help=True)
-Mongo = Annotated[str, typer.Option("--mongo", envvar="HUYING_MONGO")]
-Prefix = Annotated[str, typer.Option(envvar="HUYING_DATABASE_PREFIX")]
-AsJson = Annotated[bool, typer.Option("--json")]
 ParkedId = Annotated[str, typer.Argument(help="pk-...，见 huying dlq list")]
 SecretFile = Annotated[Path | None, typer.Option(help="密钥文件（默认 .run/up/secret；或环境变量 HUYING_SECRET）")]
 
@@ -56,7 +52,7 @@ def _secret(file: Path | None) -> str:
 
 @app.command("list")
 def list_(
-    mongo: Mongo = MONGO,
+    mongo: Mongo = DATABASE,
     prefix: Prefix = "huying",
     as_json: AsJson = False,
     everything: Annotated[bool, typer.Option("--all", help="也列出已了结的 · closed ones, too")] = False,
@@ -89,7 +85,7 @@ def show(
     parked_id: ParkedId,
     raw: Annotated[bool, typer.Option("--raw", help="不遮盖电话和证件号")] = False,
     secret_file: SecretFile = None,
-    mongo: Mongo = MONGO,
+    mongo: Mongo = DATABASE,
     prefix: Prefix = "huying",
 ) -> None:
     """解密并显示一条。Decrypt one and show it, numbers of persons masked."""
@@ -100,7 +96,7 @@ def show(
 
 
 @app.command()
-def replay(parked_id: ParkedId, mongo: Mongo = MONGO, prefix: Prefix = "huying") -> None:
+def replay(parked_id: ParkedId, mongo: Mongo = DATABASE, prefix: Prefix = "huying") -> None:
     """让它的服务重新处理，其后等待的依次放行。Order its replay, and of what waits behind it."""
     service = _run(mongo, prefix, "", lambda lot: lot.replay(parked_id))
     if service is None:
@@ -116,7 +112,7 @@ def close(
     release: Annotated[
         bool, typer.Option("--release", help="它挡住的后续记录跳过它，依次放行 · let go what it holds back")
     ] = False,
-    mongo: Mongo = MONGO,
+    mongo: Mongo = DATABASE,
     prefix: Prefix = "huying",
 ) -> None:
     """了结一条无法处理的记录：保留，不再计入搁置。Give up one that nobody can mend: it is kept, and counted no more."""

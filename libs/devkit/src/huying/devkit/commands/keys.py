@@ -62,7 +62,9 @@ def secret() -> None:
 @app.command()
 def create(
     key_id: Annotated[str, typer.Argument(help="名字，如 partner-weather")],
-    role: Annotated[str, typer.Option(help="unit, dispatcher, leader, supervisor, grid_worker, system")] = "system",
+    role: Annotated[
+        str, typer.Option(help="代表谁 · unit, dispatcher, leader, supervisor, grid_worker, system")
+    ] = "system",
     unit: Annotated[str | None, typer.Option(help="代表的单位代码，如 U02；网格员填所在乡镇的单位")] = None,
     source: Annotated[list[str] | None, typer.Option(help="可代言的 CloudEvents source，可重复")] = None,
     jurisdiction: Annotated[str | None, typer.Option(help="行政区划代码")] = None,
@@ -100,7 +102,7 @@ def create(
 @app.command()
 def account(
     name: Annotated[str, typer.Argument(help="登录名")],
-    role: Annotated[str, typer.Option(help="dispatcher, leader, supervisor, unit, grid_worker")] = "dispatcher",
+    role: Annotated[str, typer.Option(help="身份 · dispatcher, leader, supervisor, unit, grid_worker")] = "dispatcher",
     unit: Annotated[str | None, typer.Option(help="所属单位代码；网格员填所在乡镇的单位")] = None,
     password: Annotated[
         str | None, typer.Option(envvar="HUYING_PASSWORD", help=f"不给则生成；至少 {LEAST_PASSWORD} 个字符")

@@ -6,9 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .screen import fail
-from .topics import DEFAULT
-from .verify import MONGO
+from .screen import BROKER, DATABASE, Kafka, Mongo, Prefix, fail
 
 MEMBERS_LINGER_S = 15.0
 """A static member that was stopped stays in its group until its session ends."""
@@ -25,10 +23,13 @@ def _group() -> None:
 def forget(
     topic: Annotated[str | None, typer.Option(help="如 huying.reports.v1；不给则全部 · all when left out")] = None,
     service: Annotated[str | None, typer.Option(help="如 routing；不给则全部 · all when left out")] = None,
-    mongo: Annotated[str, typer.Option("--mongo", envvar="HUYING_MONGO")] = MONGO,
-    kafka: Annotated[str, typer.Option("--kafka", envvar="HUYING_KAFKA", help="host:port")] = DEFAULT,
-    prefix: Annotated[str, typer.Option(envvar="HUYING_DATABASE_PREFIX")] = "huying",
-    group_prefix: Annotated[str, typer.Option(envvar="HUYING_GROUP_PREFIX")] = "huying",
+    mongo: Mongo = DATABASE,
+    kafka: Kafka = BROKER,
+    prefix: Prefix = "huying",
+    group_prefix: Annotated[
+        str,
+        typer.Option(envvar="HUYING_GROUP_PREFIX", help="消费组名的前缀 · what its consumer groups' names begin with"),
+    ] = "huying",
     yes: Annotated[bool, typer.Option("--yes", help="不再询问")] = False,
 ) -> None:
     """忘掉主题的位置：重建的主题从头读，已处理过的由身份识别。Read topics that were made anew from their start."""

@@ -12,6 +12,18 @@ import typer
 Pack = Annotated[
     Path | None, typer.Option("--pack", envvar="HUYING_PACK", help="县域包（默认巨鹿）· the county's pack")
 ]
+Kafka = Annotated[str, typer.Option("--kafka", envvar="HUYING_KAFKA", help="总线地址 · broker, host:port")]
+Mongo = Annotated[str, typer.Option("--mongo", envvar="HUYING_MONGO", help="数据库地址 · MongoDB's URL")]
+Prefix = Annotated[
+    str,
+    typer.Option(
+        "--prefix", envvar="HUYING_DATABASE_PREFIX", help="各库名的前缀 · what its databases' names begin with"
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="标准输出只有一个 JSON 对象 · JSON on stdout")]
+BROKER = "127.0.0.1:9092"
+DATABASE = "mongodb://127.0.0.1:27117/?replicaSet=rs0&directConnection=true"
+"""Both as `huying up` starts them."""
 
 
 def console() -> Any:

@@ -4,11 +4,9 @@ from typing import Annotated, Any
 
 import typer
 
-from .screen import fail, say_json
+from .screen import BROKER, AsJson, Kafka, fail, say_json
 
 app = typer.Typer(help="总线主题 · topics of the bus", no_args_is_help=True)
-Bootstrap = Annotated[str, typer.Option("--kafka", envvar="HUYING_KAFKA", help="host:port")]
-DEFAULT = "127.0.0.1:9092"
 
 
 def _run(work: Any) -> Any:
@@ -24,9 +22,9 @@ def _run(work: Any) -> Any:
 
 @app.command()
 def create(
-    kafka: Bootstrap = DEFAULT,
+    kafka: Kafka = BROKER,
     replication: Annotated[int, typer.Option(help="副本数")] = 1,
-    as_json: Annotated[bool, typer.Option("--json")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """建缺少的主题。Make the topics that are missing."""
     from ..stack import topics
@@ -43,7 +41,7 @@ def create(
 
 
 @app.command()
-def check(kafka: Bootstrap = DEFAULT, as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
+def check(kafka: Kafka = BROKER, as_json: AsJson = False) -> None:
     """核对主题，有出入则以 1 退出。Compare the broker's topics with the contract."""
     from ..stack import topics
 

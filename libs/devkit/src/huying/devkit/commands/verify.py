@@ -1,13 +1,9 @@
 """`huying verify`: the invariants, proved from log and databases of a running system that is quiet."""
 
 import asyncio
-from typing import Annotated, Any
+from typing import Any
 
-import typer
-
-from .screen import console, fail, refusals, say_json, spinner
-
-MONGO = "mongodb://127.0.0.1:27117/?replicaSet=rs0&directConnection=true"
+from .screen import BROKER, DATABASE, AsJson, Kafka, Mongo, Prefix, console, fail, refusals, say_json, spinner
 
 
 async def look(bootstrap: str, mongo_url: str, prefix: str) -> tuple[Any, Any]:
@@ -27,10 +23,10 @@ async def look(bootstrap: str, mongo_url: str, prefix: str) -> tuple[Any, Any]:
 
 
 def verify(
-    as_json: Annotated[bool, typer.Option("--json", help="标准输出只有一个 JSON 对象")] = False,
-    kafka: Annotated[str, typer.Option("--kafka", envvar="HUYING_KAFKA")] = "127.0.0.1:9092",
-    mongo: Annotated[str, typer.Option("--mongo", envvar="HUYING_MONGO")] = MONGO,
-    prefix: Annotated[str, typer.Option(envvar="HUYING_DATABASE_PREFIX")] = "huying",
+    as_json: AsJson = False,
+    kafka: Kafka = BROKER,
+    mongo: Mongo = DATABASE,
+    prefix: Prefix = "huying",
 ) -> None:
     """读完整条日志和各库，核对不变量；有一项不为 0 则以 1 退出。Prove the invariants."""
     with refusals(), spinner("核对"):

@@ -9,7 +9,7 @@ import typer
 
 from huying.contracts.course import LEVEL_ZH
 
-from .screen import console, fail, refusals, say_json, spinner
+from .screen import BROKER, AsJson, Kafka, console, fail, refusals, say_json, spinner
 
 LISTED = 40
 """Lines on the screen; `--json` has all."""
@@ -24,8 +24,8 @@ def whatif(
     learned: Annotated[
         Path | None, typer.Option("--model", envvar="HUYING_MODEL", help="现行模型；默认随县域包")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="标准输出只有一个 JSON 对象")] = False,
-    kafka: Annotated[str, typer.Option("--kafka", envvar="HUYING_KAFKA")] = "127.0.0.1:9092",
+    as_json: AsJson = False,
+    kafka: Kafka = BROKER,
 ) -> None:
     """换一份规则，重放日志：哪些事件会派到别处、换配合单位或起始层级。What would have gone elsewhere under another pack.
 

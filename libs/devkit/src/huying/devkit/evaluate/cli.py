@@ -16,16 +16,27 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from ..commands.screen import BROKER, AsJson, Kafka
+
 eval_app = typer.Typer(
-    name="eval", help="评测研判：合并、分类、初筛。Measure the judgement on labelled data.", no_args_is_help=True
+    name="eval",
+    help="评测研判：合并、分类、初筛。Measure the judgement on labelled data.",
+    no_args_is_help=True,
+    add_completion=False,
 )
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 """`learn` and `bench correlate`, which stand elsewhere in `huying`."""
-Files = Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, help="labelled files of one format")]
-Pack = Annotated[Path | None, typer.Option("--pack", help="county pack (default: the Julu pack)")]
-Model = Annotated[Path | None, typer.Option("--model", help="model file (default: the pack's live one)")]
-Json = Annotated[bool, typer.Option("--json", help="figures as JSON on stdout")]
-Cv = Annotated[str | None, typer.Option("--cv", help="months | towns | number of parts; without it nothing is fitted")]
+Files = Annotated[
+    list[Path], typer.Argument(exists=True, dir_okay=False, help="同一格式的标注文件 · labelled files of one format")
+]
+Pack = Annotated[Path | None, typer.Option("--pack", help="县域包（默认巨鹿）· county pack")]
+Model = Annotated[Path | None, typer.Option("--model", help="模型文件（默认包内现用的）· model file")]
+Cv = Annotated[
+    str | None,
+    typer.Option(
+        "--cv", help="months、towns 或份数：交叉验证；不给则用现成的模型 · cross-validate, else nothing is fitted"
+    ),
+]
 FEED = Path("feed")
 """In place of a file: the corrections in the log of a running system."""
 
@@ -84,13 +95,13 @@ def correlate_command(
     files: Files,
     cv: Cv = None,
     errors: Annotated[
-        int, typer.Option("--errors", min=0, help="print the worst N false merges and the worst N misses")
+        int, typer.Option("--errors", min=0, help="列出最差的 N 个误并和漏并 · the worst N false merges and misses")
     ] = 0,
-    as_json: Json = False,
+    as_json: AsJson = False,
     pack: Pack = None,
     model: Model = None,
 ) -> None:
-    """Which reports are one problem: precision and recall of merging, asking, grouping."""
+    """哪些上报是同一件事：合并、研判、成组的准确率与召回率。Precision and recall of merging, asking, grouping."""
     from .correlate import evaluate, worst
 
     with answered():
@@ -123,18 +134,21 @@ def _hard_table(kinds: dict[str, dict[str, float]]) -> None:
 @eval_app.command("classify")
 def classify_command(
     file: Annotated[
-        Path | None, typer.Argument(exists=True, dir_okay=False, help="CSV with text,label: one file, with --cv N")
+        Path | None,
+        typer.Argument(
+            exists=True, dir_okay=False, help="text,label 两列的 CSV，配 --cv · one CSV with text,label, for --cv N"
+        ),
     ] = None,
     train: Annotated[
-        Path | None, typer.Option("--train", exists=True, dir_okay=False, help="CSV with text,label")
+        Path | None, typer.Option("--train", exists=True, dir_okay=False, help="学习用的 CSV · learned from")
     ] = None,
     test: Annotated[
-        Path | None, typer.Option("--test", exists=True, dir_okay=False, help="CSV with text,label")
+        Path | None, typer.Option("--test", exists=True, dir_okay=False, help="评判用的 CSV · judged on")
     ] = None,
-    cv: Annotated[int, typer.Option("--cv", help="number of parts")] = 0,
-    as_json: Json = False,
+    cv: Annotated[int, typer.Option("--cv", help="份数 · number of parts")] = 0,
+    as_json: AsJson = False,
 ) -> None:
-    """Sorting letters into classes, beside a TF-IDF + linear SVM."""
+    """来信分类，与 TF-IDF + 线性 SVM 对照。Sorting letters into classes, beside a TF-IDF + linear SVM."""
     from .classify import evaluate_letters
 
     with answered():
@@ -150,8 +164,10 @@ def classify_command(
 
 
 @eval_app.command("screen")
-def screen_command(files: Files, cv: Cv = None, as_json: Json = False, pack: Pack = None, model: Model = None) -> None:
-    """First screening: heading, clock class, main unit, emergencies."""
+def screen_command(
+    files: Files, cv: Cv = None, as_json: AsJson = False, pack: Pack = None, model: Model = None
+) -> None:
+    """初筛：事项、时限类别、主办单位、险情。First screening."""
     from .screen import evaluate_screening
 
     with answered():
@@ -164,24 +180,25 @@ def learn_command(
     sources: Annotated[
         list[Path] | None,
         typer.Option(
-            "--from", help="labelled county months (repeat, or a folder); `feed`: a running system's corrections"
+            "--from",
+            help="标注月份或目录，可重复；feed：人工更正 · months, folders, `feed`",
         ),
     ] = None,
     pack: Annotated[
-        Path | None, typer.Option("--pack", envvar="HUYING_PACK", help="county pack (default: the Julu pack)")
+        Path | None, typer.Option("--pack", envvar="HUYING_PACK", help="县域包（默认巨鹿）· county pack")
     ] = None,
     model: Annotated[
         Path | None,
-        typer.Option("--model", envvar="HUYING_MODEL", help="where the model goes (default: into the pack)"),
+        typer.Option("--model", envvar="HUYING_MODEL", help="模型写到哪里（默认包内）· where the model goes"),
     ] = None,
-    rollback: Annotated[bool, typer.Option("--rollback", help="bring back the model before the live one")] = False,
+    rollback: Annotated[bool, typer.Option("--rollback", help="换回上一个模型 · bring back the model before")] = False,
     anyway: Annotated[
-        bool, typer.Option("--anyway", help="go live below the floors, worse than the live one, or judged by nothing")
+        bool, typer.Option("--anyway", help="不达标、不如现用的、或无从评判，也上线 · go live whatever the figures say")
     ] = False,
-    kafka: Annotated[str, typer.Option("--kafka", envvar="HUYING_KAFKA", help="broker of the feed")] = "127.0.0.1:9092",
-    as_json: Json = False,
+    kafka: Kafka = BROKER,
+    as_json: AsJson = False,
 ) -> None:
-    """Learn a model from labelled months and people's corrections, evaluate it, and let it go live; or roll back."""
+    """从标注月份和人工更正学习，评判合格才上线；或换回上一个。Learn a model, judge it, let it go live; or roll back."""
     from .corrections import NothingToLearnError, corrections_at
     from .going_live import go_live, months_of, roll_back
 
@@ -222,13 +239,13 @@ def learn_command(
 
 @app.command("correlate")
 def bench_correlate(
-    incidents: Annotated[int, typer.Option(help="open incidents")] = 13_000,
-    decisions: Annotated[int, typer.Option(help="decisions to time")] = 5_000,
+    incidents: Annotated[int, typer.Option(help="在办事件数 · open incidents")] = 13_000,
+    decisions: Annotated[int, typer.Option(help="计时多少次 · decisions to time")] = 5_000,
     pack: Pack = None,
     model: Model = None,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Decisions per second against a county's open incidents, and against ten times as many."""
+    """合并每秒多少次：一个县的在办事件，和十倍于此。Decisions per second against a county, and ten times that."""
     from .speed import bench
 
     with answered():
