@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 import tally
+from aiokafka.errors import KafkaConnectionError
+from faststream.kafka import KafkaBroker
 from tally_bench import (
     ON_KAFKA,
     Bench,
@@ -33,6 +35,28 @@ async def test_what_is_given_is_added_once_and_told_once_across_a_restart(bench:
     told = await bench.told()
     assert list(dict.fromkeys(event for event, _ in told)) == ["a/1", "a/2", "a/3", "a/4"]
     assert len(set(told)) == 4, "a repeat is the same event"
+
+
+@pytest.mark.parametrize("halfway", [False, True])
+async def test_a_broker_that_goes_away_while_a_service_connects_is_connected_to_anew(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, halfway: bool
+) -> None:
+    start, tries = KafkaBroker.start, 0
+
+    async def interrupted(broker: KafkaBroker) -> None:
+        nonlocal tries
+        tries += 1
+        if tries > 1 or halfway:
+            await start(broker)
+        if tries == 1:
+            raise KafkaConnectionError("Connection closed")
+
+    monkeypatch.setattr(KafkaBroker, "start", interrupted)
+    await bench.give("a", 1, 2)
+    async with running(bench.app()) as client:
+        app = client._transport.app  # type: ignore[attr-defined]
+        await until(lambda: sums_are(app, {"a": 3}), "the sum of a")
+    assert tries == 2
 
 
 @pytest.mark.parametrize("cut_off", [False, True])

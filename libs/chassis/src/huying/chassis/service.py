@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 import structlog
+from aiokafka.errors import KafkaError
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -251,14 +252,20 @@ async def _wait_for_database(ground: Ground, indexes: dict[str, list[IndexModel]
 
 
 async def _consume(ground: Ground) -> None:
-    """Consume and publish on one cluster, until the broker answers as another one."""
+    """Consume and publish on one cluster, until the broker answers as another one, or went away while it was met."""
     assert ground.batch is not None
     link = ground.link
     await link.subscribe(ground.batch, ground.ledger, ground.follower)
     publishing = asyncio.create_task(ground.relay.run(link.producer, link.cluster))
     changed = asyncio.create_task(link.changed_cluster())
     try:
-        await link.start()
+        try:
+            await link.start()
+        except (KafkaError, OSError) as error:
+            if isinstance(error, KafkaError) and not error.retriable:
+                raise
+            log.warning("the broker went away while connecting; trying again", error=f"{type(error).__name__}: {error}")
+            return
         ground.ready = True
         assert link.fault is not None
         ends: set[asyncio.Future[Any]] = {publishing, changed, link.fault}
