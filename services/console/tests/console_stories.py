@@ -1,6 +1,6 @@
 """A morning in a county for the tests: feed and clocks as routing and sla-timer would tell them."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from huying.contracts import clocks, incidents, orders
@@ -212,6 +212,18 @@ class Story:
             else:
                 self.clocks.append(clocks.ClockStoppedV1(at=moment, due_at=due, verdict=end, **common))
         return self
+
+
+def declined(command_id: str, incident_id: str, message: str = "有人先办了一步") -> incidents.CommandDeclinedV1:
+    """Routing's no."""
+    return incidents.CommandDeclinedV1(
+        command_id=command_id,
+        incident_id=incident_id,
+        jurisdiction=COUNTY,
+        at=datetime.now(UTC),
+        reason="stale_version",
+        message=message,
+    )
 
 
 def morning(prefix: str, now: datetime) -> list[Story]:

@@ -124,3 +124,29 @@ async def test_what_is_shown_and_counted_does_not_read_and_sort_all(embedded_sta
     assert sum(one["docsExamined"] for one in asked) < 3 * PAGE
     client.close()
     mongo.close()
+
+
+async def test_the_questions_are_all_counted_and_all_reachable_however_many_there_are(
+    embedded_stack: Stack, mongo_database: str
+) -> None:
+    mongo = Mongo(embedded_stack.mongo_url, mongo_database)
+    open_questions = [
+        {
+            "_id": f"in-{n:03}",
+            "version": 2,
+            "state": "asked" if n % 2 else "dispatched",
+            "ask": {"until": NOW + timedelta(minutes=n)},
+        }
+        for n in range(PAGE + 50)
+    ]
+    await mongo.collection(FEED).insert_many([*open_questions, {"_id": "answered", "version": 3, "ask": None}])
+    board = Board(mongo)
+    first, rest = await board.asks(), await board.asks(more=1)
+    assert (len(first.rows), first.total, first.holding) == (PAGE, PAGE + 50, PAGE // 2 + 25)
+    assert (len(rest.rows), rest.rows[-1]["_id"]) == (PAGE + 50, f"in-{PAGE + 49:03}")
+    chosen = await board.asks(f"in-{PAGE + 49:03}")
+    assert [one["_id"] for one in chosen.rows[-2:]] == [f"in-{PAGE - 1:03}", f"in-{PAGE + 49:03}"], (
+        "the one sought, too"
+    )
+    assert len((await board.asks("answered")).rows) == PAGE
+    mongo.close()

@@ -2,14 +2,12 @@
 
 import asyncio
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 from console_browser import Console, publish
-from console_stories import Story
+from console_stories import Story, declined
 
 from huying.chassis import desk
-from huying.contracts.incidents import CommandDeclinedV1
 from huying.contracts.topics import COMMANDS
 
 pytestmark = [pytest.mark.browser, pytest.mark.wire]
@@ -152,24 +150,13 @@ async def test_a_dispatcher_gives_a_command_of_many_and_what_is_missing_is_said(
     command = CommandIssuedV1.model_validate_json(record.value)
     lamp = next(story for story in console.stories if story.name.endswith("-lamp"))
     [news] = lamp.returned().feed[-1:]
-    await publish(console.stack, [news, _declined(command)])
+    await publish(console.stack, [news, declined(command.command_id, command.incident_id)])
     await expect(page.get_by_text("有人先办了一步")).to_be_visible(timeout=10000)
     await expect(page.locator(".hy-page")).to_contain_text("退回：灯杆属供电公司产权")
     await expect(page.get_by_label("事由")).to_have_value("灯杆要倒")
     action = command.action
     assert action.model_dump() == {"kind": "whistle", "units": ("U09",), "meet_at": "南门路口", "reason": "灯杆要倒"}
     assert console.errors == []
-
-
-def _declined(command: Any) -> CommandDeclinedV1:
-    return CommandDeclinedV1(
-        command_id=command.command_id,
-        incident_id=command.incident_id,
-        jurisdiction=command.jurisdiction,
-        at=datetime.now(UTC),
-        reason="stale_version",
-        message="有人先办了一步",
-    )
 
 
 async def test_a_dispatcher_checks_in_the_unit_that_came(console: Console) -> None:

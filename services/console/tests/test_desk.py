@@ -56,3 +56,45 @@ async def test_a_click_while_the_database_is_away_gets_an_answer(desk: Desk, mon
     monkeypatch.setattr(frame, "order", order)
     done, said = await desk.command("in-1", 3, {"kind": "accept"})
     assert (done, "请稍后再试" in said) == (False, True)
+
+
+async def test_a_command_that_takes_long_is_asked_after_until_it_is_decided_and_never_given_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[tuple[str, int | None]] = []
+    answers = iter((202, 202, 200))
+
+    async def order(ground: Any, actor: Any, incident_id: str, body: Any, identity: str) -> JSONResponse:
+        given.append((identity, body.expected_version))
+        return JSONResponse({}, next(answers, 202))
+
+    monkeypatch.setattr(frame, "order", order)
+    told: list[str] = []
+    assert await desk.command("in-1", 3, {"kind": "accept"}, lambda: told.append("still")) == (True, "已办")
+    assert (len(given), len(set(given)), told) == (3, 1, ["still"])
+
+    given.clear()
+    monkeypatch.setattr(frame, "LONGEST_S", 0.0)
+    done, said = await desk.command("in-1", 4, {"kind": "accept"})
+    assert (done, "还没有结果" in said) == (None, True)
+    desk.attempt = "of another command, which was refused meanwhile"
+    done, _ = await desk.command("in-1", 5, {"kind": "accept"})
+    assert done is None
+    assert len(set(given)) == 1, "the page shows another version now, and it is still that command"
+
+
+async def test_a_fault_while_a_command_is_asked_after_does_not_say_that_it_failed(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter((202, AutoReconnect("no primary"), 200))
+
+    async def order(*_: Any) -> JSONResponse:
+        await asyncio.sleep(0)
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return JSONResponse({}, answer)
+
+    monkeypatch.setattr(frame, "order", order)
+    monkeypatch.setattr(frame, "AGAIN_S", 0.0)
+    assert await desk.command("in-1", 3, {"kind": "accept"}) == (True, "已办")

@@ -21,8 +21,8 @@ class Desk:
     async def incident(self, incident_id: str) -> dict[str, Any]:
         return {"_id": incident_id, "version": 4}
 
-    async def command(self, incident_id: str, version: int, wish: dict[str, Any]) -> tuple[bool, str]:
-        del version
+    async def command(self, incident_id: str, version: int, wish: dict[str, Any], still: Any) -> tuple[bool, str]:
+        del version, still
         self.given.append((wish["kind"], incident_id))
         await self.decided.wait()
         return True, "已办"

@@ -91,6 +91,15 @@ class Shown:
     counts: dict[str, int] = field(default_factory=dict)
 
 
+@dataclass(slots=True)
+class Asked:
+    """Open questions, how many there are in all, and how many of them hold a dispatch back."""
+
+    rows: list[Document] = field(default_factory=list)
+    total: int = 0
+    holding: int = 0
+
+
 SOUGHT = (
     *("number", "view.title", "view.classification.matter_name", "view.dispatch.unit_name"),
     *("where", "view.place.town", "view.place.village", "view.place.address"),
@@ -167,10 +176,16 @@ class Board:
         numbers = [{"tracking_number": typed_number(said) or said}, {"origin_number": said}]
         return list(await self._reports.distinct("incident_id", {"$or": numbers, "left": False}))
 
-    async def asks(self) -> list[Document]:
-        """Open questions, the one that runs out first on top."""
-        cursor = self._feed.find({"ask.until": {"$exists": True}}).sort([("ask.until", 1), ("_id", 1)])
-        return list(await cursor.limit(PAGE).to_list(None))
+    async def asks(self, sought: str = "", more: int = 0) -> Asked:
+        """Open questions, the one that runs out first on top; the one that is sought is there, however far behind."""
+        cursor = self._feed.find(_ASKED).sort([("ask.until", 1), ("_id", 1)])
+        rows = await cursor.limit(PAGE * (1 + more)).to_list(None)
+        if len(rows) < PAGE:
+            return Asked(rows, len(rows), sum(one["state"] == "asked" for one in rows))
+        if sought not in {one["_id"] for one in rows}:
+            rows += await self._feed.find({"_id": sought, **_ASKED}).to_list(None)
+        holding = await self._feed.count_documents({**_ASKED, "state": "asked"})
+        return Asked(rows, await self._feed.count_documents(_ASKED), holding)
 
     async def incident(self, incident_id: str) -> Document | None:
         """An incident with its clocks."""
@@ -201,6 +216,7 @@ class Board:
         return list(await cursor.to_list(None))
 
 
+_ASKED: Document = {"ask.until": {"$exists": True}}
 _ROW = {
     "number": 1,
     "version": 1,

@@ -11,9 +11,10 @@ from huying.contracts.moves import MOVES
 from ..repository import Board
 from ..wishes import FORMS, Field, action_of, numbers
 from ..words import Names
+from .frame import NO_ANSWER, STILL
 
-Do = Callable[[dict[str, Any]], Awaitable[bool]]
-"""Gives a command; whether it was done."""
+Do = Callable[[dict[str, Any], Callable[[], object]], Awaitable[bool | None]]
+"""Gives a command, and calls back when it takes long; whether it was done, None where nobody has decided yet."""
 MOST_REPORTS = 200
 
 
@@ -27,35 +28,72 @@ def ask(
 ) -> None:
     """Open the dialog of a command, some of it filled in; `do` gives it to routing when it is complete.
 
-    What was typed stays until it is done or given up: a refusal, or the page drawn anew behind it, takes nothing away.
+    What was typed stays until it is done or given up: a refusal, a long wait, or the page drawn anew behind it takes
+    nothing away. While it is undecided the form is locked, and asks after the command that it gave.
     """
     word = MOVES[kind].word
     parts: dict[str, Any] = {}
-    with ui.context.client.layout, ui.dialog() as dialog, ui.card().style("width:520px;max-width:95vw"):
+    given: list[dict[str, Any]] = []
+    """The command that is undecided."""
+    layout = ui.context.client.layout
+    with layout, ui.dialog() as dialog, ui.card().style("width:520px;max-width:95vw"):
         ui.label(word).classes("text-bold")
         for field in FORMS[kind]:
             parts[field.name] = _part(field, names, reports)
             if filled_in and field.name in filled_in:
                 parts[field.name].value = filled_in[field.name]
+            parts[field.name].on_value_change(lambda: dialog.props("persistent"))  # no slip takes away what was typed
+        told = ui.label().classes("hy-told").props("role=status")
 
         async def go() -> None:
-            filled = {name: part.value for name, part in parts.items()}
-            try:
-                missing = await _resolve(kind, filled, board)
-            except PyMongoError:
-                missing = "暂时读不到数据，没有办成；填写的内容还在，请稍后再试"
-            action = missing or action_of(kind, filled)
+            action = given[0] if given else await _filled(kind, parts, board)
             if isinstance(action, str):
                 ui.notify(action, type="warning", position="top")
                 return
-            if await do(action):
+            given[:] = [action]
+            lock(True)
+            with layout:  # the outcome is told, even where the form was closed meanwhile
+                done = await do(action, lambda: told.set_text(STILL))
+            if done is None:
+                told.set_text(NO_ANSWER)
+                yes.set_text("再查一次结果")
+                work(False)
+                return
+            given.clear()
+            lock(False)
+            if done:
                 dialog.close()
 
+        def lock(locked: bool) -> None:
+            for part in parts.values():
+                part.set_enabled(not locked)
+            told.set_text("")
+            yes.set_text(word)
+            no.set_text("关闭" if locked else "不办了")  # what is given cannot be given up any more
+            dialog.props("persistent")
+            work(locked)
+
+        def work(under_way: bool) -> None:
+            if under_way:
+                yes.props("loading")
+            else:
+                yes.props(remove="loading")
+
         with ui.row().style("justify-content:flex-end;width:100%"):
-            ui.button("不办了", on_click=dialog.close).props("flat")
-            ui.button(word, on_click=go).props("unelevated")
+            no = ui.button("不办了", on_click=dialog.close).props("flat")
+            yes = ui.button(word, on_click=go).props("unelevated")
     dialog.on("hide", dialog.delete)
     dialog.open()
+
+
+async def _filled(kind: str, parts: Mapping[str, Any], board: Board) -> dict[str, Any] | str:
+    """The command as it is filled in, or the sentence that says what is wrong."""
+    filled = {name: part.value for name, part in parts.items()}
+    try:
+        missing = await _resolve(kind, filled, board)
+    except PyMongoError:
+        missing = "暂时读不到数据，没有办成；填写的内容还在，请稍后再试"
+    return missing or action_of(kind, filled)
 
 
 async def _resolve(kind: str, filled: dict[str, Any], board: Board) -> str | None:

@@ -1,6 +1,8 @@
 """What every page shares: who looks, what time it is, the bar on top, how a command is given. It shows no case."""
 
+import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -34,6 +36,12 @@ LOOK_S = 1.0
 """How often a page asks whether anything changed; a glance at a number, not at the database."""
 RELOOK = 15
 """Every so many glances it looks anyway: countdowns move, and another replica may have written."""
+LONGEST_S = 60.0
+"""How long a person is kept waiting for routing's decision before they are told that there is none yet."""
+AGAIN_S = 1.0
+"""Between two looks while the database is away."""
+STILL = "还在办理，请稍候；不用再提交"
+NO_ANSWER = "已经提交，但还没有结果。不会重复提交，可以再查一次结果；也可以稍后看办理过程，一直没有就请联系系统管理员"
 
 
 @dataclass(slots=True)
@@ -45,6 +53,8 @@ class Desk:
     cookie: str | None
     attempt: str = field(default_factory=lambda: uuid4().hex)
     """Part of a command's identity: a double click is one command, another try after a refusal is a new one."""
+    undecided: dict[tuple[str, str], tuple[str, CommandBody]] = field(default_factory=dict)
+    """What was given and not decided yet, by incident and action."""
 
     @property
     def ground(self) -> Ground:
@@ -92,25 +102,79 @@ class Desk:
         """Business time."""
         return self.ground.clock.now()
 
-    async def command(self, incident_id: str, version: int, action: dict[str, Any]) -> tuple[bool, str]:
-        """Give a command as this person; whether it was done, and the sentence to show."""
+    async def command(
+        self, incident_id: str, version: int, action: dict[str, Any], still: Callable[[], object] = lambda: None
+    ) -> tuple[bool | None, str]:
+        """Give a command as this person, and wait for what becomes of it.
+
+        Args:
+            incident_id: what it is about.
+            version: the incident as this person sees it.
+            action: the command's own fields.
+            still: called once, when it takes longer than a moment.
+
+        Returns:
+            Whether it was done, None where nobody has decided yet, and the sentence to show. The same command again
+            asks after the undecided one, whatever the version is by then: nothing is sent twice.
+        """
         if not self.stands:
             ui.navigate.to("/login")
             return False, "登录已过期，请重新登录"
         body = CommandBody.model_validate({"action": action, "expected_version": version})
         said = json.dumps(action, sort_keys=True)
         identity = deterministic_id("cm", self.who.id, incident_id, version, said, self.attempt)
-        try:
-            answer: JSONResponse = await order(self.ground, self.who.actor, incident_id, body, identity)
-        except (Transient, Broken, PyMongoError):  # the last: of the desk's own look at what became of it
+        identity, body = self.undecided.setdefault((incident_id, said), (identity, body))
+        answer = await self._decided(incident_id, identity, body, still)
+        if answer is None:
             return False, "服务暂时不可用，没有办成，请稍后再试"
-        told = json.loads(bytes(answer.body))
+        if answer.status_code == 202:
+            return None, NO_ANSWER
+        self.undecided.pop((incident_id, said), None)
         if answer.status_code == 200:
             return True, "已办"
-        if answer.status_code == 202:
-            return True, "已提交，正在办理，结果稍后显示"
         self.attempt = uuid4().hex  # a refusal changes no version: the same wish may be granted the next time
+        told = json.loads(bytes(answer.body))
         return False, str(told.get("detail") or "没有办成，请刷新后再试")
+
+    async def _decided(
+        self, incident_id: str, identity: str, body: CommandBody, still: Callable[[], object]
+    ) -> JSONResponse | None:
+        """Routing's answer, the last 202 when it takes too long; None when the command was not even taken in."""
+        until, answer = time.monotonic() + LONGEST_S, None
+        while True:
+            try:
+                told: JSONResponse = await order(self.ground, self.who.actor, incident_id, body, identity)
+            except (Transient, Broken, PyMongoError):  # the last: of the desk's own look at what became of it
+                if answer is None:
+                    return None
+                await asyncio.sleep(AGAIN_S)  # it is on its way: a look that failed says nothing of it
+            else:
+                if told.status_code != 202:
+                    return told
+                if answer is None:
+                    still()
+                answer = told
+            if time.monotonic() >= until:
+                return answer
+
+
+async def give(
+    desk: Desk, incident_id: str, version: int, action: dict[str, Any], still: Callable[[], object] | None = None
+) -> bool | None:
+    """Give a command and say what becomes of it, and that it is worked on where `still` does not."""
+    working: list[ui.notification] = []
+
+    def wait() -> None:
+        working.append(ui.notification(STILL, spinner=True, timeout=None, position="top"))
+
+    done, said = await desk.command(incident_id, version, action, still or wait)
+    for notice in working:
+        notice.dismiss()
+    if done is None:
+        ui.notify(said, type="warning", position="top", timeout=10_000, multi_line=True)
+    else:
+        ui.notify(said, type="positive" if done else "negative", position="top", timeout=6000)
+    return done
 
 
 def desk_of(request: Request) -> Desk:

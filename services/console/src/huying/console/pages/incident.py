@@ -1,5 +1,6 @@
 """事件: one incident from its first report to its result, with the buttons that are legal now."""
 
+from collections.abc import Callable
 from typing import Any
 
 from nicegui import ui
@@ -13,7 +14,7 @@ from ..domain import allowed, takes_part
 from ..wishes import CAREFUL, FIRST, asks, begun
 from . import parts
 from .dialogs import ask
-from .frame import RELOOK, Desk, desk_of, empty, frame, show_time, watch
+from .frame import RELOOK, Desk, desk_of, empty, frame, give, show_time, watch
 
 
 class IncidentPage:
@@ -136,11 +137,10 @@ class IncidentPage:
         else:
             await self.do({"kind": kind})
 
-    async def do(self, action: dict[str, Any]) -> bool:
-        """Give a command on what this person sees now; whether it was done."""
+    async def do(self, action: dict[str, Any], still: Callable[[], object] | None = None) -> bool | None:
+        """Give a command on what this person sees now; whether it was done, None where nobody has decided yet."""
         assert self.document is not None
-        done, said = await self.desk.command(self.id, self.document["version"], action)
-        ui.notify(said, type="positive" if done else "negative", position="top", timeout=6000)
+        done = await give(self.desk, self.id, self.document["version"], action, still)
         await self.look()
         return done
 

@@ -13,9 +13,10 @@ from huying.chassis.errors import Transient
 
 from ..domain import sees_all
 from ..evidence import marked
+from ..repository import PAGE
 from ..words import place, span, when
 from . import dialogs, parts
-from .frame import RELOOK, Desk, desk_of, empty, frame, show_time, watch
+from .frame import RELOOK, Desk, desk_of, empty, frame, give, show_time, watch
 
 
 def _one_at_a_time(step: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
@@ -41,6 +42,8 @@ class TriagePage:
         """`chosen` is the incident that they want to see first."""
         self.desk, self.chosen = desk, chosen
         self.asks: list[dict[str, Any]] = []
+        self.pages = 0
+        """Pages of the queue that this person asked for beside the first."""
         self.shown: tuple[Any, ...] | None = None
         self.candidates: list[dict[str, Any]] = []
         """What the question in front names, the likeliest first."""
@@ -64,7 +67,10 @@ class TriagePage:
             ui.html("<h1>研判：是不是同一件事？</h1>", sanitize=False)
             self.summary = ui.label("正在读取…").classes("hy-quiet")
         with ui.element("div").classes("hy-triage"):
-            self.queue = ui.html("", sanitize=False).classes("hy-card hy-queue").style("padding:0")
+            with ui.element("div").classes("hy-stack"):
+                self.queue = ui.html("", sanitize=False).classes("hy-card hy-queue").style("padding:0")
+                self.more = ui.button(on_click=self.show_more).props("flat")
+                self.more.set_visibility(False)
             with ui.element("div"):
                 self.question = ui.element("div").style("display:grid;gap:16px")
         self.undo = ui.button(on_click=self.take_back).props("outline color=negative data-key=u")
@@ -89,7 +95,8 @@ class TriagePage:
         before = projection.changes if projection else -1
         try:
             now = self.desk.now()
-            self.asks = await self.desk.board.asks()
+            asked = await self.desk.board.asks(self.chosen, self.pages)
+            self.asks = asked.rows
             if self.asks and self.chosen not in {one["_id"] for one in self.asks}:
                 self.chosen = self.asks[0]["_id"]
             await self._show_question(now)
@@ -97,12 +104,19 @@ class TriagePage:
             self.summary.text = "暂时读不到数据，正在重连；看到的是刚才的样子"
             return
         self.seen = before
-        waiting = sum(_holds(one) for one in self.asks)
-        said = f"待研判 {len(self.asks)} 件，其中 {waiting} 件等研判后派单；到时无人研判会自动单独派单"
+        said = f"待研判 {asked.total} 件，其中 {asked.holding} 件等研判后派单；到时无人研判会自动单独派单"
         self.summary.text = said if self.asks else ""
+        rest = min(asked.total - len(self.asks), PAGE)
+        self.more.set_visibility(rest > 0)
+        self.more.text = f"再显示 {rest} 件"
         self.queue.set_visibility(bool(self.asks))
         self.queue.content = "".join(self._line(one, now) for one in self.asks)
         show_time(self.desk)
+
+    async def show_more(self) -> None:
+        """The next page of the queue."""
+        self.pages += 1
+        await self.look()
 
     def _line(self, one: dict[str, Any], now: Any) -> str:
         here = "here" if one["_id"] == self.chosen else ""
@@ -208,9 +222,8 @@ class TriagePage:
     def part(self, ask: dict[str, Any], reports: list[dict[str, Any]], piece: dict[str, str]) -> None:
         """It tells of two problems: the second one gets an incident of its own, and the question stays for the first."""
 
-        async def do(action: dict[str, Any]) -> bool:
-            done, said = await self.desk.command(ask["_id"], ask["version"], action)
-            ui.notify(said, type="positive" if done else "negative", position="top", timeout=6000)
+        async def do(action: dict[str, Any], still: Callable[[], object]) -> bool | None:
+            done = await give(self.desk, ask["_id"], ask["version"], action, still)
             await self.look()
             return done
 
@@ -224,8 +237,7 @@ class TriagePage:
         named = [one["incident_id"] for one in self.candidates if one["incident_id"] in self.picked[1]]
         wish = {"kind": "answer_ask", "same": same, "candidates": named if same else []}
         wish |= {"reason": why} if why else {}
-        done, said = await self.desk.command(ask["_id"], ask["version"], wish)
-        ui.notify(said, type="positive" if done else "negative", position="top", timeout=6000)
+        done = await give(self.desk, ask["_id"], ask["version"], wish)
         if done:
             if same:
                 self.merged.append((ask["_id"], ask["number"]))
@@ -241,8 +253,7 @@ class TriagePage:
         if known is None:
             return
         wish = {"kind": "undo_merge", "reason": "研判有误，撤销合并"}
-        done, said = await self.desk.command(known["_id"], known["version"], wish)
-        ui.notify(said, type="positive" if done else "negative", position="top", timeout=6000)
+        done = await give(self.desk, known["_id"], known["version"], wish)
         if done:
             self.merged.pop()
             self._say_undo()
