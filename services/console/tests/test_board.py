@@ -52,6 +52,7 @@ async def board(embedded_stack: Stack, mongo_database: str) -> AsyncIterator[Boa
     ("said", "found"),
     [
         ("PA-0301", ["s-garbage"]),
+        ("ＰＡ－０３０１", ["s-garbage"]),
         ("供水", ["s-road", "s-water"]),
         ("道路设施", ["s-road", "well"]),
         ("官亭镇", ["s-road", "well"]),

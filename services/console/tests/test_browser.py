@@ -111,8 +111,11 @@ async def test_a_page_that_is_open_closes_when_the_account_is_taken_back(console
 
     await console.sign_in()
     await expect(console.page.locator(".hy-row")).to_have_count(len(console.stories), timeout=15000)
+    await console.page.goto(f"{console.url}/?state=open")
+    await expect(console.page.locator(".hy-row").first).to_be_visible(timeout=15000)
     assert remove_entry(console.app.state.ground.settings.keys, "zhang")
     await expect(console.page).to_have_title("登录 · 呼应", timeout=10000)
+    assert console.page.url.endswith("/login?next=%2F%3Fstate%3Dopen"), "and leads back to where they were"
     await console.page.goto(console.url)
     await expect(console.page).to_have_title("登录 · 呼应")
 
@@ -134,3 +137,32 @@ async def test_a_unit_sees_its_own_incidents_and_nobody_elses(console: Console) 
     assert missing is not None
     assert missing.status == 404
     await expect(page.get_by_role("heading")).to_have_text("没有这个页面")
+
+
+async def test_a_phone_shows_all_of_an_incident_without_moving_sideways_whatever_was_written(console: Console) -> None:
+    from playwright.async_api import expect
+
+    page = console.page
+    long = Story(f"{console.prefix}-long", "PA-0360", "A" * 300, datetime.now(UTC), where=("130529100", "", "B" * 90))
+    lamp = next(story for story in console.stories if story.name.endswith("-lamp"))
+    await publish(console.stack, long.opened().dispatched().asked(lamp).events)
+    await page.set_viewport_size({"width": 390, "height": 844})
+    await console.sign_in()
+    row = page.locator(".hy-row", has_text="PA-0360")
+    await expect(row).to_be_visible(timeout=15000)
+    await expect(page.get_by_role("button", name="退出")).to_be_in_viewport(ratio=1)
+    for words in ("待签收", "县城市管理综合行政执法局"):
+        await expect(row.get_by_text(words)).to_be_in_viewport(ratio=1)
+    for address in ("/", f"/incidents/{long.name}", f"/triage?incident={long.name}"):
+        await page.goto(console.url + address)
+        await expect(page.get_by_text("AAAA").first).to_be_visible(timeout=15000)
+        assert await page.evaluate("document.documentElement.scrollWidth") <= 390, address
+
+
+async def test_an_address_that_makes_no_sense_shows_the_feed(console: Console) -> None:
+    from playwright.async_api import expect
+
+    await console.sign_in()
+    for address in ("/?more=abc", "/?state=zzz"):
+        await console.page.goto(console.url + address)
+        await expect(console.page.locator(".hy-chip.on", has_text="全部")).to_be_visible(timeout=15000)

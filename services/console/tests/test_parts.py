@@ -45,6 +45,29 @@ def test_the_five_steps_show_what_is_done_and_where_it_stands(name: str, done: l
     assert re.findall(r'class="now"><b>(\w+)', shown) == ([now] if now else [])
 
 
+def test_a_merged_one_does_not_say_that_it_never_had_a_report() -> None:
+    gone = Story("s-gone", "PA-0350", "灯杆歪了", NOW).opened().merged(STORIES["lamp"])
+    assert "0 件诉求" not in parts.stepper(document(gone) | {"view": gone.feed[-1].incident.model_dump()}, NOW)
+
+
+def test_a_clock_that_counts_no_more_is_shown_only_where_no_other_of_its_kind_does() -> None:
+    back = Story("s-back", "PA-0351", "灯杆歪了", NOW).opened().dispatched()
+    hour = timedelta(hours=1)
+    void = back.clock("response", NOW, 9 * hour, ("void", hour)).clocks[:]
+    assert parts.clocks(document(back), NOW).count("不计时限") == 1
+    back.clock("response", NOW + hour, 9 * hour)
+    back.clocks = [*void, *(one.model_copy(update={"clock_id": "again"}) for one in back.clocks[len(void) :])]
+    shown = parts.clocks(document(back), NOW + 2 * hour)
+    assert ("不计时限" in shown, "剩 8 小时" in shown) == (False, True)
+
+
+def test_a_question_that_holds_a_dispatch_says_until_when_beside_its_clock() -> None:
+    twin = Story("s-held", "PA-0352", "灯杆歪了", NOW).opened().asked(STORIES["lamp"])
+    assert row_of(document(twin), NOW, NAMES)["beside"] == "", "its limit says so already"
+    twin.clock("response", NOW, timedelta(days=2))
+    assert row_of(document(twin), NOW, NAMES)["beside"] == "今天 14:50 自动派单"
+
+
 def test_each_unit_is_metered_for_as_long_as_it_had_the_case() -> None:
     road = STORIES["road"]
     lines = [vars_of(line_of_step(event, NAMES)) for event in road.feed]
@@ -126,7 +149,7 @@ def test_emergencies_are_pinned_until_they_are_done_and_extensions_stand_apart()
     assert row_of(document(STORIES["gas"]), NOW, NAMES)["pinned"]
     assert not row_of(document(STORIES["lamp"]), NOW, NAMES)["pinned"]
     road = row_of(document(STORIES["road"]), NOW, NAMES)
-    assert (road["extended"], road["returns"]) == ("已延期 1 次", "退回 1 次")
+    assert (road["extended"], road["beside"]) == ("已延期 1 次", "退回 1 次")
     lamp = row_of(document(STORIES["lamp"]), NOW, NAMES)
     assert [door["name"] for door in lamp["doors"]] == ["群众端", "12345热线"]
 

@@ -136,7 +136,7 @@ async def test_an_incident_that_comes_while_its_page_is_open_is_shown(monkeypatc
     page: Any = IncidentPage(desk, "a")
     page.draw()
     page.head, page.columns, page.history = Part(), Part(), Part()
-    monkeypatch.setattr(page, "_buttons", lambda _: None)
+    monkeypatch.setattr(page, "_buttons", lambda *_: None)
     await page.look()
     assert not page.head.visible
     desk.board.found["a"] = case("a")

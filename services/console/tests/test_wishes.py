@@ -107,4 +107,5 @@ def test_what_routing_could_not_read_is_not_sent_and_the_field_is_named(
 
 def test_numbers_are_taken_as_people_type_them_and_buttons_name_known_commands() -> None:
     assert numbers("260302-00001，260302-00002、 260302-00003") == ["260302-00001", "260302-00002", "260302-00003"]
+    assert numbers("２６０３０２－００００１，260302-00002") == ["260302-00001", "260302-00002"]
     assert set(FIRST) | set(FORMS) <= set(MOVES)

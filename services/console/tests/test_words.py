@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from huying.console.evidence import marked
-from huying.console.words import ZONE, deadline, exact, leading, place, question, span, when
+from huying.console.words import ZONE, dated, deadline, exact, leading, place, question, span, when
 
 NOW = datetime(2026, 3, 9, 6, 20, tzinfo=UTC)
 """Monday 14:20 in the county."""
@@ -27,6 +27,12 @@ HOUR = timedelta(hours=1)
 )
 def test_times_are_said_as_people_say_them(moment, said):
     assert when(datetime(*moment, tzinfo=ZONE).astimezone(UTC), NOW) == said
+
+
+def test_a_line_of_the_history_says_a_date_that_stays_true():
+    tomorrow = datetime(2026, 3, 10, 9, 30, tzinfo=UTC)
+    assert dated(tomorrow, NOW) == "3月10日 17:30"
+    assert dated(tomorrow, NOW.replace(year=2025)) == "2026年3月10日 17:30"
 
 
 def test_a_date_at_the_end_of_all_years_is_said_like_any_other():

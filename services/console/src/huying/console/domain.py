@@ -17,7 +17,7 @@ from huying.contracts.moves import CLOSED, ROLE_WORDS, legal, permitted
 from huying.contracts.orders import IncidentRedoneV1
 
 from .history import aside
-from .words import CLOCKS, FINAL, OPEN_STATES, Names, exact, leading, place
+from .words import CLOCKS, FINAL, OPEN_STATES, Names, dated, leading, place
 
 Clock = dict[str, Any]
 HOW = {
@@ -157,7 +157,7 @@ def line_of_clock(event: ClockEvent, identity: str, names: Names) -> Line:
     detail = ""
     match event:
         case deadlines.ClockStartedV1():
-            text, detail = f"{name}时限到 {exact(event.due_at)}", "\n".join(event.explanation)
+            text, detail = f"{name}时限到 {dated(event.due_at, event.at)}", "\n".join(event.explanation)
         case deadlines.ClockWarnedV1():
             text = f"{name}时限已用 {event.percent}%" + ("（补发）" if event.late else "")
         case deadlines.ClockBreachedV1():
@@ -165,9 +165,9 @@ def line_of_clock(event: ClockEvent, identity: str, names: Names) -> Line:
         case deadlines.ClockPausedV1():
             text = f"{name}时限暂停：{event.reason}"
         case deadlines.ClockResumedV1():
-            text = f"{name}时限恢复，到 {exact(event.due_at)}"
+            text = f"{name}时限恢复，到 {dated(event.due_at, event.at)}"
         case deadlines.ClockExtendedV1():
-            text = f"{name}第 {event.count} 次延期到 {exact(event.due_at)}：{event.reason}"
+            text = f"{name}第 {event.count} 次延期到 {dated(event.due_at, event.at)}：{event.reason}"
         case deadlines.ClockStoppedV1():
             text = {"on_time": f"{name}按时", "late": f"{name}超期后完成", "void": f"{name}时限不再计"}[event.verdict]
         case _:

@@ -4,7 +4,7 @@ from huying.contracts import orders
 from huying.contracts.course import LEVEL_ZH
 from huying.contracts.incidents import IncidentEvent
 
-from .words import CLASSES, Names, exact
+from .words import CLASSES, Names, dated
 
 Said = tuple[str, str, str]
 """Word, text, and what opens below."""
@@ -48,13 +48,13 @@ def aside(event: IncidentEvent, names: Names) -> Said | None:
 def _paused(event: IncidentEvent) -> Said | None:
     match event:
         case orders.IncidentSuspendedV1():
-            return "挂起", f"{event.reason}，最晚到 {exact(event.until)}", ""
+            return "挂起", f"{event.reason}，最晚到 {dated(event.until, event.at)}", ""
         case orders.IncidentResumedV1():
             return "恢复办理", "挂起到期，自动恢复" if event.expired else "恢复办理", event.reason or ""
         case orders.IncidentExtensionRequestedV1(request=request):
-            return "申请延期", f"申请延到 {exact(request.until)}：{request.reason}", ""
+            return "申请延期", f"申请延到 {dated(request.until, event.at)}：{request.reason}", ""
         case orders.IncidentExtensionDecidedV1(granted=True):
-            return "批准延期", f"第 {event.count} 次延期，到 {exact(event.request.until)}", event.reason or ""
+            return "批准延期", f"第 {event.count} 次延期，到 {dated(event.request.until, event.at)}", event.reason or ""
         case orders.IncidentExtensionDecidedV1():
             return "不予延期", event.reason or "", ""
         case orders.IncidentRedoneV1():
@@ -87,7 +87,7 @@ def _regrouped(event: IncidentEvent) -> Said | None:
             return "群体事件", "，".join(part for part in (added, removed) if part), ""
         case orders.IncidentFloodOpenedV1(flood=flood):
             said = "\n".join(part for part in ("、".join(flood.matters), event.reason) if part)
-            return "汛期模式", f"开启，到 {exact(flood.until)} 自动结束", said
+            return "汛期模式", f"开启，到 {dated(flood.until, event.at)} 自动结束", said
         case orders.IncidentFloodClosedV1():
             return "汛期模式", ENDS[event.by], event.reason or ""
     return None

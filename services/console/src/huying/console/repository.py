@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
+from unicodedata import normalize
 
 from pymongo import UpdateOne
 
@@ -122,8 +123,8 @@ def filter_of(wish: Wish, now: datetime, own: Own | None = None, told: Sequence[
     elif wish.unit:
         parts.append({"unit": wish.unit})
     if sought := clean_line(wish.q):
-        words = re.escape(sought[:100])
-        found: list[Document] = [{name: {"$regex": words, "$options": "i"}} for name in SOUGHT]
+        words = dict.fromkeys(SOUGHT, sought[:100]) | {"number": normalize("NFKC", sought[:100])}
+        found: list[Document] = [{name: {"$regex": re.escape(said), "$options": "i"}} for name, said in words.items()]
         parts.append({"$or": [*found, {"_id": {"$in": list(told)}}]})
     return {"$and": parts}
 

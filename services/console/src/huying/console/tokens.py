@@ -60,10 +60,11 @@ display:flex;align-items:center;gap:16px}}
 .hy-bar nav a{{display:flex;align-items:center;gap:6px;padding:0 12px;color:{QUIET};border-bottom:2px solid transparent}}
 .hy-bar nav a:hover{{text-decoration:none;color:{INK}}}
 .hy-bar nav a.here{{color:{ACCENT};border-color:{ACCENT};font-weight:600}}
-.hy-bar .who{{margin-left:auto;display:flex;align-items:center;gap:12px;color:{QUIET}}}
+.hy-bar .who{{margin-left:auto;display:flex;align-items:center;gap:12px;color:{QUIET};min-width:0}}
+.hy-bar .who span{{overflow:hidden;text-overflow:ellipsis;white-space:nowrap}}.hy-bar form{{flex:none}}
 .hy-bar form{{margin:0}}.hy-bar button{{font:inherit;border:0;background:none;color:{ACCENT};cursor:pointer;padding:4px}}
 .hy-count{{background:{ACCENT};color:#fff;border-radius:9px;padding:0 6px;font-size:12px;line-height:18px}}
-.hy-page{{max-width:1440px;width:100%;margin:0 auto;padding:16px}}
+.hy-page{{max-width:1440px;width:100%;margin:0 auto;padding:16px;overflow-wrap:anywhere}}
 .hy-page h1{{font-size:20px;line-height:1.4;font-weight:700;margin:0}}
 .hy-card{{background:{SURFACE};border:1px solid {LINE};border-radius:6px;padding:16px}}
 .hy-card h2{{font-size:14px;line-height:1.5;font-weight:700;margin:0 0 8px}}
@@ -80,7 +81,7 @@ background:{SURFACE};color:{INK};cursor:pointer;font:inherit}}
 .hy-table tbody td{{border-top:1px solid {LINE};font-size:13px!important}}
 .hy-row{{cursor:pointer}}.hy-row:hover td,.hy-row:focus td{{background:#F0F5FD}}
 .hy-row:focus{{outline:2px solid {ACCENT};outline-offset:-2px}}
-.hy-row.urgent td{{background:{EMERGENCY_GROUND}}}
+.hy-row.urgent,.hy-row.urgent td{{background:{EMERGENCY_GROUND}}}
 .hy-row .matter{{display:block;color:{INK};font-weight:600;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}}
 .hy-row .line2,.hy-row .line1{{display:block;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}}
 .hy-tag{{display:inline-flex;align-items:center;gap:4px;font-weight:600;white-space:nowrap}}
@@ -103,23 +104,33 @@ background:{SURFACE};color:{INK};cursor:pointer;font:inherit}}
 .hy-time li::before{{content:"";position:absolute;left:-22px;top:10px;width:10px;height:10px;border-radius:5px;
 background:{SURFACE};border:2px solid {QUIET}}}
 .hy-time li.clock::before{{border-style:dotted}}.hy-time details{{color:{QUIET}}}.hy-time summary{{cursor:pointer}}
+.hy-time details:not([open]){{display:inline-block;margin-left:8px}}.hy-told:empty{{display:none}}
 .hy-pair{{display:grid;grid-template-columns:1fr 1fr;gap:16px}}
 .hy-stack{{display:grid;gap:8px;align-content:start;min-width:0}}
 .hy-pair mark{{background:#FFF1C9;color:inherit;border-radius:2px}}
 .hy-triage{{display:grid;grid-template-columns:280px minmax(0,1fr);gap:16px;margin-top:12px;align-items:start}}
-.hy-queue a{{display:block;padding:8px 12px;border-top:1px solid {LINE};color:{INK}}}
+.hy-queue{{max-height:70vh;overflow:auto}}.hy-queue a{{display:block;padding:8px 12px;border-top:1px solid {LINE};color:{INK}}}
 .hy-queue a:first-child{{border-top:0}}.hy-queue a.here{{background:#EAF1FC}}
 .hy-queue a:hover{{text-decoration:none;background:#F0F5FD}}
 .hy-reasons{{list-style:none;margin:0;padding:0}}.hy-reasons li{{display:flex;gap:12px;padding:3px 0}}
 .hy-reasons b{{width:3.5em;text-align:right;flex:none}}
 .hy-actions{{display:flex;flex-wrap:wrap;gap:8px;margin-top:16px}}.hy-actions:empty{{display:none}}.hy-actions .q-btn{{border-radius:6px}}
 .nicegui-error-popup{{font:14px/1.5 {FONT};display:block;margin:16px;padding:6px 16px 6px 40px;border-color:{LINE}}}
+.q-notification.bg-warning{{color:#fff!important}}
 .q-btn{{text-transform:none;letter-spacing:0}}
 .hy-new{{animation:hy-fade 150ms ease-out}}@keyframes hy-fade{{from{{opacity:0}}}}
 kbd{{border:1px solid {LINE};border-bottom-width:2px;border-radius:4px;padding:0 5px;background:{SURFACE};font-size:12px}}
-@media (max-width:900px){{.hy-bar{{white-space:nowrap;overflow-x:auto;gap:8px}}#hy-now,.hy-bar .brand .hy-quiet{{display:none}}
-.hy-table table{{min-width:880px}}.hy-cols,.hy-triage,.hy-pair{{grid-template-columns:1fr}}.hy-page{{padding:12px}}}}
+@media (max-width:900px){{.hy-bar{{white-space:nowrap;gap:8px;padding:0 12px}}#hy-now,.hy-bar .brand .hy-quiet{{display:none}}
+.hy-table table{{min-width:880px}}.hy-cols,.hy-triage,.hy-pair{{grid-template-columns:minmax(0,1fr)}}.hy-page{{padding:12px}}
+.hy-queue{{max-height:30vh}}.hy-pair .hy-stack{{display:contents}}.hy-pair .hy-actions{{order:1}}.hy-keys{{display:none}}}}
 @media (max-width:600px){{.hy-steps{{grid-template-columns:1fr}}body,kbd,.hy-small,.hy-count,.hy-card h2,.hy-table,.hy-table th,.hy-table tbody td,.q-btn,.q-field,.q-item,
-.q-field__label,.q-notification,.nicegui-error-popup{{font-size:16px!important}}}}
+.q-field__label,.q-notification,.nicegui-error-popup{{font-size:16px!important}}
+.hy-search{{width:100%!important}}.hy-bar .brand span{{display:none}}.hy-bar nav a{{padding:0 8px}}
+.hy-table table{{min-width:0}}.hy-table thead{{display:none}}.hy-table table,.hy-table tbody{{display:block}}
+.hy-row{{display:grid;grid-template-columns:minmax(0,1fr) auto;border-top:1px solid {LINE};padding:8px 0}}
+.hy-table tbody .hy-row td{{display:block;border:0;padding:2px 12px!important}}
+.hy-row td:nth-child(2){{grid-column:1/-1;order:-1}}.hy-row td:nth-child(6){{order:1;text-align:right}}
+.hy-row td:nth-child(n+3){{order:2}}.hy-row td:nth-child(6){{order:1}}.hy-row td:nth-child(4){{order:3;grid-column:1/-1}}
+.hy-row td:nth-child(5){{text-align:right}}.hy-row .matter,.hy-row .line2{{white-space:normal}}}}
 {_TONE_CSS}
 """

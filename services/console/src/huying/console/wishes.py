@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
+from unicodedata import normalize
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -132,8 +133,8 @@ def begun(kind: str, view: Mapping[str, Any], parts: Sequence[Mapping[str, Any]]
 
 
 def numbers(text: str) -> list[str]:
-    """Incident numbers out of what a person typed."""
-    return [part for part in text.replace("，", " ").replace(",", " ").replace("、", " ").split() if part]
+    """Incident numbers out of what a person typed, in full-width figures, too."""
+    return normalize("NFKC", text).replace(",", " ").replace("、", " ").split()
 
 
 def action_of(kind: str, filled: Mapping[str, Any]) -> dict[str, Any] | str:

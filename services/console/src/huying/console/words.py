@@ -98,12 +98,17 @@ def when(moment: datetime, now: datetime) -> str:
     """今天 14:20, 昨天 09:05, 明天 17:30, 3月9日 17:30, and the year where it is another."""
     local, today = dates.local(moment, ZONE), dates.local(now, ZONE)
     days = (local.date() - today.date()).days
-    clock = f"{local:%H:%M}"
     near = {0: "今天", -1: "昨天", 1: "明天"}.get(days)
     if near:
-        return f"{near} {clock}"
-    year = "" if local.year == today.year else f"{local.year}年"
-    return f"{year}{local.month}月{local.day}日 {clock}"
+        return f"{near} {local:%H:%M}"
+    return dated(moment, now)
+
+
+def dated(moment: datetime, beside: datetime) -> str:
+    """3月9日 17:30, as a line keeps it for ever: no 明天 in it, and the year where it is not that of `beside`."""
+    local = dates.local(moment, ZONE)
+    year = "" if local.year == dates.local(beside, ZONE).year else f"{local.year}年"
+    return f"{year}{local.month}月{local.day}日 {local:%H:%M}"
 
 
 def exact(moment: datetime) -> str:

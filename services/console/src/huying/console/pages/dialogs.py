@@ -48,7 +48,7 @@ def ask(
         async def go() -> None:
             action = given[0] if given else await _filled(kind, parts, board)
             if isinstance(action, str):
-                ui.notify(action, type="warning", position="top")
+                told.set_text(action)
                 return
             given[:] = [action]
             lock(True)
@@ -107,6 +107,8 @@ async def _resolve(kind: str, filled: dict[str, Any], board: Board) -> str | Non
             if incident_id is None:
                 return f"没有事件 {number}：请核对编号"
             found.append(incident_id)
+        if len(found) > 1 and field.kind == "incident":
+            return f"只能填一个编号：{field.label}"
         filled[field.name] = found if field.kind == "incidents" else found[0] if len(found) == 1 else None
     return None
 

@@ -12,6 +12,8 @@ from ..repository import PAGE, STATE_FILTERS, Shown, Wish
 from .frame import RELOOK, Desk, desk_of, empty, frame, show_time, watch
 from .rows import row_of
 
+MOST = 20
+"""Pages beside the first that an address opens at once."""
 COLUMNS = (
     ("limit", "时限", "18%"),
     ("title", "事项", "30%"),
@@ -40,7 +42,7 @@ BODY = """
    <q-icon :name="c.icon" size="16px" :aria-label="c.name"></q-icon></span>
   <span class="hy-quiet hy-small">{{ props.row.reports }} 件</span></q-td>
  <q-td><span class="hy-tag" :class="'t-' + props.row.tone">{{ props.row.state }}</span>
-  <span class="line2 hy-quiet hy-small">{{ props.row.returns }}</span></q-td>
+  <span class="line2 hy-quiet hy-small">{{ props.row.beside }}</span></q-td>
 </q-tr>
 """
 
@@ -86,7 +88,7 @@ class FeedPage:
             self.more = ui.button("再显示 200 件", on_click=lambda: self.change(more=self.wish.more + 1))
             self.more.props("flat no-caps")
         ui.html(
-            '<p class="hy-quiet hy-small"><kbd>j</kbd> <kbd>k</kbd> 上下选择　<kbd>Enter</kbd> 打开　<kbd>/</kbd> 搜索</p>',
+            '<p class="hy-quiet hy-small hy-keys"><kbd>j</kbd> <kbd>k</kbd> 上下选择　<kbd>Enter</kbd> 打开　<kbd>/</kbd> 搜索</p>',
             sanitize=False,
         )
 
@@ -166,7 +168,7 @@ class FeedPage:
             ui.html(f"{word} <b>{n}</b>", sanitize=False, tag="span")
 
     def _select(self, word: str, options: dict[str, str], chosen: str, name: str) -> None:
-        label = options.get(chosen, f"全部{word}")
+        label = options.get(chosen, chosen or f"全部{word}")
         with ui.element("button").classes("hy-chip on" if chosen else "hy-chip").props("type=button"):
             ui.label(f"{label} ▾")
             with ui.menu().props("auto-close"):
@@ -185,10 +187,11 @@ def _plain(wish: Wish) -> dict[str, Any]:
 
 
 @ui.page("/")
-async def page(request: Request, state: str = "", town: str = "", unit: str = "", q: str = "", more: int = 0) -> None:
-    """The feed."""
+async def page(request: Request, state: str = "", town: str = "", unit: str = "", q: str = "", more: str = "") -> None:
+    """The feed. An address is typed and cut by hand, too: what makes no sense in it is not wished."""
     desk = desk_of(request)
-    view = FeedPage(desk, Wish(state, town, unit, q[:100], max(0, min(more, 20))))
+    pages = min(int(more), MOST) if more.isdecimal() else 0
+    view = FeedPage(desk, Wish(state if state in STATE_FILTERS else "", town, unit, q[:100], pages))
     with frame(desk, "feed", "实时"):
         view.draw()
     await view.look()

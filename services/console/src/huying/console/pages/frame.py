@@ -118,7 +118,7 @@ class Desk:
             asks after the undecided one, whatever the version is by then: nothing is sent twice.
         """
         if not self.stands:
-            ui.navigate.to("/login")
+            ui.navigate.reload()  # the gate leads to the sign-in, and back here
             return False, "登录已过期，请重新登录"
         body = CommandBody.model_validate({"action": action, "expected_version": version})
         said = json.dumps(action, sort_keys=True)
@@ -194,7 +194,7 @@ def watch(desk: Desk, glance: Callable[[], Awaitable[None]]) -> None:
         if desk.stands:
             await glance()
         else:
-            ui.navigate.to("/login")
+            ui.navigate.reload()  # the gate leads to the sign-in, and back here
 
     ui.timer(LOOK_S, look)
 
@@ -224,7 +224,7 @@ def frame(desk: Desk, here: str, title: str) -> Iterator[None]:
     role = ROLE_WORDS[desk.who.role]
     who = f"{escape(unit or role)} · {escape(desk.who.id)}"
     ui.html(
-        f'<div class="hy-bar"><a class="brand" href="/">{tokens.ICON}呼应'
+        f'<div class="hy-bar"><a class="brand" href="/" aria-label="呼应">{tokens.ICON}<span>呼应</span>'
         f'<span class="hy-quiet hy-small">{escape(desk.names.county)}</span></a>'
         f'<nav aria-label="页面">{links}</nav><div class="who"><span id="hy-now"></span><span>{who}</span>'
         '<form method="post" action="/logout"><button type="submit">退出</button></form></div></div>',
@@ -249,8 +249,8 @@ def show_time(desk: Desk) -> None:
 
 KEYS = """
 function hyNow(t){const e=document.getElementById('hy-now');if(e)e.textContent=t}
-function hyBeep(){try{const c=new AudioContext(),o=c.createOscillator(),g=c.createGain();o.frequency.value=880;
-g.gain.value=.08;o.connect(g);g.connect(c.destination);o.start();o.stop(c.currentTime+.25)}catch(e){}}
+function hyBeep(){try{const c=window.hyAudio??=new AudioContext(),o=c.createOscillator(),g=c.createGain();o.frequency.value=880;
+g.gain.value=.08;o.connect(g);g.connect(c.destination);o.start();o.stop(c.currentTime+.25);c.resume()}catch(e){}}
 document.addEventListener('keydown',function(e){
  const typing=/INPUT|TEXTAREA|SELECT/.test(document.activeElement?.tagName||'');
  if(e.ctrlKey||e.metaKey||e.altKey)return;

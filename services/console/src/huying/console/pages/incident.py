@@ -1,6 +1,7 @@
 """事件: one incident from its first report to its result, with the buttons that are legal now."""
 
 from collections.abc import Callable
+from html import escape
 from typing import Any
 
 from nicegui import ui
@@ -63,6 +64,7 @@ class IncidentPage:
             history = await board.history(self.id) if document else []
             reports = await board.reports(self.id) if document else []
             children = await board.children(self.id) if document else []
+            into = await board.incident(document.get("merged_into") or "") if document else None
         except (Transient, PyMongoError):
             self.notice.text = "暂时读不到数据，正在重连；看到的是刚才的样子"
             self.notice.set_visibility(True)
@@ -81,13 +83,14 @@ class IncidentPage:
         self.steps.content = parts.stepper(document, now)
         self.result.content = parts.result(document)
         listed = "".join(parts.report(one, now, desk.names) for one in reports)
-        self.reports.content = f"<h2>诉求 {len(reports)} 件</h2>{listed}"
+        moved = f"（已转到 {escape(into['number'])}）" if into else ""
+        self.reports.content = f"<h2>诉求 {len(reports)} 件{moved}</h2>{listed}"
         self.clocks.content = parts.clocks(document, now)
         self.unit.content = parts.unit_card(document, now, desk.names, history)
         self.beside.content = parts.beside(document, now, desk.names, children)
         self.beside.set_visibility(bool(self.beside.content))
         self.history.content = parts.timeline(history, now)
-        self._buttons(document)
+        self._buttons(document, into)
         show_time(desk)
 
     def _show(self, there: bool) -> None:
@@ -101,18 +104,18 @@ class IncidentPage:
         with self.missing:
             empty(title, detail)
 
-    def _buttons(self, document: dict[str, Any]) -> None:
+    def _buttons(self, document: dict[str, Any], into: dict[str, Any] | None) -> None:
         who = self.desk.who
         moves = allowed(document, who.actor, self.desk.names.town_units.get(document["town_code"] or ""))
-        state = (document["version"], moves)
+        state = (document["version"], moves, into and into["number"])
         if state == self.state:
             return
         self.state = state
         self.actions.clear()
         with self.actions:
-            if document.get("merged_into"):
-                target = f"/incidents/{document['merged_into']}"
-                ui.button("打开并入的事件", on_click=lambda: ui.navigate.to(target)).props("unelevated")
+            if into:
+                target = f"/incidents/{into['_id']}"
+                ui.button(f"打开并入的 {into['number']}", on_click=lambda: ui.navigate.to(target)).props("unelevated")
             first = [kind for kind in FIRST if kind in moves]
             for kind in first:
                 self._button(kind, first[0] == kind)

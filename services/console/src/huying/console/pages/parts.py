@@ -57,7 +57,7 @@ def stepper(document: dict[str, Any], now: datetime) -> str:
         view.get("completed_at"),
     )
     notes = (
-        f"{view['report_count']} 件诉求",
+        "" if state == "merged" else f"{view['report_count']} 件诉求",
         "待研判" if state == "asked" else CLASSES[view["classification"]["clock_class"]],
         dispatch.get("unit_name") or "",
         f"{when(handled, now)} 签收" if handled else "",
@@ -156,9 +156,12 @@ def holding(history: Sequence[Line], until: datetime) -> list[tuple[str, timedel
 
 
 def clocks(document: dict[str, Any], now: datetime) -> str:
-    """All clocks of the incident, each in words."""
+    """All clocks of the incident, each in words; none that counts no more beside another of its kind."""
+    told = document.get("clocks", {}).values()
+    counted = {one["kind"] for one in told if one.get("verdict") != "void"}
     known = sorted(
-        document.get("clocks", {}).values(), key=lambda one: (CLOCK_ORDER.index(one["kind"]), one["started_at"])
+        (one for one in told if one.get("verdict") != "void" or one["kind"] not in counted),
+        key=lambda one: (CLOCK_ORDER.index(one["kind"]), one["started_at"]),
     )
     if not known:
         return '<h2>时限</h2><p class="hy-quiet">还没有时限。</p>'

@@ -18,6 +18,7 @@ def row_of(document: dict[str, Any], now: datetime, names: Names) -> dict[str, A
     holds = document["state"] == "asked"
     limit = deadline(lead, now) if lead else (question(ask["until"], now) if ask and holds else None)
     extended = document.get("extended") or 0
+    returns = view.get("returns")
     counts: dict[str, int] = {}
     for channel in view["channels"]:
         counts[channel] = counts.get(channel, 0) + 1
@@ -48,5 +49,9 @@ def row_of(document: dict[str, Any], now: datetime, names: Names) -> dict[str, A
         "reports": view["report_count"],
         "state": word,
         "tone": tone,
-        "returns": f"退回 {view['returns']} 次" if view.get("returns") else "",
+        "beside": question(ask["until"], now).until
+        if lead and ask and holds
+        else f"退回 {returns} 次"
+        if returns
+        else "",
     }

@@ -77,7 +77,7 @@ class TriagePage:
         self.undo.style("margin-top:12px")
         self._say_undo()
         ui.html(
-            '<p class="hy-quiet hy-small" style="margin-top:12px"><kbd>1</kbd> <kbd>2</kbd> <kbd>3</kbd> 选是哪一件　'
+            '<p class="hy-quiet hy-small hy-keys" style="margin-top:12px"><kbd>1</kbd> <kbd>2</kbd> <kbd>3</kbd> 选是哪一件　'
             "<kbd>y</kbd> 合并　<kbd>n</kbd> 都不是　<kbd>s</kbd> 先放一放　<kbd>u</kbd> 撤销上一次合并</p>",
             sanitize=False,
         )
