@@ -80,6 +80,17 @@ def test_who_was_split_off_before_the_result_is_not_asked_about_it():
     assert set(cases["A"].reports) == {"A-r1"}
 
 
+def test_who_was_split_off_after_the_result_is_asked_about_it_no_more_and_again_when_it_comes_back():
+    life = Life("A").opened(by=None).joined("r2").completed().parted("r2", into="B")
+    cases, decisions = live(*life.steps)
+    [link] = invited(decisions)
+    assert decide_rating(cases["A"], link.rating_id, "dissatisfied", None, link.at).refusal == "moved"
+    silence = decide_silence(cases["A"], link.at + timedelta(days=4))
+    assert (silence.callbacks, silence.cases[0].callback_due_at) == ((), None), "nobody is left to call back"
+    cases, _ = live(*life.joined("r2").steps)
+    assert decide_rating(cases["A"], link.rating_id, "satisfied", None, link.at).refusal is None
+
+
 def test_a_gap_in_the_versions_is_told_and_a_repeat_is_not():
     steps = Life("A").opened().accepted().completed().steps
     cases, decisions = live(steps[0], steps[2])

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from huying.evaluation.domain import Rules, decide_clock, decide_rating, decide_step
-from huying.evaluation.rates import FIGURES, Period, figures, grades, marks
+from huying.evaluation.rates import FIGURES, Period, figures, grades, marks, silent
 
 RULES = Rules(timedelta(days=15), timedelta(days=3))
 
@@ -127,7 +127,7 @@ def test_a_silent_citizen_is_never_a_satisfied_one():
     first, second, _ = case.invitations
     for one, grade in ((first, "basically_satisfied"), (second, "dissatisfied")):
         [case] = decide_rating(case, one.rating_id, grade, None, one.at).cases
-    line = figures(grades(case) | {"invited_people": len(case.invitations)})["satisfied"]
+    line = figures(grades(case) | {"silent": len(silent(case))})["satisfied"]
     assert line == {
         "name": "满意率",
         "count": 1,
@@ -138,6 +138,19 @@ def test_a_silent_citizen_is_never_a_satisfied_one():
         "basically_satisfied_count": 1,
         "dissatisfied_count": 1,
     }
+
+
+def test_who_rated_the_new_result_is_not_silent_because_a_redo_ended_their_first_link():
+    case = case_of(Life("A").opened().joined("r2").completed().redone().completed())
+    assert (len(case.invitations), silent(case)) == (4, {"A-r1", "r2"}), "people, not links"
+    for one in case.invitations[2:]:
+        [case] = decide_rating(case, one.rating_id, "satisfied", None, one.at).cases
+    assert (silent(case), "unrated" in marks(case)) == (set(), False)
+
+
+def test_who_was_split_off_is_not_silent_about_what_is_not_theirs():
+    case = case_of(Life("A").opened().joined("r2").completed().parted("r2", into="B"))
+    assert silent(case) == {"A-r1"}
 
 
 def test_a_rate_of_nothing_is_no_rate():

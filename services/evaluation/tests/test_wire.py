@@ -103,7 +103,7 @@ async def test_a_citizen_rates_once_by_link_and_the_rates_show_it(
         assert wrong.status_code == 422
         brackets = await client.post(path, content="[" * 100_000, headers={"Content-Type": "application/json"})
         assert (brackets.status_code, brackets.json()["reason"]) == (422, "invalid")
-        given = await client.post(path, data={"grade": "satisfied", "comment": "修得快"})
+        given = await client.post(path, data={"grade": "satisfied", "comment": "修得快\r\n" * 1200})
         assert (given.status_code, "评价已收到" in given.text) == (200, True)
         again = await client.post(path, json={"grade": "dissatisfied"})
         assert (again.status_code, again.json()["reason"]) == (409, "used")
@@ -159,3 +159,33 @@ async def test_a_units_key_sees_its_own_rates_and_one_without_a_unit_none(app: A
             assert await asks("u2", address, unit="U03", **more) == 403
             assert await asks("u", address, **more) == 403
             assert await asks("u", address, unit="U03", **more) == 403
+
+
+async def test_a_verdict_counts_for_the_unit_whose_result_it_is_about(
+    app: Any, embedded_stack: Stack, unique_name: str
+) -> None:
+    life = Life(unique_name, town=unique_name, start=datetime.now(UTC) - timedelta(hours=20)).opened().completed()
+    async with running(app) as client:
+        await publish(embedded_stack, life.steps)
+        [first] = await bodies(embedded_stack, unique_name, "path")
+        assert (await client.post(first["path"], json={"grade": "dissatisfied"})).status_code == 200
+        given = len(life.steps)
+        life.redone().returned().dispatched("U05").completed()
+        await publish(embedded_stack, life.steps[given:])
+        _, again = await bodies(embedded_stack, unique_name, "path", 2)
+        assert (await client.post(again["path"], json={"grade": "satisfied"})).status_code == 200
+        table = await rates(client, f"{life.opened_at:%Y}", unique_name)
+        mine = {row["unit"]: row["figures"] for row in table["units"]}
+        told = {unit: (one["satisfied"]["count"], one["satisfied"]["n"]) for unit, one in mine.items()}
+        assert told == {"U02": (0, 1), "U05": (1, 1)}
+        assert (table["overall"]["satisfied"]["count"], table["overall"]["satisfied"]["n"]) == (1, 2)
+        assert table["overall"]["satisfied"]["unrated"] == 0
+        assert {row["unit"]: row["name"] for row in table["units"]} == {"U02": "单位U02", "U05": "单位U05"}
+
+        async def listed(unit: str, figure: str, **more: str) -> int:
+            asked = {"period": f"{life.opened_at:%Y}", "town": unique_name, "unit": unit, "figure": figure, **more}
+            return len((await client.get("/v1/rates/incidents", params=asked, headers=KEY)).json()["incidents"])
+
+        assert [await listed("U02", "satisfied"), await listed("U02", "satisfied", counted="false")] == [0, 1]
+        assert [await listed("U05", "satisfied"), await listed("U05", "satisfied", counted="false")] == [1, 0]
+        assert await listed("U05", "returned", counted="false") == 1, "another unit returned it, not this one"

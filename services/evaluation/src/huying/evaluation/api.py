@@ -27,14 +27,12 @@ async def rates(who: Ask, ground: Place, period: str, unit: Code = None, town: C
     span = _period(period)
     unit = _own(who, unit)
     rows = await ground.mongo.collection(CASES).aggregate(_pipeline(span, town)).to_list(None)
-    by_unit: dict[str, dict[str, Any]] = {}
-    for row in rows[0]["cases"]:
-        by_unit.setdefault(row["_id"], {}).update({key: value for key, value in row.items() if key != "_id"})
-    for part, key in (("held", "held"), ("returns", "returns")):
+    by_unit: dict[str, dict[str, int]] = {}
+    for part in ("cases", "verdicts", "held", "returns"):
         for row in rows[0][part]:
-            by_unit.setdefault(row["_id"], {})[key] = row["n"]
+            by_unit.setdefault(row.pop("_id"), {}).update(row)
     chosen = {code: row for code, row in by_unit.items() if unit in {None, code}}
-    names = {code: row.pop("unit_name", "") for code, row in by_unit.items()}
+    names = {row["_id"]: row["name"] for part in ("names_now", "names") for row in rows[0][part]}
     total: dict[str, int] = {}
     for row in chosen.values():
         for key, value in row.items():
@@ -46,7 +44,7 @@ async def rates(who: Ask, ground: Place, period: str, unit: Code = None, town: C
         "until": span.end,
         "overall": _with_lists(figures(total), asked),
         "units": [
-            {"unit": code, "name": names[code], "figures": _with_lists(figures(row), asked | {"unit": code})}
+            {"unit": code, "name": names.get(code, ""), "figures": _with_lists(figures(row), asked | {"unit": code})}
             for code, row in sorted(chosen.items())
         ],
     }
@@ -70,11 +68,9 @@ async def incidents(
         raise Problem(
             422, "Invalid request", f"figure: {figure!r} is not one of {known}", errors=[_wrong("figure", known)]
         )
-    query = _match(span, town) | _behind(figure, counted)
-    if unit is not None:
-        query["held_by" if figure == "returned" and not counted else _holder(figure)] = unit
+    query = {"$and": [_match(span, town), _behind(figure, counted, unit)]}
     if after is not None:
-        query["_id"] = {"$gt": after}
+        query["$and"].append({"_id": {"$gt": after}})
     found = ground.mongo.collection(CASES).find(query, _COLUMNS).sort("_id", 1).limit(PAGE + 1)
     rows = [{"incident_id": row.pop("_id"), **row} async for row in found]
     more = rows[PAGE - 1]["incident_id"] if len(rows) > PAGE else None
@@ -101,18 +97,18 @@ _COLUMNS = dict.fromkeys(
 )
 
 
-def _holder(figure: str) -> str:
-    return "returned_by" if figure == "returned" else "unit"
-
-
-def _behind(figure: str, counted: bool) -> dict[str, Any]:
+def _behind(figure: str, counted: bool, unit: str | None) -> dict[str, Any]:
+    """The cases counted for a figure, or the rest of its n; of a unit, as the figure is that unit's."""
+    whose = {"unit": unit} if unit is not None else {}
     if figure == "satisfied":
         wanted = SATISFIED if counted else ("dissatisfied",)
-        return {"$or": [{f"grades.{grade}": {"$gt": 0}} for grade in wanted]}
+        return {"invitations": {"$elemMatch": {"grade": {"$in": wanted}, **whose}}}
+    if figure == "returned" and unit is not None:
+        return {"returned_by": unit} if counted else {"held_by": unit, "returned_by": {"$ne": unit}}
     if counted:
-        return {"marks": figure}
+        return {"marks": figure, **whose}
     base = FIGURES[figure][1] if figure in FIGURES else "dispatched"
-    return {"$and": [{"marks": base}, {"marks": {"$ne": figure}}]}
+    return {"$and": [{"marks": base}, {"marks": {"$ne": figure}}], **whose}
 
 
 def _match(span: Period, town: str | None) -> dict[str, Any]:
@@ -121,20 +117,31 @@ def _match(span: Period, town: str | None) -> dict[str, Any]:
 
 
 def _pipeline(span: Period, town: str | None) -> list[dict[str, Any]]:
-    """Counts by mark, grade and unit, in one pass over the period's cases."""
+    """Counts by mark, grade and unit, in one pass over the period's cases. A verdict is of the unit of its result."""
     counts: dict[str, Any] = {mark: {"$sum": {"$cond": [{"$in": [mark, "$marks"]}, 1, 0]}} for mark in sorted(MARKS)}
-    counts |= {grade: {"$sum": {"$ifNull": [f"$grades.{grade}", 0]}} for grade in GRADES}
-    counts |= {"invited_people": {"$sum": {"$size": "$invitations"}}, "unit_name": {"$last": "$unit_name"}}
+    counts |= {"silent": {"$sum": {"$ifNull": ["$silent", {"$size": {"$filter": _UNSAID}}]}}}
+    verdicts = {grade: {"$sum": {"$cond": [{"$eq": ["$invitations.grade", grade]}, 1, 0]}} for grade in GRADES}
     return [
         {"$match": _match(span, town)},
         {
             "$facet": {
                 "cases": [{"$group": {"_id": "$unit", **counts}}],
-                "held": [{"$unwind": "$held_by"}, {"$group": {"_id": "$held_by", "n": {"$sum": 1}}}],
-                "returns": [{"$unwind": "$returned_by"}, {"$group": {"_id": "$returned_by", "n": {"$sum": 1}}}],
+                "verdicts": [{"$unwind": "$invitations"}, {"$group": {"_id": "$invitations.unit", **verdicts}}],
+                "held": [{"$unwind": "$held_by"}, {"$group": {"_id": "$held_by", "held": {"$sum": 1}}}],
+                "returns": [{"$unwind": "$returned_by"}, {"$group": {"_id": "$returned_by", "returns": {"$sum": 1}}}],
+                "names_now": [{"$group": {"_id": "$unit", "name": {"$last": "$unit_name"}}}],
+                "names": [
+                    {"$project": {"of": {"$objectToArray": "$unit_names"}}},
+                    {"$unwind": "$of"},
+                    {"$group": {"_id": "$of.k", "name": {"$last": "$of.v"}}},
+                ],
             }
         },
     ]
+
+
+_UNSAID = {"input": "$invitations", "cond": {"$eq": ["$$this.grade", None]}}
+"""For a case that was written before `silent` was counted."""
 
 
 def _with_lists(table: dict[str, dict[str, object]], asked: dict[str, str | None]) -> dict[str, dict[str, object]]:

@@ -34,6 +34,11 @@ REFUSALS: dict[str, tuple[int, str, str]] = {
     "used": (409, "已经评价过了", "每个链接只能评价一次，您的评价已经记录。想补充请拨打12345。"),
     "expired": (410, "评价已截止", "链接已过期。仍想反映意见，请拨打12345。"),
     "renewed": (410, "请用新的评价链接", "这件事后来重新办理了，新的评价链接已另发给您，请从最近的通知里打开。"),
+    "moved": (
+        410,
+        "请用新的评价链接",
+        "您反映的事已转到另一件里办理，办好后会另发评价链接给您，请从最近的通知里打开。",
+    ),
     "staff": (403, "工作人员不能评价", "评价只由群众本人作出，请不要带工作账号打开此链接。"),
     "invalid": (422, "请选择一项", "请在满意、基本满意、不满意中选一项；意见不超过5000字。"),
 }
@@ -58,6 +63,8 @@ async def page(token: str, request: Request, ground: Place) -> Response:
         invitation = found[1]
         if invitation.grade is not None:
             refusal = "used"
+        elif not found[0].stands(invitation):
+            refusal = "moved"
         elif ground.clock.now() >= invitation.expires_at:
             refusal = _ended(*found)
     if refusal is not None or found is None:
@@ -128,7 +135,9 @@ async def _read(request: Request) -> dict[str, Any]:
         body = json.loads(raw)
         return body if isinstance(body, dict) else {}
     fields = parse_qs(raw.decode(), max_num_fields=20)
-    return {name: values[0] for name, values in fields.items()}
+    return {
+        name: values[0].replace("\r\n", "\n") for name, values in fields.items()
+    }  # a form counts a line's end as one
 
 
 def _is_json(request: Request) -> bool:

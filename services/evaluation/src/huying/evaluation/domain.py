@@ -29,7 +29,7 @@ from huying.contracts.ratings import Grade
 from huying.contracts.wording import clean, mask_numbers
 
 Verdict = Literal["on_time", "late", "void"]
-Refusal = Literal["unknown", "used", "expired"]
+Refusal = Literal["unknown", "used", "expired", "moved"]
 Because = Literal["dissatisfied_again", "redo_declined"]
 
 
@@ -99,6 +99,8 @@ class Case(_Part):
     town: str | None = None
     unit: str | None = None
     unit_name: str = ""
+    unit_names: dict[str, str] = {}
+    """Of every unit that ever had it."""
     held_by: tuple[str, ...] = ()
     returned_by: tuple[str, ...] = ()
     opened_at: datetime | None = None
@@ -121,6 +123,10 @@ class Case(_Part):
     def invitation(self, rating_id: str) -> Invitation | None:
         """The invitation with this id."""
         return next((one for one in self.invitations if one.rating_id == rating_id), None)
+
+    def stands(self, invitation: Invitation) -> bool:
+        """Whether it is still about its reporter's matter: their report may have gone on to another incident."""
+        return invitation.report_id in self.reports
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +196,8 @@ def decide_rating(case: Case | None, rating_id: str, grade: Grade, comment: str 
         return Decision(refusal="unknown")
     if invitation.grade is not None:
         return Decision(refusal="used")
+    if not case.stands(invitation):
+        return Decision(refusal="moved")
     if at >= invitation.expires_at:
         return Decision(refusal="expired")
     before = decide_silence(case, at)
@@ -242,12 +250,15 @@ def redo_id(incident_id: str) -> str:
 
 
 def decide_silence(case: Case, now: datetime) -> Decision:
-    """Nobody rated by the due time: one call-back for the result, to whoever was invited first."""
+    """Nobody rated by the due time: one call-back for the result, to whoever was invited first and is still there."""
     if case.callback_due_at is None or case.callback_due_at > now:
         return Decision()
     due = case.callback_due_at
     last = max(one.round for one in case.invitations)
-    first = min((one for one in case.invitations if one.round == last), key=lambda one: (one.at, one.rating_id))
+    asked = [one for one in case.invitations if one.round == last and case.stands(one)]
+    if not asked:
+        return Decision((case.model_copy(update={"callback_due_at": None}),))
+    first = min(asked, key=lambda one: (one.at, one.rating_id))
     case = case.model_copy(update={"callback_due_at": None, "callback_at": due})
     return Decision((case,), callbacks=((case, first),))
 
@@ -277,6 +288,7 @@ def _after(case: Case, event: IncidentEvent) -> Case:
             "town": view.place.town,
             "unit": dispatch.unit if dispatch else case.unit,
             "unit_name": dispatch.unit_name if dispatch else case.unit_name,
+            "unit_names": case.unit_names | ({dispatch.unit: dispatch.unit_name} if dispatch else {}),
             "held_by": held,
             "returned_by": returned,
             "opened_at": view.opened_at,

@@ -102,7 +102,7 @@ def marks(case: Case) -> list[str]:
         "review": case.review_round is not None and case.review_round == case.redone,
         "invited": bool(case.invitations),
         "rated": rated > 0,
-        "unrated": rated < len(case.invitations),
+        "unrated": bool(silent(case)),
     }
     return [name for name, held in holds.items() if held]
 
@@ -124,6 +124,12 @@ def grades(case: Case) -> dict[str, int]:
     return counted
 
 
+def silent(case: Case) -> set[str]:
+    """Reports whose people were asked and said nothing, of any result: a redo's new link makes nobody silent twice."""
+    asked = {one.report_id for one in case.invitations if case.stands(one)}
+    return asked - {one.report_id for one in case.invitations if one.grade is not None}
+
+
 def share(count: int, n: int) -> float | None:
     """A rate to four places; None, never 0 or 1, where nothing was counted."""
     return round(count / n, 4) if n else None
@@ -133,7 +139,7 @@ def figures(row: Mapping[str, int]) -> dict[str, dict[str, object]]:
     """One line of the table: each figure with its name, count, n and rate.
 
     Args:
-        row: counts by mark and by grade, `invited_people`, `held` (dispatches) and `returns` (of those).
+        row: counts by mark and by grade, `silent` (people), `held` (dispatches) and `returns` (of those).
     """
     out: dict[str, dict[str, object]] = {"dispatched": {"name": "派单数", "count": row.get("dispatched", 0)}}
     for figure, (name, base) in FIGURES.items():
@@ -148,7 +154,7 @@ def figures(row: Mapping[str, int]) -> dict[str, dict[str, object]]:
         "count": satisfied,
         "n": rated,
         "rate": share(satisfied, rated),
-        "unrated": row.get("invited_people", 0) - rated,
+        "unrated": row.get("silent", 0),
         **{f"{grade}_count": count for grade, count in by_grade.items()},
     }
     return out
