@@ -5,7 +5,13 @@ from typing import Any
 
 from huying.contracts import clocks, incidents
 from huying.contracts.incidents import Classification, Dispatch, IncidentView, ReportRef
-from huying.contracts.orders import IncidentCoveredV1, IncidentRedoneV1, IncidentSplitV1
+from huying.contracts.orders import (
+    IncidentCoveredV1,
+    IncidentRedoneV1,
+    IncidentRestoredV1,
+    IncidentSplitV1,
+    IncidentWithdrawnV1,
+)
 from huying.contracts.places import Place
 from huying.contracts.reports import ReporterRef
 
@@ -136,6 +142,18 @@ class Life:
         facts = {"into": into, "into_number": f"PA-{into}", "reports": (report(name),), "reason": "另一件事"}
         self.steps.append(IncidentSplitV1(**facts, **self._common(hours)))
         return self
+
+    def withdrawn(self) -> "Life":
+        assert self.dispatch
+        taken, self.dispatch = self.dispatch, None
+        self.steps.append(IncidentWithdrawnV1(dispatch=taken, reason="并入或改派", **self._common(0)))
+        return self
+
+    def restored(self) -> "Life":
+        """A merge was undone, and it is dispatched again."""
+        into, self.state, self.merged_into = self.merged_into, "dispatched", None
+        self.steps.append(IncidentRestoredV1(merged_into=into, reason="合错了", **self._common(1)))
+        return self.joined(f"{self.name}-r1").dispatched()
 
     def merged(self, into: str, hours: float = 1) -> "Life":
         self.state, self.merged_into = "merged", into

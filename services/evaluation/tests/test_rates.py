@@ -189,3 +189,18 @@ def test_a_covered_child_belongs_to_the_month_in_which_it_was_covered_and_is_no_
     life = Life("A").opened(asked=True).covered()
     case = case_of(life)
     assert (case.dispatched_at, case.unit, case.held_by) == (life.steps[-1].at, "U02", ())
+
+
+@pytest.mark.parametrize(
+    ("life", "held"),
+    [
+        (Life("A").opened().withdrawn().merged("B").restored(), ("U02",)),
+        (Life("A").opened().withdrawn().merged("B").restored().withdrawn().merged("C").restored(), ("U02",)),
+        (Life("A").opened().returned().dispatched("U05").withdrawn().merged("B").restored(), ("U02", "U05")),
+        (Life("A").opened().withdrawn().dispatched("U05"), ("U02", "U05")),
+    ],
+    ids=["undone", "undone twice", "sent back before", "assigned to another"],
+)
+def test_a_merge_that_was_undone_leaves_one_dispatch_as_if_it_had_never_been(life, held):
+    case = case_of(life)
+    assert (case.held_by, "dispatched" in marks(case)) == (held, True)

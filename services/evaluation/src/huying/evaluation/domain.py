@@ -24,7 +24,7 @@ from huying.contracts.incidents import (
     IncidentReportJoinedV1,
     IncidentReturnedV1,
 )
-from huying.contracts.orders import IncidentCoveredV1, IncidentSplitV1
+from huying.contracts.orders import IncidentCoveredV1, IncidentSplitV1, IncidentWithdrawnV1
 from huying.contracts.ratings import Grade
 from huying.contracts.wording import clean, mask_numbers
 
@@ -102,6 +102,8 @@ class Case(_Part):
     unit_names: dict[str, str] = {}
     """Of every unit that ever had it."""
     held_by: tuple[str, ...] = ()
+    withdrawn: bool = False
+    """Whether its dispatch was just taken back; by a merge it is none, so that an undone merge counts none twice."""
     returned_by: tuple[str, ...] = ()
     opened_at: datetime | None = None
     dispatched_at: datetime | None = None
@@ -271,6 +273,8 @@ def _after(case: Case, event: IncidentEvent) -> Case:
         first = first or event.dispatch.dispatched_at
     elif isinstance(event, IncidentCoveredV1) and event.dispatch is not None:
         first = first or event.at  # the family's one dispatch is its unit's order to it, too; it holds none of its own
+    elif isinstance(event, IncidentMergedV1) and case.withdrawn:
+        held = held[:-1]
     if isinstance(event, IncidentReturnedV1):
         returned = (*returned, event.dispatch.unit)
     return case.model_copy(
@@ -290,6 +294,7 @@ def _after(case: Case, event: IncidentEvent) -> Case:
             "unit_name": dispatch.unit_name if dispatch else case.unit_name,
             "unit_names": case.unit_names | ({dispatch.unit: dispatch.unit_name} if dispatch else {}),
             "held_by": held,
+            "withdrawn": isinstance(event, IncidentWithdrawnV1),
             "returned_by": returned,
             "opened_at": view.opened_at,
             "dispatched_at": first,
