@@ -84,6 +84,16 @@ async def test_a_unit_finds_what_it_has_and_what_it_assists_in_and_no_more(board
     )
 
 
+async def test_a_unit_has_what_is_due_first_on_top_and_what_is_done_below(board: Board) -> None:
+    late = NOW + timedelta(days=2)
+    shown = [row["_id"] for row in (await board.shown(Wish(), late, Own("U02"))).rows]
+    assert (shown[0], shown[-1]) == ("s-lamp", "s-garbage"), "the other has no clock, and one is done"
+    assert [row["_id"] for row in (await board.shown(Wish(state="open"), NOW, Own("U04"))).rows] == [
+        "s-water",
+        "s-road",
+    ]
+
+
 async def test_a_grid_worker_finds_the_towns(board: Board) -> None:
     shown = await board.shown(Wish(), NOW, Own("T04", "130529103"))
     assert sorted(row["_id"] for row in shown.rows) == ["s-road", "well"]

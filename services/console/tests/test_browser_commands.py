@@ -152,7 +152,7 @@ async def test_a_dispatcher_gives_a_command_of_many_and_what_is_missing_is_said(
     [news] = lamp.returned().feed[-1:]
     await publish(console.stack, [news, declined(command.command_id, command.incident_id)])
     await expect(page.get_by_text("有人先办了一步")).to_be_visible(timeout=10000)
-    await expect(page.locator(".hy-page")).to_contain_text("退回：灯杆属供电公司产权")
+    await expect(page.locator(".hy-page")).to_contain_text("退回：灯杆属供电公司产权", timeout=10000)
     await expect(page.get_by_label("事由")).to_have_value("灯杆要倒")
     action = command.action
     assert action.model_dump() == {"kind": "whistle", "units": ("U09",), "meet_at": "南门路口", "reason": "灯杆要倒"}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from huying.chassis.errors import Transient
-from huying.console.pages import feed, incident, triage
+from huying.console.pages import feed, frame, incident, triage
 from huying.console.pages.feed import FeedPage
 from huying.console.pages.incident import IncidentPage
 from huying.console.pages.triage import TriagePage
@@ -93,6 +93,7 @@ ASKED = case("a") | {"ask": {"reasons": [], "candidates": [{"incident_id": "b", 
 @pytest.fixture
 def page(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(triage, "ui", Part())
+    monkeypatch.setattr(frame, "ui", Part())
     page: Any = TriagePage(Desk(Board()), "a")  # type: ignore[arg-type]
     page.asks, page.question, page.sides = [ASKED], Part(), []
     monkeypatch.setattr(page, "_side", lambda word, one, *_: page.sides.append((one["_id"], one["version"])))
@@ -118,6 +119,28 @@ async def test_a_reason_half_written_stays_when_the_question_is_drawn_anew(page:
     page.asks, page.chosen = [ASKED | {"_id": "c"}], "c"
     await page._show_question(NOW)
     assert page.why.value == ""
+
+
+async def test_an_answer_is_not_taken_for_a_question_that_came_in_front_by_itself(page: Any) -> None:
+    given: list[str] = []
+
+    async def command(incident_id: str, *_: Any) -> tuple[bool, str]:
+        given.append(incident_id)
+        return True, "已办"
+
+    async def look() -> None:
+        await page._show_question(NOW)
+
+    page.desk.command, page.look = command, look
+    other = ASKED | {"_id": "c"}
+    await page.look()
+    page.asks, page.chosen = [other], "c"  # a colleague has answered the first one
+    await page.look()
+    await page.answer(other, False)
+    assert given == []
+    page.readable_at = 0.0
+    await page.answer(other, False)
+    assert given == ["c"]
 
 
 async def test_a_question_whose_reading_failed_is_read_again(page: Any) -> None:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from unicodedata import normalize
 
@@ -146,13 +146,38 @@ class Board:
         self._reports = mongo.collection(REPORTS)
 
     async def shown(self, wish: Wish, now: datetime, own: Own | None = None) -> Shown:
-        """The newest incidents that answer a wish, emergencies first, and the counts of all chips."""
+        """The incidents that answer a wish, emergencies first, and the counts of all chips.
+
+        The newest come first; for those who see their own, what is due first, and what is done after it.
+        """
         told = await self._told(clean_line(wish.q))
-        query = filter_of(wish, now, own, told)
-        cursor = self._feed.find(query, _ROW).sort([("pinned", -1), ("opened_at", -1), ("_id", 1)])
-        rows = await cursor.limit(PAGE * (1 + wish.more)).to_list(None)
+        most = PAGE * (1 + wish.more)
+        if own is None or wish.state == "completed":
+            rows = await self._newest(filter_of(wish, now, own, told), most)
+        else:
+            rows = await self._due(filter_of(replace(wish, state=wish.state or "open"), now, own, told), most)
+            if not wish.state and len(rows) < most:
+                done = filter_of(replace(wish, state="completed"), now, own, told)
+                rows += await self._newest(done, most - len(rows))
         counts = await self._counts(wish, now, own, told)
         return Shown(rows, counts.get(wish.state or "all", len(rows)), counts)
+
+    async def _newest(self, query: Document, most: int) -> list[Document]:
+        cursor = self._feed.find(query, _ROW).sort([("pinned", -1), ("opened_at", -1), ("_id", 1)])
+        return list(await cursor.limit(most).to_list(None))
+
+    async def _due(self, query: Document, most: int) -> list[Document]:
+        """By deadline; what has none that runs comes last."""
+        due = {"due": {"$ifNull": ["$final_due_at", datetime.max.replace(tzinfo=UTC)]}}
+        order = {"pinned": -1, "due": 1, "opened_at": -1, "_id": 1}
+        steps: list[Document] = [
+            {"$match": query},
+            {"$set": due},
+            {"$sort": order},
+            {"$limit": most},
+            {"$project": _ROW},
+        ]
+        return list(await self._feed.aggregate(steps).to_list(None))
 
     async def _counts(self, wish: Wish, now: datetime, own: Own | None, told: Sequence[str]) -> dict[str, int]:
         """Incidents of each chip, and `all`. Only open ones are read: the completed grow for ever, and are counted."""

@@ -43,6 +43,7 @@ def ask(
             if filled_in and field.name in filled_in:
                 parts[field.name].value = filled_in[field.name]
             parts[field.name].on_value_change(lambda: dialog.props("persistent"))  # no slip takes away what was typed
+        next(iter(parts.values())).props("autofocus")
         told = ui.label().classes("hy-told").props("role=status")
 
         async def go() -> None:

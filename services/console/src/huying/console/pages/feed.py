@@ -131,7 +131,8 @@ class FeedPage:
         show_time(self.desk)
 
     def _say(self, shown: Shown, rows: int) -> None:
-        self.summary.text = f"现在 {shown.total} 件" + (f"，显示最新 {rows} 件" if shown.total > rows else "")
+        first = "最新" if self.desk.own is None else "最急"
+        self.summary.text = f"现在 {shown.total} 件" + (f"，显示{first} {rows} 件" if shown.total > rows else "")
         self.table.set_visibility(rows > 0)
         self.more.set_visibility(shown.total > rows >= PAGE)
         self.nothing.clear()

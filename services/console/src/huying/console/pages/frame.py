@@ -257,16 +257,17 @@ document.addEventListener('keydown',function(e){
  if(typing){if(e.key==='Escape')document.activeElement.blur();return}
  if(document.querySelector('.q-dialog'))return;
  const rows=[...document.querySelectorAll('.hy-row')],at=rows.indexOf(document.activeElement);
- if(e.key==='j'||e.key==='k'){const to=rows[at<0?0:Math.min(rows.length-1,Math.max(0,at+(e.key==='j'?1:-1)))];
+ const key=e.key.length===1?e.key.toLowerCase():e.key;
+ if(key==='j'||key==='k'){const to=rows[at<0?0:Math.min(rows.length-1,Math.max(0,at+(key==='j'?1:-1)))];
   if(to){to.focus();to.scrollIntoView({block:'nearest'})}}
- else if(e.key==='Enter'&&at>=0)location.href=rows[at].dataset.href;
- else if(e.key==='/'){const s=document.querySelector('.hy-search input');if(s){e.preventDefault();s.focus()}}
- else if(!e.repeat){const b=document.querySelector('[data-key="'+e.key+'"]');if(b)b.click()}
+ else if(key==='Enter'&&at>=0)location.href=rows[at].dataset.href;
+ else if(key==='/'){const s=document.querySelector('.hy-search input');if(s){e.preventDefault();s.focus()}}
+ else if(!e.repeat){const b=document.querySelector('[data-key="'+CSS.escape(key)+'"]');if(b)b.click()}
 });
 """
 """Keys work in the browser alone, so that they keep working while the server is away.
 
-A key that is held down moves through a list, but presses no button twice: nobody has read what stands there by then.
+They are the same with the capitals locked. A key that is held down moves through a list, but presses no button twice: nobody has read what stands there by then.
 """
 
 

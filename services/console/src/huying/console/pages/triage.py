@@ -1,5 +1,6 @@
 """研判: one question at a time. Which of these is it, if any? All sides, what they share, and why the engine asks."""
 
+import time
 from collections.abc import Awaitable, Callable
 from functools import wraps
 from html import escape
@@ -17,6 +18,9 @@ from ..repository import PAGE
 from ..words import place, span, when
 from . import dialogs, parts
 from .frame import RELOOK, Desk, desk_of, empty, frame, give, show_time, watch
+
+READ_S = 1.5
+"""A key that was meant for the question before is pressed within this; a new question takes longer to read."""
 
 
 def _one_at_a_time(step: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
@@ -54,6 +58,8 @@ class TriagePage:
         self.merged: list[tuple[str, str]] = []
         """Id and number of what this person merged at this page and has not taken back, the last one at the end."""
         self.busy = False
+        self.readable_at = 0.0
+        """Until then a question stands in front that nobody has read: it came by itself in another's place."""
         self.seen, self.glances = -1, 0
 
     @property
@@ -147,6 +153,9 @@ class TriagePage:
                 empty("没有待研判的事件", "系统拿不准的并案会出现在这里，处理完就清空。")
                 return
             if self.picked[0] != ask["_id"]:
+                if self.picked[0] and not self.busy:
+                    self.readable_at = time.monotonic() + READ_S
+                    ui.notify("刚才那件已经有了结果，换成下一件了", type="info", position="top")
                 self.picked = ask["_id"], {self.candidates[0]["incident_id"]}
             said = mine[0]["text"] if mine else ""
             marks = [marked(said, reports[0]["text"] if reports else "") for reports in theirs]
@@ -233,6 +242,9 @@ class TriagePage:
     @_one_at_a_time
     async def answer(self, ask: dict[str, Any], same: bool) -> None:
         """Say it to routing, and go on with the next question."""
+        if time.monotonic() < self.readable_at:
+            ui.notify("刚换了一件，请看清再办", type="warning", position="top")
+            return
         why = (self.why.value or "").strip()
         named = [one["incident_id"] for one in self.candidates if one["incident_id"] in self.picked[1]]
         wish = {"kind": "answer_ask", "same": same, "candidates": named if same else []}
