@@ -27,4 +27,5 @@ async def test_a_long_queue_says_how_many_there_are_and_leads_to_the_last_one(co
     await page.goto(f"{console.url}/triage?incident={last['_id']}")
     await expect(page.locator(".hy-queue a.here")).to_contain_text(last["number"], timeout=15000)
     await expect(page.locator(".hy-pair")).to_contain_text(last["number"])
+    await expect(page.locator(".hy-queue a.here")).to_be_in_viewport()
     assert console.errors == []

@@ -109,6 +109,7 @@ background:{SURFACE};border:2px solid {QUIET}}}
 .hy-stack{{display:grid;gap:8px;align-content:start;min-width:0}}
 .hy-pair mark{{background:#FFF1C9;color:inherit;border-radius:2px}}
 .hy-triage{{display:grid;grid-template-columns:280px minmax(0,1fr);gap:16px;margin-top:12px;align-items:start}}
+.hy-triage:has(.hy-queue.hidden){{grid-template-columns:minmax(0,1fr)}}.hy-stack:has(>.hy-queue.hidden){{display:none}}
 .hy-queue{{max-height:70vh;overflow:auto}}.hy-queue a{{display:block;padding:8px 12px;border-top:1px solid {LINE};color:{INK}}}
 .hy-queue a:first-child{{border-top:0}}.hy-queue a.here{{background:#EAF1FC}}
 .hy-queue a:hover{{text-decoration:none;background:#F0F5FD}}

@@ -40,7 +40,7 @@ BODY = """
   <span class="line2 hy-quiet hy-small">{{ props.row.helping }}</span></q-td>
  <q-td><span v-for="c in props.row.doors" :key="c.name" :title="c.name" style="white-space:nowrap;margin-right:6px">
    <q-icon :name="c.icon" size="16px" :aria-label="c.name"></q-icon></span>
-  <span class="hy-quiet hy-small">{{ props.row.reports }} 件</span></q-td>
+  <span class="hy-quiet hy-small" style="white-space:nowrap">{{ props.row.reports }} 件</span></q-td>
  <q-td><span class="hy-tag" :class="'t-' + props.row.tone">{{ props.row.state }}</span>
   <span class="line2 hy-quiet hy-small">{{ props.row.beside }}</span></q-td>
 </q-tr>

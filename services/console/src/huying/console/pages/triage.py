@@ -19,6 +19,8 @@ from ..words import place, span, when
 from . import dialogs, parts
 from .frame import RELOOK, Desk, desk_of, empty, frame, give, show_time, watch
 
+SCROLL = "const q=document.querySelector('.hy-queue'),e=q?.querySelector('.here');if(e)q.scrollTop=e.offsetTop-q.offsetTop-60"
+"""Brings the question in front into sight in the queue, and moves nothing else."""
 READ_S = 1.5
 """A key that was meant for the question before is pressed within this; a new question takes longer to read."""
 
@@ -60,6 +62,7 @@ class TriagePage:
         self.busy = False
         self.readable_at = 0.0
         """Until then a question stands in front that nobody has read: it came by itself in another's place."""
+        self.scrolled_to = ""
         self.seen, self.glances = -1, 0
 
     @property
@@ -117,6 +120,9 @@ class TriagePage:
         self.more.text = f"再显示 {rest} 件"
         self.queue.set_visibility(bool(self.asks))
         self.queue.content = "".join(self._line(one, now) for one in self.asks)
+        if self.chosen != self.scrolled_to:
+            self.scrolled_to = self.chosen
+            ui.run_javascript(SCROLL)
         show_time(self.desk)
 
     async def show_more(self) -> None:
