@@ -143,13 +143,19 @@ def _within(shown: Any, told: Any) -> bool:
 
 
 async def _log_bears_it_out(system: System, books: Path) -> None:
-    """Every report that the guide sends is on the bus once, no person is, and the reader knows every incident's end."""
+    """Every report that the guide sends is on the bus once, no person is, and the reader knows every incident's end.
+
+    Whom a record on Kafka names by reference is whom a report by HTTP named in words.
+    """
     log = await logbook.read(system.stack.bootstrap, SOURCES)
     reports = [event for _, event in logbook.readable(log[REPORTS.name], [ReportAcceptedV1])]
     assert Counter((report.source, report.origin_id.partition("/")[0]) for report in reports) == Counter(
-        [("park/julu", f"p-{number}") for number in (1, 2, 3, 4)]
+        [("park/julu", f"p-{number}") for number in (1, 2, 3, 4, 6)]
         + [("hotline_12345", "XT-4711"), ("iot", "manhole-0007"), ("iot", "lamp-0031")]
     )
+    people = {report.origin_id: report.reporter for report in reports if report.source == "park/julu"}
+    assert people["p-6"] is not None
+    assert people["p-6"] == people["p-3"]
     for record in (record for records in log.values() for record in records):
         text = record.event.data.decode() if record.event else ""
         assert not [word for word in PERSONS if word in text], record.topic

@@ -99,6 +99,7 @@ def test_a_body_spaced_or_ordered_otherwise_is_the_same_body(keys: Keys) -> None
         ({"origin_id": "k" * 201}, "invalid_identity", "id", "200"),
         ({"attachments": [{"url": "https://a.example/x y"}]}, "invalid_data", "attachments.0.url", "percent"),
         ({"device": {"device_id": "d1", "alarm": "\x01"}}, "invalid_data", "device.alarm", "alarm"),
+        ({"reporter": {"ref": "ps-1", "phone": "13803191234"}}, "invalid_data", "reporter.ref", "leave out"),
     ],
 )
 def test_a_wrong_report_is_refused_with_its_field_and_what_to_do(

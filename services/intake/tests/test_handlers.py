@@ -1,6 +1,7 @@
 """The handler on a database of dictionaries: one report a key, refusals told, one progress for every order of events."""
 
 import base64
+import copy
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -141,6 +142,63 @@ async def test_a_record_for_another_jurisdiction_than_its_keys_is_refused_and_to
     (out,) = door.documents.events
     assert (out.topic, out.event.publisher, out.event.field) == (topics.INBOUND_REJECTED, "park", "jurisdiction")
     assert out.event.reason.partition(":")[0] == "wrong_jurisdiction"
+
+
+async def test_a_record_names_a_person_by_the_vaults_reference(door: Any, publisher: str, report: Make) -> None:
+    told = Reporter(name="张三丰", phone="13803191234")
+    (kept,) = await door.batch(Message(API, "r1", Registration(told, "park")))
+    body = report(text="张三丰反映路灯不亮", reporter={"ref": kept.ref})
+    sealed = copy.deepcopy(door.documents.rows("vault")[kept.ref])
+    await door.batch(inbound(publisher, body.encode(), "e1"), asked(body, "k1"))
+    assert [out.topic for out in door.documents.events] == [topics.REPORTS] * 2
+    for out in door.documents.events:
+        assert out.event.reporter == kept, "the reference and the mask that a report by HTTP has, too"
+        assert out.event.text == "张**反映路灯不亮"
+        assert door.documents.rows("reports")[out.id]["reporter"] == kept.ref
+    assert door.documents.rows("vault")[kept.ref] == sealed, "naming somebody tells the vault nothing of them"
+
+
+async def test_a_reference_that_the_vault_does_not_have_is_refused(door: Any, publisher: str, report: Make) -> None:
+    (words,) = await door.batch(asked(report(text="电话13803191234"), "k1"))
+    for name in ("ps-none", words.event.report_id):
+        (answer,) = await door.batch(asked(report(reporter={"ref": name}), "k2"))
+        assert (answer.reason, answer.field) == ("unknown_person", "reporter.ref")
+        assert "/v1/vault/identities" in answer.message
+
+
+async def test_a_person_in_clear_on_the_bus_is_refused_and_the_cure_named(
+    door: Any, publisher: str, report: Make
+) -> None:
+    clear = {
+        "name": {"name": "张三丰"},
+        "phone": {"reference": "park-1", "phone": "13803191234"},
+        "id_number": {"id_number": "13052919800101123X"},
+        "reference": {"reference": "park-13803191234"},
+    }
+    records = [inbound(publisher, report(reporter=reporter).encode(), field) for field, reporter in clear.items()]
+    await door.batch(
+        *records, inbound(publisher, report(reporter={"reference": "park-4711", "name": ""}).encode(), "named")
+    )
+    *refused, accepted = door.documents.events
+    for out, (field, reporter) in zip(refused, clear.items(), strict=True):
+        assert (out.topic, out.event.field) == (topics.INBOUND_REJECTED, f"reporter.{field}")
+        word, _, cure = out.event.reason.partition(": ")
+        assert word == "personal_data"
+        assert "reporter.ref" in cure
+        assert reporter[field] not in out.event.reason
+    assert (accepted.event.origin_id, accepted.event.reporter.masked) == ("named", "park-4711")
+    assert door.documents.rows("vault").keys() == {accepted.event.reporter.ref}
+    (again,) = await door.batch(asked(report(reporter=clear["name"]), "name"))
+    assert isinstance(again, Accepted), "by HTTP, under the same identity"
+
+
+async def test_a_record_that_was_accepted_before_is_a_repeat_whatever_it_has(
+    door: Any, publisher: str, report: Make
+) -> None:
+    body = report(reporter={"name": "张三丰"})
+    await door.batch(asked(body, "e1"))
+    await door.batch(inbound(publisher, body.encode(), "e1"))
+    assert [out.topic for out in door.documents.events] == [topics.REPORTS]
 
 
 async def test_hostile_identities_and_keys_are_refused_and_do_not_stop_their_neighbours(

@@ -182,20 +182,23 @@ async def test_fifty_megabytes_and_garbage_are_refused_and_the_service_lives(ben
 
 
 async def test_kafka_door_accepts_signed_records_and_tells_publishers_of_refusals(bench: Bench) -> None:
-    good = json.dumps({**REPORT, "channel": "partner"}).encode()
+    plain = {**REPORT, "channel": "partner", "reporter": {"reference": "park-4711"}}
+    good = json.dumps(plain).encode()
     await bench.inbound("e1", good)
     await bench.inbound("e2", good, signed=False)
     await bench.inbound("e3", b'{"jurisdiction":"130529"}')
-    await bench.inbound("e1", json.dumps({**REPORT, "text": "别的"}).encode())
+    await bench.inbound("e1", json.dumps({**plain, "text": "别的"}).encode())
     await bench.inbound("e1", good)
+    await bench.inbound("e5", json.dumps(REPORT).encode())
     await bench.inbound("e4", good)
-    refused = await bench.read(topics.INBOUND_REJECTED, 3)
+    refused = await bench.read(topics.INBOUND_REJECTED, 4)
     accepted = await bench.read(topics.REPORTS, 2)
     assert [event["origin_id"] for event in accepted] == ["e1", "e4"]
     assert [(event["origin_id"], event["reason"].partition(":")[0]) for event in refused] == [
         ("e2", "unsigned"),
         ("e3", "invalid_data"),
         ("e1", "identity_reused"),
+        ("e5", "personal_data"),
     ]
     assert all(event["offset"] >= 0 and event["topic"] == topics.INBOUND.name for event in refused)
     parked = {"topic": topics.INBOUND.name, "key": b"park"}

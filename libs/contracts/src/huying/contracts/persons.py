@@ -20,12 +20,12 @@ SHORTEST_PHONE = 7
 LONGEST = {"text": 5000, "address": 500, "town": 100, "category_hint": 100, "alarm": 100}
 """Characters of a report's free texts; a mask may be longer than what it hides, and a consumer must not choke on that."""
 
-_WORDS = tuple(Reporter.model_fields)
+_WORDS = tuple(name for name in Reporter.model_fields if name != "ref")
 _COUNTRY = re.compile(r"^(?:00)?86(?=1[3-9]\d{9}$)")
 
 
 def told(reporter: Reporter | None) -> Reporter | None:
-    """The reporter with cleaned words; None when nothing was told."""
+    """The reporter with cleaned words and no more; None when no word was told."""
     if reporter is None:
         return None
     words = {
@@ -65,6 +65,12 @@ def reference_of(reporter: Reporter, scope: str, hashed: KeyedHash) -> ReporterR
         identity = ("reference", unicodedata.normalize("NFKC", reporter.reference))
     else:
         identity = (f"name in {scope}", reporter.name or "")
+    return ReporterRef(ref=f"ps-{hashed(*identity)[:REF_HEX]}", masked=masked_form(reporter))
+
+
+def masked_form(reporter: Reporter) -> str | None:
+    """What a dispatcher sees of a person with these cleaned words: 张** 138****1234."""
+    phone, id_number = phone_of(reporter.phone), id_number_of(reporter.id_number)
     parts = [mask_name(reporter.name)] if reporter.name else []
     if phone is not None:
         parts.append(mask_phone(phone))
@@ -72,8 +78,16 @@ def reference_of(reporter: Reporter, scope: str, hashed: KeyedHash) -> ReporterR
         parts.append(wording.mask_id_number(id_number))
     elif reporter.reference is not None:
         parts.append(wording.mask_numbers(reporter.reference))
-    masked = " ".join(parts) or None
-    return ReporterRef(ref=f"ps-{hashed(*identity)[:REF_HEX]}", masked=masked)
+    return " ".join(parts) or None
+
+
+def in_clear(reporter: Reporter) -> str | None:
+    """The first field of cleaned words in which everyone can read a person's name or number; None without one."""
+    for name in ("name", "phone", "id_number"):
+        if getattr(reporter, name) is not None:
+            return name
+    reference = reporter.reference or ""
+    return "reference" if wording.mask_numbers(reference) != reference else None
 
 
 def mask_name(name: str) -> str:

@@ -32,6 +32,8 @@ class Reporter(Value):
     name: Annotated[str, Field(max_length=100)] | None = None
     phone: Annotated[str, Field(max_length=40)] | None = None
     id_number: Annotated[str, Field(max_length=40)] | None = None
+    ref: Identifier | None = None
+    """The vault's own reference of a person that it keeps already, instead of the words above."""
 
 
 class ReporterRef(Value):

@@ -1,6 +1,7 @@
 """What intake does with requests, inbound records and the feed. Decides nothing itself: `domain` does.
 
-Signatures are checked while a batch is loaded (they need the key ring's file), everything else in the pure fold.
+Signatures are checked while a batch is loaded (they need the key ring's file) and signed records read (they may name
+somebody in the vault), everything else in the pure fold.
 """
 
 from collections import Counter
@@ -77,6 +78,7 @@ class State:
 
     known: dict[str, Known] = field(default_factory=dict)
     signers: dict[tuple[str, bytes], Principal] = field(default_factory=dict)
+    read: dict[bytes, ReportSubmittedV1 | Refused] = field(default_factory=dict)
     versions: dict[str, int] = field(default_factory=dict)
     clocks: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     vault: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -104,7 +106,7 @@ class Intake(Stateless):
         self._unmaskings = measures.counter("unmaskings_total", "Looks behind a mask")
 
     async def load(self, messages: Sequence[Message]) -> State:
-        """Two reads for a batch of any size; a third when somebody looks into the vault."""
+        """Two reads for a batch of any size; a third when somebody in the vault is named or looked at."""
         state = State()
         reports: list[str] = []
         incidents: list[str] = []
@@ -113,9 +115,11 @@ class Intake(Stateless):
             body = message.body
             if isinstance(body, Submitted):
                 reports.append(identity.report_id(body.source, body.origin_id))
+                refs += _named(body.body)
             elif isinstance(body, InboundRecord):
                 reports.append(identity.report_id(message.source, message.id))
                 self._check_signature(state, message)
+                refs += _named(state.read.get(message.value))
             elif isinstance(body, IncidentEvent | ClockEvent):
                 incidents.append(body.incident_id)
             elif isinstance(body, Unmasking):
@@ -180,7 +184,9 @@ class Intake(Stateless):
         """
         report_id = identity.report_id(submitted.source, submitted.origin_id)
         now = self._clock.stamp(submitted.body.received_at or hint)
-        decision = acceptance.decide(state.known.get(report_id), submitted, self.pack, self._keys, now, self._leeway)
+        known = state.known.get(report_id)
+        person = next((self._vault.person(state.vault.get(ref)) for ref in _named(submitted.body)), None)
+        decision = acceptance.decide(known, submitted, self.pack, self._keys, now, self._leeway, person)
         if isinstance(decision, Refused):
             state.tally["refused", door, decision.reason] += 1
         elif isinstance(decision, Repeated):
@@ -209,6 +215,7 @@ class Intake(Stateless):
         signer = self._ring.by_signature(header, signed)
         if signer is not None:
             state.signers[header, signed] = signer
+            state.read[message.value] = acceptance.read(message.value)
 
     def _on_inbound(self, state: State, message: Message, now: datetime) -> Effects:
         effects = Effects()
@@ -242,12 +249,12 @@ class Intake(Stateless):
             header = message.headers.get(SIGNATURE_HEADER, "")
             signer = state.signers.get((header, _signed(message)))
             refused = _trust(header, signer, message.source)
-        read: ReportSubmittedV1 | Refused = refused or acceptance.read(message.value)
+        read: ReportSubmittedV1 | Refused = refused or state.read[message.value]
         if isinstance(read, Refused):
             state.tally["refused", "kafka", read.reason] += 1
             return signer, read
         bound = signer.jurisdiction if signer is not None else None
-        submitted = Submitted(message.source, message.id, read, bound)
+        submitted = Submitted(message.source, message.id, read, bound, on_bus=True)
         return signer, self._decide(state, submitted, "kafka", effects, message.time)
 
     def _on_registration(self, registration: Registration, now: datetime) -> Effects:
@@ -290,6 +297,12 @@ class Intake(Stateless):
             repository.save_clock(effects, event.incident_id, key, clock)
             state.clocks[event.incident_id, key] = clock
         return effects
+
+
+def _named(body: ReportSubmittedV1 | Refused | None) -> list[str]:
+    """The reference by which a report names its reporter, if it does."""
+    reporter = body.reporter if isinstance(body, ReportSubmittedV1) else None
+    return [reporter.ref] if reporter is not None and reporter.ref is not None else []
 
 
 def _signed(message: Message) -> bytes:

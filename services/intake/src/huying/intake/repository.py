@@ -61,6 +61,12 @@ class Vault:
         change = {"$set": {"told.words": sealed}, "$setOnInsert": {"kind": "words", "first_at": now}}
         effects.write(VAULT, UpdateOne({"_id": report_id}, change, upsert=True))
 
+    def person(self, document: Mapping[str, Any] | None) -> Reporter | None:
+        """The person of a document, in the spelling that tells most; None when it is no person's."""
+        if document is None or document["kind"] != "person":
+            return None
+        return Reporter.model_validate(max(self.open(document), key=len))
+
     def open(self, document: Mapping[str, Any]) -> list[dict[str, str]]:
         """What was told, each spelling one entry."""
         return [json.loads(self._sealer.open(sealed)) for _, sealed in sorted(document["told"].items())]

@@ -25,6 +25,8 @@ RefusalReason = Literal[
     "unknown_jurisdiction",
     "unknown_channel",
     "unknown_place",
+    "unknown_person",
+    "personal_data",
     "invalid_data",
     "invalid_identity",
     "future_date",
@@ -51,6 +53,8 @@ class Submitted:
     body: ReportSubmittedV1
     jurisdiction: str | None = None
     """The only one that the sender's key is for, when it is bound."""
+    on_bus: bool = False
+    """It came by Kafka, where every reader of the topic sees it as it was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +146,7 @@ def decide(
     keys: Keys,
     now: datetime,
     leeway: timedelta = dates.CLOCK_LEEWAY,
+    person: Reporter | None = None,
 ) -> Decision:
     """Let a report in or not.
 
@@ -152,6 +157,7 @@ def decide(
         keys: of the installation.
         now: business time; written as `accepted_at`.
         leeway: how far after `now` a sender's own times may lie.
+        person: whom `reporter.ref` names, out of the vault.
     """
     problem = identity_problem(submitted.source, submitted.origin_id)
     if problem is not None:
@@ -163,7 +169,7 @@ def decide(
             return Repeated(known)
         message = "this identity was used for another report; send a new report under a new one"
         return Refused("identity_reused", "id", message)
-    refused = _jurisdiction(submitted, pack) or _times(body, now, leeway)
+    refused = _jurisdiction(submitted, pack) or _times(body, now, leeway) or _reporter(submitted, person)
     if refused is not None:
         return refused
     try:
@@ -190,12 +196,15 @@ def decide(
             return Refused("invalid_data", "device.alarm", "has nothing readable; name the kind of alarm")
 
     report_id = identity.report_id(submitted.source, submitted.origin_id)
-    reporter = persons.told(body.reporter)
-    ref = persons.reference_of(reporter, report_id, keys.reporter) if reporter is not None else None
+    reporter, ref = persons.told(body.reporter), None
+    if reporter is not None:
+        ref = persons.reference_of(reporter, report_id, keys.reporter)
+    elif body.reporter is not None and body.reporter.ref is not None and person is not None:
+        ref = ReporterRef(ref=body.reporter.ref, masked=persons.masked_form(person))
     told = {"text": text, "address": place.address or "", "town": place.town or ""}
     told["category_hint"] = wording.clean_line(body.category_hint or "")
     told["alarm"] = device.alarm if device is not None else ""
-    shown = persons.shown(told, reporter)
+    shown = persons.shown(told, reporter or person)
     event = ReportAcceptedV1(
         report_id=report_id,
         tracking_number=identity.tracking_number(report_id, keys.tracking),
@@ -230,6 +239,29 @@ def _jurisdiction(submitted: Submitted, pack: Pack) -> Refused | None:
     if code != pack.code:
         message = f"{code!r} is not served here; this is {pack.name_zh} {pack.code!r}"
         return Refused("unknown_jurisdiction", "jurisdiction", message)
+    return None
+
+
+def _reporter(submitted: Submitted, person: Reporter | None) -> Refused | None:
+    reporter = submitted.body.reporter
+    if reporter is None:
+        return None
+    told = persons.told(reporter)
+    clear = persons.in_clear(told) if told is not None and submitted.on_bus else None
+    if clear is not None:
+        message = (
+            "everyone on the bus can read it; send the report by HTTP, or keep the person with"
+            " POST /v1/vault/identities and name the answer's `ref` as `reporter.ref`"
+        )
+        return Refused("personal_data", f"reporter.{clear}", message)
+    if reporter.ref is None:
+        return None
+    if told is not None:
+        message = "says already who it is; leave out the other fields of `reporter`, or this one"
+        return Refused("invalid_data", "reporter.ref", message)
+    if person is None:
+        message = "is nobody in the vault; keep the person with POST /v1/vault/identities and name the answer's `ref`"
+        return Refused("unknown_person", "reporter.ref", message)
     return None
 
 
