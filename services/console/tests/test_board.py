@@ -12,12 +12,14 @@ from pymongo import MongoClient
 from huying.chassis.measures import Measures
 from huying.chassis.message import Message
 from huying.chassis.mongo import Mongo
+from huying.chassis.security import Principal
 from huying.console.domain import Own
 from huying.console.handlers import Projection, Seen
 from huying.console.main import INDEXES
 from huying.console.repository import FEED, PAGE, STATE_FILTERS, Board, Wish
 from huying.console.words import Names
 from huying.contracts.clocks import ClockEvent
+from huying.contracts.commands import Accept, CommandIssuedV1
 from huying.contracts.topics import CLOCKS, INCIDENTS
 from huying.devkit.stack import Stack
 
@@ -26,10 +28,10 @@ NOW = datetime(2026, 3, 9, 6, 20, tzinfo=UTC)
 
 
 @pytest.fixture
-async def board(embedded_stack: Stack, mongo_database: str) -> AsyncIterator[Board]:
-    """The board of a morning, and one incident more whose second report has numbers as people know them."""
+async def projection(embedded_stack: Stack, mongo_database: str) -> AsyncIterator[Projection]:
+    """The projections of a morning, and one incident more whose second report has numbers as people know them."""
     mongo = Mongo(embedded_stack.mongo_url, f"{mongo_database}_console")
-    subject, state = Projection(mongo, Measures("console"), "console", "130529", Names("巨鹿县", {}, {}, {})), Seen()
+    subject, state = Projection(mongo, Measures("console"), "130529", Names("巨鹿县", {}, {}, {})), Seen()
     told = Story(
         "well", "PA-0340", "井盖丢了", NOW, matter=("M01", "道路设施"), where=("130529103", "官亭镇", "官亭镇东街")
     )
@@ -44,8 +46,13 @@ async def board(embedded_stack: Stack, mongo_database: str) -> AsyncIterator[Boa
         message = Message(topic, identity, event, key=event.incident_id, time=event.at)
         for collection, write in subject.fold(state, message, NOW).writes:
             await mongo.collection(collection).bulk_write([write])
-    yield subject.board
+    yield subject
     mongo.close()
+
+
+@pytest.fixture
+def board(projection: Projection) -> Board:
+    return projection.board
 
 
 @pytest.mark.parametrize(
@@ -161,3 +168,19 @@ async def test_the_questions_are_all_counted_and_all_reachable_however_many_ther
     )
     assert len((await board.asks("answered")).rows) == PAGE
     mongo.close()
+
+
+async def test_a_command_is_shown_to_who_gave_it_and_to_who_sees_its_incident(projection: Projection) -> None:
+    road = await projection.board.incident("s-road")
+    assert road is not None
+    unit = road["unit"]
+    giver = Principal("zhang", "unit", "U-none")
+    wish = CommandIssuedV1(
+        command_id="c1", jurisdiction="130529", incident_id="s-road", actor=giver.actor, action=Accept(), issued_at=NOW
+    )
+    for collection, write in projection.desk.fold({}, wish).writes:
+        await projection._mongo.collection(collection).bulk_write([write])
+    shown = [giver, Principal("li", "unit", unit), Principal("ops", "dispatcher"), Principal("m", "system")]
+    hidden = [Principal("wang", "unit", "U-none"), Principal("zhao", "grid_worker", "U-none")]
+    assert all([await projection.desk.shown("c1", who) is not None for who in shown])
+    assert not any([await projection.desk.shown("c1", who) for who in hidden])

@@ -60,7 +60,7 @@ class Store:
 
 def projection() -> Projection:
     nowhere: Any = Nowhere()
-    return Projection(nowhere, Measures("console"), "console", "130529", NAMES)
+    return Projection(nowhere, Measures("console"), "130529", NAMES)
 
 
 def message(event: Any) -> Message:

@@ -153,3 +153,39 @@ async def test_a_grid_workers_key_is_shown_their_town_and_what_is_its_units(door
         assert answer.status_code == (200 if incident in theirs else 404)
     refused = await door.client.get("/v1/incidents", headers={"Authorization": "Bearer nobody"})
     assert refused.status_code == 403
+
+
+async def test_a_command_is_shown_to_who_gave_it_and_to_who_sees_its_incident(door: Door, tmp_path: Path) -> None:
+    rows = await door.mongo.collection("incidents").find({"state": "dispatched"}).to_list(None)
+    one = next(row for row in rows if row["place"]["town_code"])
+    unit, town = one["dispatch"]["unit"], one["place"]["town_code"]
+    takers = (unit, *one["dispatch"]["assisting"])
+    pack = load(ROOT / "deploy/county/julu")
+    towns = {
+        "here": pack.town_unit(town),
+        "elsewhere": next(u for u in pack.units if u.serves not in (None, town) and u.code not in takers),
+    }
+    people = {"colleague": "unit", "stranger": "unit", "here": "grid_worker", "elsewhere": "grid_worker"}
+    for name, role in people.items():
+        own = towns[name].code if name in towns else "U-none" if name == "stranger" else unit  # type: ignore[union-attr]
+        entry = {"id": name, "role": role, "unit": own, "sha256": sha256(name.encode()).hexdigest()}
+        write_entry(tmp_path / "keys.json", entry)
+
+    async def seen(command: str) -> dict[str, int]:
+        keys = {name: {"Authorization": f"Bearer {name}"} for name in people} | {"dispatcher": door.headers}
+        asked = {name: await door.client.get(f"/v1/commands/{command}", headers=key) for name, key in keys.items()}
+        hidden = [answer.json()["title"] for answer in asked.values() if answer.status_code == 404]
+        assert set(hidden) <= {"Unknown command"}, "as if there were none"
+        return {name: answer.status_code for name, answer in asked.items()}
+
+    by_dispatcher = await door.post(one["_id"], "k", action={"kind": "accept"})
+    assert await seen(by_dispatcher.json()["command_id"]) == {
+        **{"colleague": 200, "here": 200, "dispatcher": 200},
+        **{"stranger": 404, "elsewhere": 404},
+    }
+    headers = {"Authorization": "Bearer stranger", "Idempotency-Key": "s"}
+    address = f"/v1/incidents/{one['_id']}/commands"
+    refused = await door.client.post(address, json={"action": {"kind": "accept"}}, headers=headers)
+    assert refused.status_code == 409
+    answers = await seen(refused.json()["command_id"])
+    assert (answers["stranger"], answers["elsewhere"], answers["colleague"]) == (409, 404, 409), "who gave it may ask"

@@ -5,7 +5,7 @@ Used by every service that lets people command. It never decides by itself.
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from hashlib import sha256
 from typing import Annotated, Any
 
@@ -48,10 +48,10 @@ class CommandBody(Value):
 class CommandDesk:
     """Remembers who waits for which command."""
 
-    def __init__(self, mongo: Mongo, service: str) -> None:
-        """One a service."""
+    def __init__(self, mongo: Mongo, sees: Callable[[Principal, str], Awaitable[bool]]) -> None:
+        """One a service; `sees` says whether somebody is shown an incident."""
         self._mongo = mongo
-        self._service = service
+        self._sees = sees
         self._waiting: dict[str, asyncio.Future[dict[str, Any]]] = {}
 
     async def load(self, messages: Sequence[Message]) -> dict[str, dict[str, Any]]:
@@ -71,6 +71,7 @@ class CommandDesk:
         if command.command_id in known:
             return Effects(answer=difference(known[command.command_id], asked))
         row = {"_id": command.command_id, "status": "pending", "incident_id": command.incident_id, "asked": asked}
+        row["by"] = command.actor.id
         known[command.command_id] = row
         out = Outgoing(COMMANDS, command.jurisdiction, command.command_id, command, command.issued_at)
         return Effects().write(COMMANDS_COLLECTION, InsertOne(row)).publish(out)
@@ -85,6 +86,13 @@ class CommandDesk:
         """The command's row: pending, done or declined."""
         row: dict[str, Any] | None = await self._mongo.collection(COMMANDS_COLLECTION).find_one({"_id": command_id})
         return row
+
+    async def shown(self, command_id: str, who: Principal) -> dict[str, Any] | None:
+        """The command's row for whoever gave it, wherever the incident went by it, and for who sees the incident."""
+        row = await self.known(command_id)
+        if row is None or row.get("by") == who.id or await self._sees(who, row["incident_id"]):
+            return row
+        return None
 
     async def wait(self, command_id: str) -> dict[str, Any] | None:
         """The decision, or None when it takes longer than five seconds."""
@@ -132,7 +140,7 @@ def decision_of(event: IncidentEvent | CommandDeclinedV1) -> dict[str, Any] | No
     }
 
 
-OURS = {"_id", "asked"}
+OURS = {"_id", "asked", "by"}
 """Fields of a command's row that are no part of its answer."""
 _DECLINED = {"incident_id", "reason", "message", "state", "legal", "current_version"}
 
@@ -205,10 +213,9 @@ def _same(differs: str | None) -> None:
 
 @router.get("/commands/{command_id}", response_model=None)
 async def status(command_id: str, who: Ask, ground: Annotated[Ground, Depends(ground_of)]) -> JSONResponse:
-    """What became of a command."""
-    del who
+    """What became of a command: your own, or one for an incident that you may see."""
     desk: CommandDesk = ground.handler.desk
-    known = await desk.known(command_id)
+    known = await desk.shown(command_id, who)
     if known is None:
         raise Problem(404, "Unknown command", f"No command {command_id!r} was issued here.")
     return answer(command_id, None if known["status"] == "pending" else known)

@@ -11,13 +11,14 @@ from huying.chassis.desk import COMMANDS_COLLECTION, CommandDesk, decision_of
 from huying.chassis.measures import Measures
 from huying.chassis.message import API, Effects, Message, Stateless
 from huying.chassis.mongo import Mongo
+from huying.chassis.security import Principal
 from huying.contracts.clocks import ClockEvent
 from huying.contracts.commands import CommandIssuedV1
 from huying.contracts.incidents import CommandDeclinedV1, IncidentEvent
 from huying.contracts.orders import IncidentPartedV1, IncidentSplitV1
 
 from . import repository
-from .domain import Clock, card, clock_after, line_of_clock, line_of_step, report_of
+from .domain import Clock, card, clock_after, line_of_clock, line_of_step, own_of, report_of, takes_part
 from .repository import FEED, HISTORY, REPORTS
 from .words import Names
 
@@ -38,15 +39,22 @@ class Seen:
 class Projection(Stateless):
     """The handler. Feed and clocks write parts of their own, so their order among each other does not matter."""
 
-    def __init__(self, mongo: Mongo, measures: Measures, service: str, jurisdiction: str, names: Names) -> None:
+    def __init__(self, mongo: Mongo, measures: Measures, jurisdiction: str, names: Names) -> None:
         """One a service."""
         self._mongo, self._measures, self._names = mongo, measures, names
         self.jurisdiction = jurisdiction
-        self.desk = CommandDesk(mongo, service)
+        self.desk = CommandDesk(mongo, self.sees)
         self.board = repository.Board(mongo)
         self.changes = 0
         """Counts commits that changed what people see: pages look at it before they ask the database."""
         self._steps = measures.counter("feed_steps_total", "Steps of the feed shown")
+
+    async def sees(self, who: Principal, incident_id: str) -> bool:
+        """Whether they are shown an incident; machines of the installation are shown all."""
+        if who.only_unit is None:
+            return True
+        document, own = await self.board.incident(incident_id), own_of(who.actor, self._names)
+        return document is not None and (own is None or takes_part(document, own))
 
     async def load(self, messages: Sequence[Message]) -> Seen:
         """Versions and clocks of the batch's incidents."""

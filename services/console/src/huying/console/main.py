@@ -55,7 +55,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     code = pack.code
 
     async def wire(ground: Ground) -> Handler[Any]:
-        return Projection(ground.mongo, ground.measures, ground.settings.service, code, names)
+        return Projection(ground.mongo, ground.measures, code, names)
 
     app = build(
         settings,

@@ -8,6 +8,8 @@ from huying.chassis.problem import Problem
 from huying.chassis.security import Principal, allowed
 from huying.chassis.service import Ground, ground_of
 
+from .repository import seen_by
+
 router = APIRouter(prefix="/v1", tags=["incidents"])
 Reader = Annotated[Principal, Depends(allowed("unit", "dispatcher", "leader", "supervisor", "grid_worker", "system"))]
 On = Annotated[Ground, Depends(ground_of)]
@@ -16,19 +18,7 @@ MOST = 200
 
 
 def _seen_by(who: Principal, ground: Ground) -> dict[str, Any]:
-    """A unit sees what it has, where it assists, and where it was called to; all others see everything.
-
-    A grid worker sees what the unit of their town does, and all that is in the town: where they may act.
-    """
-    unit = who.only_unit
-    if unit is None:
-        return {}
-    seen: list[dict[str, Any]] = [
-        {place: unit} for place in ("dispatch.unit", "dispatch.assisting", "course.whistle.units")
-    ]
-    if who.standing == "grid_worker":
-        seen.append({"place.town_code": {"$in": ground.handler.memory.catalogue.pack.towns_of(unit)}})
-    return {"$or": seen}
+    return seen_by(who, ground.handler.memory.catalogue.pack)
 
 
 def _shown(row: dict[str, Any]) -> dict[str, Any]:

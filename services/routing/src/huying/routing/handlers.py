@@ -20,6 +20,7 @@ from huying.chassis.clock import Clock
 from huying.chassis.desk import CommandDesk
 from huying.chassis.errors import Broken, Transient
 from huying.chassis.message import API, TIMER, Effects, Message
+from huying.chassis.security import Principal
 from huying.chassis.service import Ground
 from huying.contracts.commands import AnswerAsk, CommandIssuedV1, Merge, PartReport, Redo, Split, UndoMerge
 from huying.contracts.identity import part_id
@@ -62,7 +63,7 @@ class Routing:
         self.memory = Memory(Correlator(self._judge), Catalogue(pack))
         self.repository = store.Repository(ground.mongo, pack.code)
         self.jurisdiction = pack.code
-        self.desk = CommandDesk(ground.mongo, ground.settings.service)
+        self.desk = CommandDesk(ground.mongo, self.sees)
         self.models = models
         self._meters = Meters(ground.measures)
         self._tell()
@@ -103,6 +104,10 @@ class Routing:
     async def _adopt(self, judge: Judge) -> None:
         self.memory = await self._remembered(judge)
         self._judge = judge
+
+    async def sees(self, who: Principal, incident_id: str) -> bool:
+        """Whether they are shown an incident."""
+        return await self.repository.is_shown(incident_id, store.seen_by(who, self._pack))
 
     async def reload(self) -> None:
         """Rebuild the memory from the database."""

@@ -5,7 +5,7 @@ dispatch per incident, by a unique index), `rulings` (the duty catalogue's versi
 became of each), `fence` (one document a jurisdiction: whoever writes without having seen the last write is refused).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import partial
@@ -17,6 +17,7 @@ from pymongo import IndexModel, InsertOne, UpdateOne
 from huying.chassis.desk import COMMANDS_COLLECTION, decision_of
 from huying.chassis.message import Effects, Guard, Outgoing, WriteOp
 from huying.chassis.mongo import Mongo
+from huying.chassis.security import Principal
 from huying.contracts.course import CatalogueRule, Course
 from huying.contracts.identity import event_id
 from huying.contracts.incidents import (
@@ -33,6 +34,7 @@ from huying.contracts.moves import CLOSED
 from huying.contracts.orders import IncidentWithdrawnV1
 from huying.contracts.places import Place
 from huying.contracts.topics import INCIDENTS
+from huying.county import Pack
 
 from .domain import Arrival, Decision
 from .incident import PLAIN, Ask, Before, Incident
@@ -269,6 +271,22 @@ class Tally:
         return {"opened": self.opened, "merged": self.merged, "reversed": self.reversed}
 
 
+def seen_by(who: Principal, pack: Pack) -> dict[str, Any]:
+    """A query: a unit sees what it has, where it assists, and where it was called to; all others see everything.
+
+    A grid worker sees what the unit of their town does, and all that is in the town: where they may act.
+    """
+    unit = who.only_unit
+    if unit is None:
+        return {}
+    seen: list[dict[str, Any]] = [
+        {place: unit} for place in ("dispatch.unit", "dispatch.assisting", "course.whistle.units")
+    ]
+    if who.standing == "grid_worker":
+        seen.append({"place.town_code": {"$in": pack.towns_of(unit)}})
+    return {"$or": seen}
+
+
 class Repository:
     """Reads of routing's own database."""
 
@@ -332,6 +350,11 @@ class Repository:
         async for row in cursor.sort([("part_of", 1), ("_id", 1)]):
             found.setdefault(row["tracking_number"], {})[row["_id"]] = row["incident_id"]
         return found
+
+    async def is_shown(self, incident_id: str, seen: Mapping[str, Any]) -> bool:
+        """Whether the incident is among those that `seen_by` lets somebody see."""
+        found = await self._mongo.collection("incidents").find_one({"_id": incident_id, **seen}, {"_id": 1})
+        return found is not None
 
     async def decided(self, command_ids: Sequence[str]) -> set[str]:
         """Which commands were decided already."""
