@@ -5,6 +5,7 @@ HuyingError
 │   └── PutBack          the database is an older one than this process wrote to: it must start anew
 ├── Transient            may heal: bounded back-off, nothing is skipped
 ├── Conflict             somebody else wrote first: drop what is in memory, read again
+│   └── Outrun           the ledger itself says so: no record's own fault, however often it happens
 └── Broken               will not heal: this record is parked with its reason
 """
 
@@ -27,6 +28,10 @@ class Transient(HuyingError):
 
 class Conflict(HuyingError):
     """The ledger, a sequence or a guard moved under us: another replica, or our own earlier self."""
+
+
+class Outrun(Conflict):
+    """Another replica's transaction moved a position or the sequence, or holds a document, before ours."""
 
 
 class Broken(HuyingError):

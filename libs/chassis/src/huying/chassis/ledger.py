@@ -18,7 +18,7 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError
 from huying.contracts.envelope import CloudEvent
 
 from . import faults
-from .errors import Broken, Conflict, PutBack
+from .errors import Broken, Conflict, Outrun, PutBack
 from .message import Guard, Outgoing, WriteOp
 from .mongo import Mongo
 
@@ -30,8 +30,10 @@ REFUSED = "refused"
 BATCH_BYTES, RECORD_BYTES, HEADER_BYTES = 61, 31, 10
 """What Kafka's format (v2) adds at most: to a batch of one, to its record, to each header."""
 
-MAY_BE_A_RACE = frozenset({112, 11000})
-"""Write conflict, duplicate key: another replica may have been first, so read again before calling it broken."""
+WRITE_CONFLICT = 112
+"""Another transaction has the document in hand."""
+DUPLICATE_KEY = 11000
+"""Another replica may have been first, so read again before calling it broken."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -212,7 +214,8 @@ class Ledger:
         """Do it all or nothing.
 
         Raises:
-            Conflict: a position, the sequence or a guard was not where we thought.
+            Outrun: a position or the sequence was not where we thought, or another transaction has a document.
+            Conflict: a guard was not, or a document was there already: a race, or the documents' own fault.
             Transient: it may heal; the outcome may be unknown.
             Exception: the server refuses these documents for good.
         """
@@ -267,9 +270,9 @@ class Ledger:
         try:
             result = await self._mongo.collection(POSITIONS).bulk_write(operations, session=session)
         except (BulkWriteError, DuplicateKeyError) as error:
-            raise Conflict(f"a position was taken by another replica: {error}") from error
+            raise Outrun(f"a position was taken by another replica: {error}") from error
         if result.matched_count != expected:
-            raise Conflict(f"{expected - result.matched_count} positions moved under us")
+            raise Outrun(f"{expected - result.matched_count} positions moved under us")
 
     async def _write(self, session: Any, writes: Sequence[tuple[str, WriteOp]]) -> None:
         by_collection: dict[str, list[WriteOp]] = {}
@@ -280,6 +283,9 @@ class Ledger:
                 await self._mongo.collection(name).bulk_write(operations, session=session, ordered=True)
             except BulkWriteError as error:
                 details = (error.details or {}).get("writeErrors") or [{}]
-                if details[0].get("code") in MAY_BE_A_RACE:
-                    raise Conflict(f"{name}: {details[0].get('errmsg', error)}") from error
-                raise Broken("refused_by_database", f"{name}: {details[0].get('errmsg', error)}") from error
+                code, said = details[0].get("code"), f"{name}: {details[0].get('errmsg', error)}"
+                if code == WRITE_CONFLICT:
+                    raise Outrun(said) from error
+                if code == DUPLICATE_KEY:
+                    raise Conflict(said) from error
+                raise Broken("refused_by_database", said) from error

@@ -1,7 +1,7 @@
 """The micro-batch: whatever has arrived goes through the handler in one transaction.
 
-Three fates, decided here and nowhere else: declined is an effect like any other; transient is retried with bounded
-back-off and nothing is skipped; broken is parked, found by bisecting when only the database knows. What fell due has no
+Three fates, decided here and nowhere else: declined is an effect like any other; transient, and a race that was lost,
+is retried with bounded back-off and nothing is skipped; broken is parked, found by bisecting when only the database knows. What fell due has no
 record to park: it is set aside and tried again with growing pauses, and nothing else waits for it.
 """
 
@@ -18,13 +18,13 @@ from pymongo.errors import PyMongoError
 from .aside import Aside, name_of
 from .clock import Clock
 from .decoding import Decoder
-from .errors import Broken, Conflict, Transient
+from .errors import Broken, Conflict, Outrun, Transient
 from .item import Batch, Item, nowhere_left
 from .ledger import Commit, Ledger, Partition, encode
 from .measures import Measures
 from .message import Handler, Message
 from .mongo import heals, translate
-from .pace import Pace
+from .pace import Pace, give_way
 from .parking import AT_ONCE, MESSAGE_CHARS, PARKED, Failure, Parking, RawRecord, Stored, short
 from .telemetry import BatchSpans, Telemetry, in_hand
 
@@ -33,7 +33,7 @@ LONGEST_PAUSE_S = 5.0
 """A database that elects a primary is back within seconds; a longer pause would only add to it."""
 
 CONFLICTS_IN_A_ROW = 8
-"""A race is settled in one or two rounds; what still conflicts then is the documents' own fault."""
+"""With the pauses between them over a second: what of its own documents still conflicts then is their fault."""
 
 log = structlog.get_logger()
 R = TypeVar("R")
@@ -173,19 +173,21 @@ class MicroBatch:
         return Item(item.message, failure=item.failure, stored=stored)
 
     async def _run(self, items: list[Item]) -> None:
-        pause, conflicts = FIRST_PAUSE_S, 0
+        pause, lost, conflicts = FIRST_PAUSE_S, 0, 0
         while True:
             await self._learn(items)
             try:
                 items = [item for item in items if not self._done(item)]
                 await self._attempt(items)
             except Conflict as error:
-                conflicts += 1
+                lost += 1
+                conflicts += not isinstance(error, Outrun)
                 self._measures.retries.labels("conflict").inc()
-                items = await self._forget(items)
                 if conflicts >= CONFLICTS_IN_A_ROW:
-                    await self._split(items, Broken("conflict", str(error)))
+                    await self._split(await self._forget(items), Broken("conflict", str(error)))
                     return
+                await give_way(lost)
+                items = await self._forget(items)
             except Exception as error:  # noqa: BLE001 - the one place where an unknown fault becomes a parked record
                 fate = translate(error)
                 if not isinstance(fate, Transient) and nowhere_left(items):

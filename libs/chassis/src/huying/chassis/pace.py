@@ -1,10 +1,11 @@
 """The pace of batches: a transaction costs about the same for one record as for ten, so small ones are spaced out.
 
 On an idle machine the first record after a rest is taken at once; when processors are short, batches take longer, rest
-longer and so hold more: the system gives up latency before it gives up throughput.
+longer and so hold more: the system gives up latency before it gives up throughput. Who lost a race waits, too.
 """
 
 import asyncio
+import random
 import time
 
 RESTS = 2.0
@@ -12,6 +13,11 @@ RESTS = 2.0
 LONGEST_REST_S = 0.5
 FULL_SHARE = 0.25
 """Of the most that a batch may hold: from here on there is a backlog, and resting would only let it grow."""
+
+FIRST_YIELD_S = 0.02
+"""About a transaction: most races are over then."""
+LONGEST_YIELD_S = 1.0
+"""Replicas that commit all the time leave gaps of less than that; who waits longer only falls behind."""
 
 
 class Pace:
@@ -30,3 +36,13 @@ class Pace:
         """A batch of `records` is done and took `seconds`."""
         if 0 < records < self._full:
             self._next_at = time.monotonic() + min(RESTS * seconds, LONGEST_REST_S)
+
+
+async def give_way(lost: int) -> None:
+    """Let whoever won a race go on: longer after each that was lost, and no two losers equally long."""
+    longest = min(FIRST_YIELD_S * 2 ** (lost - 1), LONGEST_YIELD_S)
+    await _nap(random.uniform(longest / 2, longest))  # noqa: S311 - keeps losers apart, hides nothing
+
+
+async def _nap(seconds: float) -> None:
+    await asyncio.sleep(seconds)
