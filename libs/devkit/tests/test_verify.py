@@ -99,7 +99,6 @@ def month() -> tuple[Log, dict[str, Any]]:
         "positions": {
             "routing": {"c1/huying.reports.v1/0": 1},
             "sla-timer": {"c1/huying.incidents.v1/0": 4},
-            "console": {},
         },
         "unpublished": {"routing": 0},
         "published": {
@@ -109,7 +108,7 @@ def month() -> tuple[Log, dict[str, Any]]:
         "parked": {"routing": []},
         "closed": {},
         "doors": {"intake": {"rp-0"}, "hotline-bridge": {"rp-1"}},
-        "copies": {"sla-timer": {"in-0": 5}, "console": {}},
+        "copies": {"sla-timer": {"in-0": 5}},
         "read_at": NOW,
     }
     return log, books
@@ -222,6 +221,10 @@ def _never_seen(log: Log, books: dict[str, Any]) -> None:
     books["copies"]["sla-timer"] = {}
 
 
+def _database_lost(log: Log, books: dict[str, Any]) -> None:
+    books["positions"]["sla-timer"] = books["copies"]["sla-timer"] = {}
+
+
 def _held_on_another_cluster(log: Log, books: dict[str, Any]) -> None:
     _lose(log, books)
     books["parked"] = {"routing": [("c0", "huying.reports.v1", 0, 1)]}
@@ -245,6 +248,7 @@ def _held_on_another_cluster(log: Log, books: dict[str, Any]) -> None:
         (_never_fire_again, "not_fired"),
         (_behind, "ledger_differs"),
         (_ahead, "ledger_differs"),
+        (_database_lost, "ledger_differs"),
         (_unpublished, "unpublished"),
         (_marked_and_never_sent, "unpublished"),
         (_never_told_last, "feed_differs"),
@@ -263,6 +267,23 @@ def test_a_planted_fault_is_found(fault: Any, invariant: str) -> None:
     assert proof.found[invariant] >= 1
     assert proof.examples[invariant]
     assert set(proof.found) <= set(INVARIANTS)
+
+
+def test_a_service_without_a_ledger_is_named_once_unless_it_is_said_not_to_run_here() -> None:
+    log, books = month()
+    _database_lost(log, books)
+    [said] = prove(log, Books(**books), CLUSTER).examples["ledger_differs"]
+    assert said.startswith("sla-timer: ")
+    assert "5 records" in said
+    assert prove(log, Books(**books), CLUSTER, without=("sla-timer",)).violations == 0
+    log["huying.incidents.v1"] = []
+    assert prove(log, Books(**books), CLUSTER).found["ledger_differs"] == 0, "it has missed nothing"
+
+
+def test_only_who_has_no_ledger_can_be_left_out() -> None:
+    log, books = month()
+    _behind(log, books)
+    assert prove(log, Books(**books), CLUSTER, without=("sla-timer",)).found["ledger_differs"] == 1
 
 
 @pytest.mark.parametrize(

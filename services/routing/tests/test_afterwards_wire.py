@@ -14,6 +14,7 @@ from huying.contracts import topics
 from huying.contracts.reports import ReportAcceptedV1
 from huying.devkit import logbook
 from huying.devkit.books import books_of
+from huying.devkit.replay.quiet import CONSUMES
 from huying.devkit.stack import cluster
 from huying.devkit.verify import prove
 from huying.routing.judgement import Candidate, Correlator, Verdict
@@ -126,5 +127,6 @@ async def test_what_is_not_fixed_is_done_again_once_and_then_opens_anew_across_a
 
         await until(published, "everything published")
     log = await logbook.read(stack.bootstrap, topics.SOURCES)
-    proof = prove(log, await books_of(stack.mongo_url, "after"), await cluster.cluster_id(stack.bootstrap) or "")
+    broker = await cluster.cluster_id(stack.bootstrap) or ""
+    proof = prove(log, await books_of(stack.mongo_url, "after"), broker, CONSUMES.keys() - {"routing"})
     assert (proof.violations, proof.parked) == (0, 0), proof.examples

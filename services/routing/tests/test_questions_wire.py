@@ -13,6 +13,7 @@ from huying.contracts import topics
 from huying.devkit import logbook
 from huying.devkit.books import books_of
 from huying.devkit.labels import labels_of
+from huying.devkit.replay.quiet import CONSUMES
 from huying.devkit.stack import cluster
 from huying.devkit.verify import prove
 from huying.routing.api import asks
@@ -82,7 +83,8 @@ async def test_an_emergency_is_dispatched_asked_about_and_merged_with_what_the_a
 
         await until(done, "the second copy of the last command read, and everything published")
     log = await logbook.read(stack.bootstrap, topics.SOURCES)
-    proof = prove(log, await books_of(stack.mongo_url, "asked"), await cluster.cluster_id(stack.bootstrap) or "")
+    broker = await cluster.cluster_id(stack.bootstrap) or ""
+    proof = prove(log, await books_of(stack.mongo_url, "asked"), broker, CONSUMES.keys() - {"routing"})
     assert (proof.violations, proof.parked) == (0, 0), proof.examples
     taught = {(label.one, label.same) for label in labels_of(log)}
     assert taught >= {(gave[0], True)}

@@ -4,7 +4,7 @@ It reads everything from the start and believes no service's own figures. It rep
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -43,7 +43,7 @@ never let in; `feed_differs`: the feed tells of another incident or state than r
 active main dispatches; `dispatch_differs`: an incident without the active dispatch that its state has, or with one that
 it has not; `gaps`: a version missing on the feed; `conflicting`: one event id, two contents; `clocks_fired_twice`;
 `not_fired`: a deadline passed and nobody was told; `copy_differs`: a service that knows an incident at another version
-than the feed tells last; `ledger_differs`: a ledger behind or ahead of its log; `unpublished`: events that never left, or
+than the feed tells last; `ledger_differs`: a ledger behind or ahead of its log, or none at all; `unpublished`: events that never left, or
 are said to have left and are not on the log.
 """
 
@@ -89,8 +89,11 @@ class Proof:
         }
 
 
-def prove(log: Mapping[str, Sequence[Record]], books: Books, cluster: str) -> Proof:
-    """Hold log and books against each other. Pure."""
+def prove(log: Mapping[str, Sequence[Record]], books: Books, cluster: str, without: Collection[str] = ()) -> Proof:
+    """Hold log and books against each other. Pure.
+
+    `without`: services that are said not to run here. Nothing else tells one of those from one whose database was lost.
+    """
     proof = Proof()
     proof.parked, proof.closed = (sum(map(len, some.values())) for some in (books.parked, books.closed))
     proof.looked_at = {name: len(records) for name, records in log.items() if records}
@@ -103,7 +106,7 @@ def prove(log: Mapping[str, Sequence[Record]], books: Books, cluster: str) -> Pr
     _incidents(proof, books, steps)
     _copies(proof, told, books, steps, cluster)
     _clocks(proof, told, books.read_at)
-    _ledgers(proof, log, books, cluster)
+    _ledgers(proof, log, books, cluster, without)
     _outboxes(proof, log, books, cluster)
     return proof
 
@@ -227,7 +230,7 @@ def _copies(proof: Proof, told: Told, books: Books, steps: Steps, cluster: str) 
     last = {incident: story[-1].incident_version for incident, story in steps.items()}
     for service, seen in books.copies.items():
         if not books.positions.get(service):
-            continue  # it never ran here
+            continue  # it has read nothing: the ledgers tell
         held = {by_place.get(place) for place in (*books.parked.get(service, ()), *books.closed.get(service, ()))}
         for incident, version in last.items():
             if incident not in held and seen.get(incident, 0) != version:
@@ -273,7 +276,9 @@ def _clocks(proof: Proof, told: Told, read_at: datetime) -> None:
             )
 
 
-def _ledgers(proof: Proof, log: Mapping[str, Sequence[Record]], books: Books, cluster: str) -> None:
+def _ledgers(
+    proof: Proof, log: Mapping[str, Sequence[Record]], books: Books, cluster: str, without: Collection[str]
+) -> None:
     ends: dict[str, int] = {}
     for records in log.values():
         for record in records:
@@ -281,7 +286,11 @@ def _ledgers(proof: Proof, log: Mapping[str, Sequence[Record]], books: Books, cl
             ends[name] = max(record.offset, ends.get(name, -1))
     for service, positions in books.positions.items():
         if not positions:
-            continue  # it never ran here
+            unread = sum(len(log.get(topic, ())) for topic in CONSUMES[service])
+            if unread and service not in without:
+                why = "its database is empty, so it was lost, or the service never ran here"
+                proof.break_("ledger_differs", f"{service}: no ledger, and {unread} records for it on the log; {why}")
+            continue
         for name, end in ends.items():
             if name.split("/")[1] in CONSUMES[service] and positions.get(name, -1) != end:
                 proof.break_("ledger_differs", f"{service}: {name} at {positions.get(name)}, the log ends at {end}")

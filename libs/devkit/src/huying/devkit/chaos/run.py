@@ -90,7 +90,7 @@ async def proof_at_rest(target: Target) -> tuple[dict[str, list[logbook.Record]]
     finally:
         await quiet.close()
     log = await logbook.read(target.bootstrap, SOURCES)
-    return log, verify.prove(log, await books.books_of(target.mongo_url, target.prefix), now)
+    return log, verify.prove(log, await books.books_of(target.mongo_url, target.prefix), now, target.without)
 
 
 async def _noticed(target: Target, now: str) -> None:

@@ -159,7 +159,7 @@ async def _sum_up(target: Any, lines: list[dict[str, Any]], seconds: float) -> d
     from .. import summary
     from .verify import look
 
-    log, proof = await look(target.bootstrap, target.mongo_url, target.prefix)
+    log, proof = await look(target.bootstrap, target.mongo_url, target.prefix, target.without)
     return summary.whole(log, proof, lines, seconds)
 
 

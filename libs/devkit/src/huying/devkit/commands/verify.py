@@ -1,13 +1,16 @@
 """`huying verify`: the invariants, proved from log and databases of a running system that is quiet."""
 
 import asyncio
-from typing import Any
+from collections.abc import Collection
+from typing import Annotated, Any
+
+import typer
 
 from .screen import BROKER, DATABASE, AsJson, Kafka, Mongo, Prefix, console, fail, refusals, say_json, spinner
 
 
-async def look(bootstrap: str, mongo_url: str, prefix: str) -> tuple[Any, Any]:
-    """The log, and what it proves together with the databases."""
+async def look(bootstrap: str, mongo_url: str, prefix: str, without: Collection[str] = ()) -> tuple[Any, Any]:
+    """The log, and what it proves together with the databases of the services that run here."""
     from huying.contracts.topics import SOURCES
 
     from .. import logbook
@@ -19,7 +22,7 @@ async def look(bootstrap: str, mongo_url: str, prefix: str) -> tuple[Any, Any]:
     if broker is None:
         raise StackError(f"no broker at {bootstrap!r}: start the system with `huying up`, or give --kafka")
     log = await logbook.read(bootstrap, SOURCES)
-    return log, prove(log, await books_of(mongo_url, prefix), broker)
+    return log, prove(log, await books_of(mongo_url, prefix), broker, without)
 
 
 def verify(
@@ -27,10 +30,18 @@ def verify(
     kafka: Kafka = BROKER,
     mongo: Mongo = DATABASE,
     prefix: Prefix = "huying",
+    without: Annotated[
+        list[str] | None, typer.Option(help="这里不运行的服务，可重复 · a service that does not run here; repeatable")
+    ] = None,
 ) -> None:
     """读完整条日志和各库，核对不变量；有一项不为 0 则以 1 退出。Prove the invariants."""
+    from ..replay.quiet import CONSUMES
+
+    for service in without or ():
+        if service not in CONSUMES:
+            fail(f"没有服务 {service!r} · no such service: one of {', '.join(CONSUMES)}")
     with refusals(), spinner("核对"):
-        _, proof = asyncio.run(look(kafka, mongo, prefix))
+        _, proof = asyncio.run(look(kafka, mongo, prefix, without or ()))
     found = proof.as_json()
     if as_json:
         say_json(found)

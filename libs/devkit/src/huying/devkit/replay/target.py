@@ -45,6 +45,11 @@ class Target:
         urls = {one.name: f"http://{host}:{one.port}" for one in SERVICES}
         return cls(bootstrap, mongo_url, prefix, urls, _read(tokens), pack)
 
+    @property
+    def without(self) -> frozenset[str]:
+        """Services that do not run."""
+        return frozenset(BY_NAME) - frozenset(self.services)
+
     def headers(self, key_id: str) -> dict[str, str]:
         """Who speaks."""
         return {"Authorization": f"Bearer {self.tokens[key_id]}"}
