@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from huying.notification.settings import Settings
 
 JULU = Path(__file__).parents[3] / "deploy/county/julu"
 KEY = {"Authorization": "Bearer test-key"}
+OLD = datetime(2026, 3, 2, tzinfo=UTC)
 
 
 class Bench:
@@ -44,6 +46,7 @@ class Bench:
     def app(self, **more: Any) -> FastAPI:
         keys = self.folder / "keys.json"
         write_entry(keys, {"id": "desk", "role": "dispatcher", "sha256": sha256(b"test-key").hexdigest()})
+        more.setdefault("notice_age", timedelta(days=36500))  # the lives are of one spring, whenever the tests run
         return create_app(
             Settings(
                 port=0,
@@ -85,3 +88,23 @@ class Bench:
     def settled(self, incident: str, count: int) -> bool:
         states = self.states(incident)
         return not {"intent", "sending"} & set(states) and sum(map(len, states.values())) >= count
+
+
+def notice(incident: str, name: str, medium: str = "file", handle: str = "x", **more: Any) -> dict[str, Any]:
+    return {
+        "_id": f"{incident}-{name}",
+        "state": "intent",
+        "next_try_at": OLD,
+        "attempts": 0,
+        "at": OLD,
+        "incident_id": incident,
+        "jurisdiction": "130529",
+        "recipient": f"unit:U02:{name}",
+        "role": "duty_officer",
+        "medium": medium,
+        "handle": handle,
+        "template": "dispatched",
+        "title": "【派单】",
+        "text": "路灯不亮",
+        **more,
+    }

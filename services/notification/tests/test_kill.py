@@ -62,7 +62,8 @@ async def test_killed_after_sending_every_notice_is_told_once_or_shown_as_unknow
     stack = await asyncio.to_thread(fresh_stack)
     hooks = {name: {"url": receiver.url, "secret": "s", "takes_ids": name == "knows"} for name in HANDLES}
     lives = [Life(f"i{n}").opened().dispatched(("U02", "T10")[n % 2]) for n in range(LIVES)]
-    system = System(stack, "kill", clock="live", services=(), pack=pack, env={"HUYING_WEBHOOKS": json.dumps(hooks)})
+    env = {"HUYING_WEBHOOKS": json.dumps(hooks), "HUYING_NOTICE_AGE": "P36500D"}  # the lives are of last spring
+    system = System(stack, "kill", clock="live", services=(), pack=pack, env=env)
     with MongoClient[dict[str, Any]](stack.mongo_url, tz_aware=True) as client:
         rows = client["kill_notification"]["notices"]
 

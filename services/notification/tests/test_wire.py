@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from notify_bench import KEY, Bench
+from notify_bench import KEY, OLD, Bench, notice
 from notify_lives import Life, invited, warned
 from receiver import Receiver
 
@@ -23,7 +23,6 @@ from huying.notification.delivery.outcome import Parcel
 from huying.notification.domain import Desk
 
 pytestmark = pytest.mark.wire
-OLD = datetime(2026, 3, 2, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -35,7 +34,8 @@ async def mongo(bench: Bench) -> AsyncIterator[Mongo]:
 async def test_notices_reach_the_files_and_the_bus_whatever_came_first(bench: Bench, unique_name: str) -> None:
     life = Life(unique_name).opened().dispatched().completed()
     async with running(bench.app()) as client:
-        await bench.publish([warned(unique_name, 75, "leader"), *life.steps, *life.steps])
+        due = datetime.now(UTC) + timedelta(days=1)
+        await bench.publish([warned(unique_name, 75, "leader", due_at=due), *life.steps, *life.steps])
         await until(lambda: bench.settled(unique_name, 6), "six notices")
         answer = await client.get("/v1/notices", params={"incident": unique_name}, headers=KEY)
         assert (await client.get("/v1/notices", params={"incident": unique_name})).status_code == 401
@@ -92,26 +92,6 @@ async def test_a_unit_reads_what_its_people_were_told_and_nobody_reads_a_citizen
     told = {key: [notice["template"] for notice in answer["notices"]] for key, answer in seen.items()}
     assert told.pop("test-key")[-1] == "rating_invited"
     assert told == {"u2": ["dispatched"], "head": [], "g": ["grid_dispatched"]}
-
-
-def notice(incident: str, name: str, medium: str = "file", handle: str = "x", **more: Any) -> dict[str, Any]:
-    return {
-        "_id": f"{incident}-{name}",
-        "state": "intent",
-        "next_try_at": OLD,
-        "attempts": 0,
-        "at": OLD,
-        "incident_id": incident,
-        "jurisdiction": "130529",
-        "recipient": f"unit:U02:{name}",
-        "role": "duty_officer",
-        "medium": medium,
-        "handle": handle,
-        "template": "dispatched",
-        "title": "【派单】",
-        "text": "路灯不亮",
-        **more,
-    }
 
 
 @pytest.mark.parametrize("owner", ["notification-0", "notification-dead"])

@@ -25,7 +25,7 @@ router = APIRouter(prefix="/v1", tags=["notices"])
 Ask = Annotated[Principal, Depends(allowed("unit", "grid_worker", "dispatcher", "leader", "supervisor", "system"))]
 Steer = Annotated[Principal, Depends(allowed("dispatcher", "leader", "system"))]
 Here = Annotated[Ground, Depends(ground_of)]
-State = Literal["intent", "sending", "confirmed", "failed", "unknown"]
+State = Literal["intent", "sending", "confirmed", "failed", "unknown", "expired"]
 
 _SHOWN = ("incident_id", "at", "recipient", "role", "medium", "template", "title", "text", "state", "attempts")
 WITHHELD = "（内有只给反映人的一次性链接，此处不显示）"
@@ -40,7 +40,7 @@ async def notices(
     state: State | None = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> dict[str, Any]:
-    """Notices of an incident, or of a state (`unknown` are for a person to look at); the oldest first."""
+    """Notices of an incident, or of a state (`unknown` and `expired` are for a person to look at); the oldest first."""
     if incident is None and state is None:
         raise Problem(422, "Invalid request", "Name an incident or a state: /v1/notices?incident=... or ?state=unknown")
     query = {name: value for name, value in (("incident_id", incident), ("state", state)) if value is not None}

@@ -6,7 +6,7 @@ or a rating tells rests on the facts of the incident's opening alone, so that no
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from huying.contracts import incidents as feed
@@ -24,6 +24,9 @@ from .wording import KIND_ZH, Wording, danger_zh
 
 BACK = frozenset({"split", "restored"})
 """Ways to an incident of which the one that they came from has told the reporter already."""
+
+STILL_USEFUL = timedelta(hours=1)
+"""How long after its deadline a warning is still told: a replay's tick brings an hour's warnings and breaches at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,8 @@ class Notice:
     template: str
     title: str
     text: str
+    until: datetime | None = None
+    """When it is of no use any more; None for what has no such instant of its own."""
 
 
 class Desk:
@@ -115,7 +120,9 @@ class Desk:
                 soon = policy.breach_roles if policy else ()
                 roles = tuple(role for role in roles if role not in soon)  # the breach tells them in the next moment
         people = self._audience.of(roles, event.unit, facts.village)
-        return _once(self._notice(facts, event_id, event.at, person, template, fields) for person in people)
+        until = event.due_at + STILL_USEFUL if template == "clock_warned" and event.due_at > event.at else None
+        written = (self._notice(facts, event_id, event.at, person, template, fields) for person in people)
+        return _once(replace(notice, until=until) for notice in written)
 
     def on_rating(self, facts: Facts, event: RatingInvitedV1 | ReviewDueV1) -> list[Notice]:
         """The reporter is asked for a verdict, or the supervisors to review what dissatisfied."""

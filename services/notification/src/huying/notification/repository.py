@@ -123,7 +123,7 @@ def intend(notices: Sequence[Notice], effects: Effects) -> None:
             "template": notice.template,
             "title": notice.title,
             "text": notice.text,
-        }
+        } | ({"until": notice.until} if notice.until is not None else {})
         effects.write(ROWS, UpdateOne({"_id": notice.id}, {"$setOnInsert": row}, upsert=True))
 
 

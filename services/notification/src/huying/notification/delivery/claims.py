@@ -12,6 +12,7 @@ from typing import Any
 from huying.chassis.mongo import Mongo
 
 from ..repository import CLAIMS, ROWS
+from .age import Age
 from .outcome import Parcel
 
 
@@ -43,8 +44,15 @@ class Claims:
 
     async def take(self, claim: str, now: datetime, limit: int, first: str = "at") -> list[Parcel]:
         """Claim notices that are due to be tried at `now` (wall time), those with the least `first` first."""
+        return await self._take(claim, now, {"next_try_at": {"$lte": now}}, limit, first)
+
+    async def take_past(self, age: Age, claim: str, now: datetime, limit: int) -> list[Parcel]:
+        """Claim notices that are past their age, whether or not it is time to try them."""
+        return await self._take(claim, now, age.query, limit, "at")
+
+    async def _take(self, claim: str, now: datetime, wanted: dict[str, Any], limit: int, first: str) -> list[Parcel]:
         rows = self._mongo.collection(ROWS)
-        ready = self._way.query | {"state": "intent", "next_try_at": {"$lte": now}}
+        ready = self._way.query | {"state": "intent"} | wanted
         ids = [row["_id"] async for row in rows.find(ready, {"_id": 1}).sort([(first, 1), ("_id", 1)]).limit(limit)]
         if not ids:
             return []
@@ -105,6 +113,7 @@ class Claims:
                 text=row["text"],
                 attempts=row["attempts"],
                 resumed=row.get("resumed", False),
+                until=row.get("until"),
             )
             async for row in rows
         ]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-State = Literal["confirmed", "failed", "unknown", "intent"]
+State = Literal["confirmed", "failed", "unknown", "expired", "intent"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,7 @@ class Parcel:
     text: str
     attempts: int = 0
     resumed: bool = False
+    until: datetime | None = None
 
     def payload(self) -> dict[str, str]:
         """What the receiver gets, as JSON."""

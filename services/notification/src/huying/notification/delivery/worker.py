@@ -21,6 +21,7 @@ from huying.chassis.service import Ground
 
 from ..settings import Settings
 from . import file, webhook
+from .age import Age, expired
 from .claims import Claims, Way
 from .outcome import Outcome, Outcomes, Parcel
 from .receivers import Receivers
@@ -77,6 +78,7 @@ class Worker:
             try:
                 if loop.time() >= look_at:
                     await self._resume(ground, claims, way.medium, client, first=first)
+                    await self._expire(ground, claims, way.medium)
                     look_at, first = loop.time() + lease_s / 2, False
                 claim = _new_claim(way.medium)
                 parcels = await self._take(ground, claims, way, claim, down)
@@ -124,13 +126,31 @@ class Worker:
             claim = _new_claim(medium)
             await self._send(ground, medium, claim, await claims.adopt(old, claim, _now()), client)
 
+    async def _expire(self, ground: Ground, claims: Claims, medium: str) -> None:
+        """Let go what waited past its time, also for a receiver that is down: nothing floods it when it is back."""
+        age = self._age(ground)
+        while age is not None:
+            claim = _new_claim(medium)
+            parcels = await claims.take_past(age, claim, _now(), self._settings.delivery_batch)
+            if not parcels:
+                return
+            await ground.submit(Outcomes(claim, _now(), tuple(map(expired, parcels))), f"settle/{claim}")
+
+    def _age(self, ground: Ground) -> Age | None:
+        """The most that a notice may have now; None while a replay's clock has not struck."""
+        try:
+            return Age(ground.clock.now(), self._settings.notice_age)
+        except Transient:
+            return None
+
     async def _send(
         self, ground: Ground, medium: str, claim: str, parcels: list[Parcel], client: httpx.AsyncClient
     ) -> None:
-        if medium == "file":
-            results = await self._append(parcels)
-        else:
-            results = await self._post(ground, parcels, client)
+        age = self._age(ground)
+        late = [parcel for parcel in parcels if age is not None and age.passed(parcel)]
+        timely = [parcel for parcel in parcels if parcel not in late]
+        results = await (self._append(timely) if medium == "file" else self._post(ground, timely, client))
+        results += map(expired, late)
         faults.point(f"after-sending-{medium}")
         await ground.submit(Outcomes(claim, _now(), tuple(results)), f"settle/{claim}")
 

@@ -1,0 +1,91 @@
+"""A notice that waited past its time is recorded as expired and told to nobody; the others go out as ever."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from notify_bench import KEY, OLD, Bench, notice
+from notify_lives import HOUR, START, Life, breached, warned
+from receiver import Receiver
+
+from huying.chassis.testing import running, until
+from huying.notification.domain import Desk
+from huying.notification.settings import Settings
+
+DAY = timedelta(days=1)
+AGE = {"notice_age": Settings.model_fields["notice_age"].default}
+"""Other tests' lives are of last spring."""
+
+
+def test_a_warning_is_of_use_until_its_deadline_and_an_hour_of_a_replay(desk: Desk) -> None:
+    decided = desk.on_incident(None, Life("A").opened().steps[0])
+    assert decided is not None
+    facts, opening = decided
+    assert {one.until for one in opening} <= {None}
+    event = warned("A", 75, "leader")
+    assert [one.until for one in desk.on_clock(facts, event, "ck-A/75")] == [event.due_at + HOUR]
+    assert [one.until for one in desk.on_clock(facts, breached("A", "leader"), "ck-A/breached")] == [None]
+    late = warned("A", 75, "leader", at=event.due_at, late=True)
+    assert [one.until for one in desk.on_clock(facts, late, "ck-A/75")] == [None], "it was never of use as a warning"
+
+
+@pytest.mark.wire
+@pytest.mark.parametrize("stands", ["well", "off"])
+async def test_what_waited_past_its_time_expires_and_what_did_not_is_told(
+    bench: Bench, receiver: Receiver, unique_name: str, stands: str
+) -> None:
+    bench.by_webhook("gateway")
+    receiver.only = unique_name
+    hooks = {"gateway": {"url": receiver.url, "secret": "geheim"}}
+    now = datetime.now(UTC)
+    waiting = {
+        "old": {"at": OLD},
+        "overtaken": {"at": now - HOUR, "until": now - HOUR / 2, "template": "clock_warned"},
+        "fresh": {"at": now - HOUR, "until": now + HOUR, "template": "clock_warned"},
+    }
+    rows: list[dict[str, Any]] = [
+        notice(unique_name, f"{medium}-{name}", medium, handle, **more)
+        for medium, handle in (("file", "x"), ("webhook", "gateway"))
+        for name, more in waiting.items()
+    ]
+    bench.database["notices"].insert_many(rows)
+    if stands == "off":
+        bench.database["receivers"].insert_one({"_id": "gateway", "switched_off_at": now, "failures": 0})
+    async with running(bench.app(webhooks=hooks, **AGE)) as client:
+        await until(lambda: _done(bench, unique_name, 6 - (stands == "off")), "all but what waits for a person")
+        shown = (await client.get("/v1/notices", params={"state": "expired"}, headers=KEY)).json()["notices"]
+        assert [one["notice_id"] for one in shown if one["incident_id"] == unique_name] == [
+            f"{unique_name}-{medium}-{name}" for name in ("old", "overtaken") for medium in ("file", "webhook")
+        ]
+        assert {one["reason"] for one in shown} == {"too_old"}
+
+        async def counted() -> bool:
+            told = (await client.get("/metrics")).text
+            return all(f'notices_total{{medium="{one}",outcome="expired"}} 2.0' in told for one in ("file", "webhook"))
+
+        await until(counted, "the metric, which follows the commit")
+    told = ["fresh"] if stands == "well" else []
+    assert [taken.headers["idempotency-key"] for taken in receiver.taken] == [
+        f"{unique_name}-webhook-{n}" for n in told
+    ]
+    out = bench.database["outbox"].find({"key": unique_name.encode()})
+    expired = [row for row in out if row["event"].endswith("/expired")]
+    assert {dict(row["headers"])["ce_type"] for row in expired} == {b"cn.huying.notice.failed.v1"}
+    assert len(expired) == 4
+    assert all(b'"reason":"too_old"' in row["value"] for row in expired)
+
+
+@pytest.mark.wire
+async def test_a_service_that_comes_back_after_weeks_tells_nobody_what_the_log_kept(
+    bench: Bench, unique_name: str
+) -> None:
+    async with running(bench.app(**AGE)):
+        await bench.publish(Life(unique_name).opened(None).dispatched().steps)
+        await until(lambda: bench.settled(unique_name, 2), "two notices")
+    assert bench.states(unique_name) == {"expired": ["dispatched", "grid_dispatched"]}
+    assert datetime.now(UTC) - 7 * DAY > START, "the default"
+
+
+def _done(bench: Bench, incident: str, count: int) -> bool:
+    states = bench.states(incident)
+    return sum(len(some) for state, some in states.items() if state not in {"intent", "sending"}) >= count
