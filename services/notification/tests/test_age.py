@@ -1,15 +1,17 @@
 """A notice that waited past its time is recorded as expired and told to nobody; the others go out as ever."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from notify_bench import KEY, OLD, Bench, notice
 from notify_lives import HOUR, START, Life, breached, warned
 from receiver import Receiver
 
+from huying.chassis.measures import Measures
 from huying.chassis.testing import running, until
 from huying.notification.domain import Desk
+from huying.notification.handlers import Notification
 from huying.notification.settings import Settings
 
 DAY = timedelta(days=1)
@@ -27,6 +29,14 @@ def test_a_warning_is_of_use_until_its_deadline_and_an_hour_of_a_replay(desk: De
     assert [one.until for one in desk.on_clock(facts, breached("A", "leader"), "ck-A/breached")] == [None]
     late = warned("A", 75, "leader", at=event.due_at, late=True)
     assert [one.until for one in desk.on_clock(facts, late, "ck-A/75")] == [None], "it was never of use as a warning"
+
+
+def test_the_count_begins_at_zero_so_that_its_alert_sees_the_first(desk: Desk) -> None:
+    measures = Measures("notification")
+    Notification(cast(Any, None), desk, measures, lambda: None)
+    for medium in ("file", "webhook"):
+        labels = {"medium": medium, "outcome": "expired"}
+        assert measures.registry.get_sample_value("huying_notification_notices_total", labels) == 0
 
 
 @pytest.mark.wire

@@ -43,6 +43,8 @@ class Notification(Stateless):
         self._measures = measures
         self._wake = wake
         self._outcomes = measures.counter("notices_total", "Notices that are done with", "medium", "outcome")
+        for medium in ("file", "webhook"):
+            self._outcomes.labels(medium, "expired")  # 0 from the start: an alert does not see a series begin
         self._intents = measures.counter("notices_intended_total", "Notices written")
 
     async def load(self, messages: Sequence[Message]) -> State:
