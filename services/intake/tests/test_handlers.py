@@ -146,7 +146,8 @@ async def test_a_record_for_another_jurisdiction_than_its_keys_is_refused_and_to
 
 async def test_a_record_names_a_person_by_the_vaults_reference(door: Any, publisher: str, report: Make) -> None:
     told = Reporter(name="张三丰", phone="13803191234")
-    (kept,) = await door.batch(Message(API, "r1", Registration(told, "park")))
+    more = [Reporter(phone="138 0319 1234", reference=f"park-{number}") for number in range(4)]
+    kept, *_ = await door.batch(*(Message(API, "r", Registration(one, "park")) for one in (told, *more)))
     body = report(text="张三丰反映路灯不亮", reporter={"ref": kept.ref})
     sealed = copy.deepcopy(door.documents.rows("vault")[kept.ref])
     await door.batch(inbound(publisher, body.encode(), "e1"), asked(body, "k1"))

@@ -62,10 +62,10 @@ class Vault:
         effects.write(VAULT, UpdateOne({"_id": report_id}, change, upsert=True))
 
     def person(self, document: Mapping[str, Any] | None) -> Reporter | None:
-        """The person of a document, in the spelling that tells most; None when it is no person's."""
+        """The person of a document, with all that they ever told of themselves; None when it is no person's."""
         if document is None or document["kind"] != "person":
             return None
-        return Reporter.model_validate(max(self.open(document), key=len))
+        return Reporter.model_validate({name: word for told in self.open(document) for name, word in told.items()})
 
     def open(self, document: Mapping[str, Any]) -> list[dict[str, str]]:
         """What was told, each spelling one entry."""
