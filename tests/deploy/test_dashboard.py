@@ -11,6 +11,7 @@ import yaml
 from huying.chassis.measures import Measures
 from huying.hotline_bridge.domain.acceptance import Keys
 from huying.hotline_bridge.handlers import Bridge
+from huying.notification.handlers import Notification
 from huying.routing.meters import Meters
 
 ROOT = Path(__file__).parents[2]
@@ -21,12 +22,14 @@ ANY = re.compile(r'__name__=~"huying_\.\+_([a-z_]+)"')
 
 
 def known() -> set[str]:
-    """Every metric name that the chassis declares for a service, and what three of them declare themselves."""
+    """Every metric name that the chassis declares for a service, and what some of them declare themselves."""
     names: set[str] = {"huying_hotline_bridge_mqtt_connected_connections", "huying_notification_receiver_down"}
     for service in SERVICES:
         measures = Measures(service)
         if service == "hotline-bridge":
             Bridge(None, measures, None, {}, Keys(b"", b"", b""))  # type: ignore[arg-type]
+        if service == "notification":
+            Notification(None, None, measures, lambda: None)  # type: ignore[arg-type]
         if service == "routing":
             Meters(measures)
         for metric in measures.registry.collect():
