@@ -48,6 +48,36 @@ def test_the_one_order_is_completed_after_those_it_stands_for_or_with_them(count
     assert {county[name].state for name in (parent, one, two)} == {"completed"}
 
 
+def test_who_was_spoken_with_stays_so_under_another_order_and_through_its_ruling(county: County) -> None:
+    parent, child = county.arrives(), county.arrives()
+    county.done(child, c.Accept())
+    county.done(child, c.Contact())
+    spoken = county.now
+    county.passes(HOUR)
+    county.done(parent, c.Group(children=(child,)))
+    after = county[child].dispatch
+    assert after is not None
+    assert (county[child].state, after.contacted_at) == ("covered", spoken)
+    for _ in range(2):
+        county.done(parent, c.Return(reason="错", basis="职责清单"))
+    county.done(parent, c.Rule(unit="U05", basis="一", scope="once"))
+    after = county[child].dispatch
+    assert after is not None
+    assert (after.unit, after.contacted_at, county[child].course.contacted_at) == ("U05", spoken, spoken)
+
+
+def test_what_is_done_again_under_another_order_asks_for_a_new_contact(county: County) -> None:
+    parent, child = county.arrives(), county.arrives()
+    county.done(parent, c.Group(children=(child,)))
+    county.done(child, c.Contact())
+    county.done(child, c.Complete(text="好"))
+    after = county.done(child, c.Redo(reason="没好"))
+    assert after.dispatch is not None
+    assert (after.state, after.dispatch.contacted_at, after.course.contacted_at) == ("covered", None, None)
+    county.passes(HOUR)
+    assert county.done(child, c.Contact()).course.contacted_at == county.now
+
+
 def test_those_that_are_covered_go_where_their_order_goes(county: County) -> None:
     parent, child = county.arrives(), county.arrives()
     county.done(parent, c.Group(children=(child,)))

@@ -11,6 +11,7 @@ from huying.contracts import orders
 from huying.contracts.clocks import ClockExtendedV1, ClockPausedV1, ClockResumedV1, ClockWarnedV1
 from huying.contracts.course import Course
 from huying.contracts.dates import FARTHEST
+from huying.sla_timer.clocks import Rulebook
 from huying.sla_timer.repository import document, read
 
 
@@ -302,3 +303,23 @@ def test_a_dispatch_that_was_given_back_is_waited_for_by_nobody(bench: Bench) ->
     life = Life("A", at("2026-03-02 09:00")).opened().dispatched().returned(HOUR)
     bench.live(life)
     assert "acceptance" not in running(bench)
+
+
+def test_a_citizen_who_was_spoken_with_is_so_for_a_later_unit_and_another_class(bench: Bench) -> None:
+    life = Life("A", at("2026-03-02 09:00"), "consultation").opened().dispatched().accepted(HOUR).contacted(HOUR)
+    life.view["course"] = Course(contacted_at=life.at)
+    life.dispatched("U09", HOUR)
+    life.clock_class = "other"
+    assert running(bench.live(life.joined(HOUR))).keys() == {"acceptance", "resolution"}
+
+
+def test_the_clocks_of_what_an_order_stands_for_are_the_centres_while_that_awaits_its_ruling(
+    bench: Bench, rules: Rulebook
+) -> None:
+    life = Life("A", at("2026-03-02 09:00")).opened().dispatched()
+    life.dispatch = None
+    course = Course(parent="P", covered_by="P")
+    life.beside(orders.IncidentCoveredV1, HOUR, "covered", course=course, by="P", by_number="N-P")
+    bench.live(life)
+    assert bench.case is not None
+    assert bench.case.unit == rules.centre

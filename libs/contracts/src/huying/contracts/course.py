@@ -72,6 +72,8 @@ class Course(Value):
     emergency_since: Instant | None = None
     """Where an emergency's clocks start when it became one later; where the citizen's do when absent."""
     level: Level | None = None
+    contacted_at: Instant | None = None
+    """When a unit first spoke with the reporter: no transfer takes that back, a redo asks for it again."""
     waiting_since: Instant | None = None
     """Since when it waits for the dispatch centre's ruling."""
     suspension: Suspension | None = None

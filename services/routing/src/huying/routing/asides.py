@@ -124,8 +124,7 @@ def covered(incident: Incident, cause: Cause, by: Incident) -> Step:
     """The dispatch of `by` stands for this one, too. Who spoke with this one's reporter is kept."""
     dispatch: Dispatch | None = by.dispatch
     if dispatch is not None:
-        spoken = incident.dispatch.contacted_at if incident.dispatch else None
-        dispatch = dispatch.model_copy(update={"contacted_at": spoken})
+        dispatch = dispatch.model_copy(update={"contacted_at": incident.course.contacted_at})
     changes = {
         "state": "covered",
         "dispatch": dispatch,

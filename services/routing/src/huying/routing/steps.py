@@ -259,8 +259,13 @@ def accepted(incident: Incident, cause: Cause) -> Step:
 
 def contacted(incident: Incident, cause: Cause, action: Contact) -> Step:
     """The unit spoke with the reporter; one that is covered stays so."""
-    dispatch = current(incident).model_copy(update={"contacted_at": max(cause.at, incident.last_at)})
-    changes = {"state": "covered" if incident.state == "covered" else "contacted", "dispatch": dispatch}
+    at = max(cause.at, incident.last_at)
+    dispatch = current(incident).model_copy(update={"contacted_at": at})
+    changes: dict[str, Any] = {
+        "state": "covered" if incident.state == "covered" else "contacted",
+        "dispatch": dispatch,
+        "course": incident.changed(contacted_at=incident.course.contacted_at or at),
+    }
     return step(incident, cause, feed.IncidentContactedV1, changes, dispatch=dispatch, note=action.note)
 
 
@@ -294,7 +299,7 @@ def reopened(incident: Incident, cause: Cause, reason: str) -> Step:
     changes = {
         "state": "dispatched",
         "completed_at": None,
-        "course": incident.changed(redone=count, redone_at=at, extended_until=None),
+        "course": incident.changed(redone=count, redone_at=at, extended_until=None, contacted_at=None),
     }
     return step(incident, cause, orders.IncidentRedoneV1, changes, reason=reason, count=count)
 

@@ -64,7 +64,8 @@ def on_incident(
     view, at = event.incident, to_ms(event.at)
     done = done_at(view)
     _fire(decision, {clock.id: min(at, done.get(clock.kind) or at) for clock in _armed(known)}, rules, now, tolerance)
-    unit = view.dispatch.unit if view.dispatch else known.unit if view.state != "adjudicating" else rules.centre
+    ruled = view.state in {"adjudicating", "covered"}  # what is covered has no unit while its order awaits a ruling
+    unit = view.dispatch.unit if view.dispatch else rules.centre if ruled else known.unit
     _stop(decision, event, done, rules)
     town_unit = rules.town_units.get(view.place.town_code or "")
     decision.case = replace(decision.case, version=event.incident_version, unit=unit, town_unit=town_unit)
@@ -105,10 +106,14 @@ def on_calendar(case: Case, clock_id: str, rules: Rulebook, now: datetime) -> De
 
 
 def done_at(view: IncidentView) -> dict[ClockKind, datetime]:
-    """When what each kind of clock waits for happened; kinds that still wait are absent."""
+    """When what each kind of clock waits for happened; kinds that still wait are absent.
+
+    An acceptance is the dispatch's own; whoever spoke with the citizen spoke for all.
+    """
     dispatch, completed = view.dispatch, view.completed_at
     contacted = _first(dispatch.contacted_at if dispatch else None, completed)
     accepted = _first(dispatch.accepted_at if dispatch else None, contacted)
+    contacted = _first((view.course or PLAIN).contacted_at, contacted)
     found: dict[ClockKind, datetime | None] = {
         "acceptance": accepted,
         "contact": contacted,
