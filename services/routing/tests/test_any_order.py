@@ -375,6 +375,7 @@ class OrdersLife(RuleBasedStateMachine):
                 assert len(units) == len(set(units))
         for one in incidents.values():
             if one.state == "covered":
+                assert one.course.parent is not None, "whoever leads a family is covered by nobody"
                 holder = incidents[one.course.covered_by or ""]
                 assert holder.state in ACTIVE | {"adjudicating"}
                 assert holder.unit == one.unit

@@ -105,13 +105,35 @@ def test_a_finished_order_stands_for_no_new_child_and_the_child_has_a_dispatch_o
     assert (third.state, third.unit, third.course.parent) == ("dispatched", "U02", parent)
 
 
-def test_what_is_covered_itself_stands_for_nobody(county: County) -> None:
+def test_a_parent_that_comes_to_its_childs_unit_has_the_one_dispatch_and_every_move_of_an_order(county: County) -> None:
     parent, child = county.arrives(matter="M04"), county.arrives()
-    county.done(parent, c.OpenFlood(until=START + HOUR, matters=("M02",)))
+    county.done(parent, c.OpenFlood(until=START + 9 * HOUR, matters=("M02",)))
     county.done(parent, c.Group(children=(child,)))
+    under = county.arrives()
+    county.done(child, c.Accept())
+    county.done(child, c.Contact())
+    county.done(child, c.Suspend(reason="等", until=START + 9 * HOUR))
     county.done(parent, c.Assign(unit="U02", reason="更合适"))
-    assert county[parent].course.covered_by == child
-    assert county[county.arrives()].course.covered_by == child
+    assert active(county, "U02") == [parent]
+    assert [county[name].course.covered_by for name in (child, under, county.arrives())] == [parent] * 3
+    assert county.steps(child)[-2:] == ["withdrawn", "covered"]
+    assert (county[child].course.suspension, county[child].course.contacted_at) == (None, START)
+    county.done(parent, c.Accept())
+    county.done(parent, c.Contact())
+    county.done(parent, c.RequestExtension(until=START + 90 * HOUR, reason="等配件"))
+    county.done(parent, c.Suspend(reason="等", until=START + 9 * HOUR))
+    county.done(parent, c.Resume())
+    county.done(parent, c.Return(reason="错", basis="职责清单", suggested_unit="U09"))
+    assert {county[name].unit for name in (parent, child, under)} == {"U09"}
+
+
+def test_a_refusal_of_what_is_covered_names_the_order_that_stands_for_it(county: County) -> None:
+    parent, child = county.arrives(), county.arrives()
+    county.done(parent, c.Group(children=(child,)))
+    declined = county.wishes(child, c.Suspend(reason="等", until=START + HOUR), "unit", "U02").declined
+    assert declined is not None
+    assert (declined.reason, county[parent].number in declined.message) == ("illegal_move", True)
+    assert "移出群体事件" in declined.message
 
 
 def test_a_released_child_gets_a_dispatch_of_its_own(county: County) -> None:
@@ -181,18 +203,6 @@ def test_flood_mode_is_opened_and_closed_by_a_person_and_ends_with_its_parents_r
     county.done(parent, c.Accept())
     assert county.done(parent, c.Complete(text="水退了")).course.flood is None
     assert county.steps(parent)[-2:] == ["flood-closed", "completed"]
-
-
-def test_flood_mode_ends_with_its_parents_result_when_that_is_covered_by_a_child(county: County) -> None:
-    parent, child = county.arrives(matter="M20"), county.arrives(matter="M13")
-    county.done(parent, c.OpenFlood(until=START + 100 * HOUR))
-    county.done(parent, c.Group(children=(child,)))
-    county.done(parent, c.Assign(unit=county[child].unit or "", reason="更合适"))
-    assert county[parent].course.covered_by == child
-    county.done(child, c.Accept())
-    county.done(child, c.Complete(text="水退了", with_covered=True))
-    assert (county[parent].state, county[parent].course.flood) == ("completed", None)
-    assert county[county.arrives(matter="M20")].course.parent is None
 
 
 def test_what_is_split_off_during_a_flood_joins_its_family_and_has_no_second_dispatch(county: County) -> None:
@@ -266,7 +276,7 @@ def test_an_emergency_does_not_wait_for_the_ruling_about_the_order_that_stood_fo
     county.arrives("merge", plain, emergency=True)
     assert (county[plain].state, county[plain].unit) == ("dispatched", PACK.duty("M02").main)
     county.done(parent, c.Rule(unit="U09", basis="一", scope="once"))
-    assert county[parent].course.covered_by == urgent
+    assert [county[name].course.covered_by for name in (parent, urgent, second)] == [None, parent, parent]
 
 
 def test_a_parent_whose_merge_is_undone_counts_the_children_that_it_has_then() -> None:

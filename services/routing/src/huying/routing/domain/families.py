@@ -1,7 +1,8 @@
 """Incidents of one event (a flood night): one parent, children that stay visible, one dispatch a unit, not a report.
 
 A child whose unit has a dispatch in the family already is *covered* by that incident: no dispatch of its own, its own
-history, clocks and result.
+history, clocks and result. The parent is never covered: at a child's unit the one dispatch becomes the parent's, so that
+whoever leads the family can do with it what an order allows.
 """
 
 from collections.abc import Iterator
@@ -42,12 +43,20 @@ def holder_of(turn: Turn, incident: Incident, unit: str | None) -> Incident | No
 def place(turn: Turn, incident: Incident, duty: Duty) -> Incident:
     """Give it to the duty's main unit: by a dispatch of its own, or under the one that the unit has in the family."""
     holder = holder_of(turn, incident, duty.main)
-    if holder is not None:
+    if holder is not None and holder.course.parent != incident.id:
         incident = cover(turn, incident, holder)
     else:
         incident = turn.take(steps.dispatched(incident, turn.cause, duty, turn.catalogue.pack))
     follow(turn, incident)
+    if holder is not None and incident.state != "covered":
+        follow(turn, yield_to(turn, holder, incident))
     return incident
+
+
+def yield_to(turn: Turn, child: Incident, holder: Incident) -> Incident:
+    """The child's own dispatch ends for that of another of the family."""
+    child = turn.take(steps.withdrawn(child, turn.cause, f"随 {holder.number} 一并办理"))
+    return cover(turn, child, holder)
 
 
 def cover(turn: Turn, incident: Incident, holder: Incident) -> Incident:
@@ -152,8 +161,7 @@ def group(turn: Turn, parent: Incident, action: Group) -> Refusal | None:
         child = adopt(turn, current, child, action.reason)
         holder = holder_of(turn, child, child.unit)
         if child.state in ACTIVE and holder is not None:
-            child = turn.take(steps.withdrawn(child, turn.cause, f"随 {holder.number} 一并办理"))
-            cover(turn, child, holder)
+            yield_to(turn, child, holder)
     return None
 
 

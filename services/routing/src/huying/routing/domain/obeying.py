@@ -110,7 +110,9 @@ def _forbidden(command: CommandIssuedV1, incident: Incident | None, scene: Scene
     move = MOVES[kind]
     if incident.state not in move.states:
         now = "、".join(MOVES[each].word for each in legal(incident.state)) or "无"
-        return Refusal("illegal_move", f"事件{STATE_WORDS[incident.state]}，不能{move.word}；现在可以：{now}")
+        order = scene.known.get(incident.course.covered_by or "")
+        there = f"；其他请在它所随的 {order.number} 上办，或先移出群体事件" if order else ""
+        return Refusal("illegal_move", f"事件{STATE_WORDS[incident.state]}，不能{move.word}；现在可以：{now}{there}")
     town = scene.catalogue.pack.town_unit(incident.place.town_code or "")
     if not permitted(kind, actor, incident.unit, incident.taking_part, town.code if town else None):
         if actor.standing not in move.roles:
