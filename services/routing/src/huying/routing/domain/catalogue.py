@@ -1,7 +1,7 @@
 """Whose it is: the county's duty list and the rulings made since. Every ruling is a version of its own.
 
 Rulings of this installation stand over the list until a later ruling says otherwise; a list that has taken them in
-says the same.
+says the same. A ruling for a unit that a later pack has not any more holds no longer.
 """
 
 from dataclasses import dataclass
@@ -46,14 +46,14 @@ class Catalogue:
         listed = self.pack.duty(what.matter, frozenset(what.circumstances), where.town_code, where.village_code)
         if not self.rulings:
             return listed
-        holding = [rule for rule in self.rulings if _holds(rule, what, where)]
+        holding = [rule for rule in self.rulings if _holds(rule, what, where) and self.knows(rule.main)]
         if not holding:
             return listed.model_copy(update={"version": self.version})
         rule = max(holding, key=_narrowness)
         return listed.model_copy(
             update={
                 "main": rule.main,
-                "assisting": rule.assisting,
+                "assisting": tuple(unit for unit in rule.assisting if self.knows(unit)),
                 "basis": rule.basis,
                 "version": self.version,
                 "reason": f"裁决（职责清单 {rule.version}）：主责{self.name(rule.main)}",
@@ -62,8 +62,12 @@ class Catalogue:
         )
 
     def name(self, code: str) -> str:
-        """A unit's name."""
-        return self.pack.unit(code).name_zh
+        """A unit's name; its code when it is gone."""
+        return self.pack.unit_name(code)
+
+    def level(self, code: str) -> str | None:
+        """Whose unit it is: the county's, a town's, the supervisors'; None when it is gone."""
+        return next((unit.level for unit in self.pack.units if unit.code == code), None)
 
     def knows(self, *units: str) -> bool:
         """Whether the pack has all these units."""

@@ -88,7 +88,7 @@ def _other(turn: Turn, incident: Incident, main: str, reason: str, assisting: tu
     return listed.model_copy(
         update={
             "main": main,
-            "assisting": tuple(unit for unit in helping if unit != main),
+            "assisting": tuple(unit for unit in helping if unit != main and turn.catalogue.knows(unit)),
             "reason": reason,
             "basis": "",
             "settled": False,
@@ -105,10 +105,9 @@ def escalate(turn: Turn, incident: Incident, action: Escalate) -> Refusal | None
         return impossible("已在县级：需要督促可挂牌督办，归属不清可退回裁决")
     after = LEVELS[LEVELS.index(now) + 1]
     current = turn.take(asides.escalated(incident, turn.cause, now, after, action.reason))
-    pack = turn.catalogue.pack
-    if after == "county" and pack.unit(dispatch.unit).level == "town":
-        able = [unit for unit in dispatch.assisting if pack.unit(unit).level == "county"]
-        main = able[0] if able else pack.county.dispatch_centre
+    if after == "county" and turn.catalogue.level(dispatch.unit) in {"town", None}:
+        able = [unit for unit in dispatch.assisting if turn.catalogue.level(unit) == "county"]
+        main = able[0] if able else turn.catalogue.pack.county.dispatch_centre
         helping = (dispatch.unit, *(unit for unit in dispatch.assisting if unit != main))
         current = turn.take(steps.withdrawn(current, turn.cause, f"升级到县级：{action.reason}"))
         place(turn, current, _other(turn, current, main, f"升级到县级：{action.reason}", helping))
@@ -120,8 +119,8 @@ def confirm(turn: Turn, incident: Incident, action: Confirm) -> Refusal | None:
     pack = turn.catalogue.pack
     matters = {matter.code: matter for matter in pack.matters}
     before, spot = incident.classification, incident.place
-    if action.matter is not None and action.matter not in matters:
-        return impossible(f"没有事项 {action.matter!r}")
+    if (action.matter or before.matter) not in matters:
+        return impossible(f"matter：没有事项 {action.matter or before.matter!r}：请从清单中选")
     where = known_place(turn, action.place) if action.place is not None else spot
     if where is None:
         return impossible("没有这个村或乡镇：请从清单中选")
@@ -211,8 +210,10 @@ def redo(turn: Turn, incident: Incident, action: Redo) -> Refusal | None:
 
 
 def done_again(turn: Turn, incident: Incident, reason: str) -> Incident:
-    """The result does not stand: the same unit has it again, on a clock of its own."""
+    """The result does not stand: the same unit has it again, on a clock of its own; the catalogue's where that is gone."""
     before = steps.current(incident)
     current = turn.take(steps.reopened(incident, turn.cause, reason))
     turn.decision.regrouped.add(incident.id)
-    return place(turn, current, _other(turn, current, before.unit, f"重办：{reason}", before.assisting))
+    listed = turn.catalogue.duty(current.classification, current.place)
+    unit = before.unit if turn.catalogue.knows(before.unit) else listed.main
+    return place(turn, current, _other(turn, current, unit, f"重办：{reason}", before.assisting))
