@@ -197,6 +197,17 @@ def test_a_return_without_its_ground_is_declined_by_the_fields_name_and_changes_
             c.Return(reason="错", basis="职责清单", suggested_unit="NOPE"),
             "suggested_unit：没有单位 'NOPE'：请从清单中选",
         ),
+        (c.Assign(unit="NOPE", reason="更合适"), "unit：没有单位 'NOPE'：请从清单中选"),
+        (
+            c.Assign(unit="U09", assisting=("U05", "NO", "NOPE"), reason="更合适"),
+            "assisting：没有单位 'NO'、'NOPE'：请从清单中选",
+        ),
+        (c.BlowWhistle(units=("U09", "NOPE"), meet_at="村口", reason="看"), "units：没有单位 'NOPE'"),
+        (c.JointReview(units=("NOPE",), topic="谁来修"), "units：没有单位 'NOPE'"),
+        (c.JointReview(units=("U09",)), "topic：请写明会商事项"),
+        (c.JointReview(topic="谁来修"), "units：请写明参加单位"),
+        (c.Confirm(place=Place(town_code="999999999")), "place：没有这个村或乡镇"),
+        (c.Confirm(matter="M999"), "matter：没有事项 'M999'"),
     ],
 )
 def test_a_code_that_the_pack_does_not_know_is_declined_with_its_field(
@@ -205,6 +216,36 @@ def test_a_code_that_the_pack_does_not_know_is_declined_with_its_field(
     declined = county.wishes(county.arrives(), wish).declined
     assert declined is not None
     assert (declined.reason, declined.message.startswith(says)) == ("not_possible", True)
+
+
+def test_a_ruling_for_an_unknown_unit_is_declined_with_its_field(county: County) -> None:
+    case = adjudicating(county)
+    for wish, field in [
+        (c.Rule(unit="NOPE", basis="纪要"), "unit"),
+        (c.Rule(unit="U09", assisting=("NOPE",), basis="纪要"), "assisting"),
+    ]:
+        declined = county.wishes(case, wish).declined
+        assert declined is not None
+        assert declined.message.startswith(f"{field}：没有单位 'NOPE'")
+
+
+@pytest.mark.parametrize(
+    ("wish", "field"),
+    [
+        (c.Complete(text=" \n "), "text"),
+        (c.Return(reason="  ", basis="职责清单"), "reason"),
+        (c.Assign(unit="U09", reason="\u3000"), "reason"),
+        (c.BlowWhistle(units=("U09",), meet_at=" ", reason="看"), "meet_at"),
+        (c.JointReview(conclusion=" "), "conclusion"),
+    ],
+)
+def test_blank_words_say_nothing_and_are_declined_with_their_field(county: County, wish: c.Action, field: str) -> None:
+    incident = accepted(county)
+    county.done(incident, c.JointReview(units=("U09",), topic="谁来修"))
+    declined = county.wishes(incident, wish).declined
+    assert declined is not None
+    assert (declined.reason, declined.message.startswith(f"{field}：")) == ("not_possible", True)
+    assert county[incident].course.review is not None
 
 
 @pytest.mark.parametrize("role", ["unit", "dispatcher", "leader"])

@@ -136,6 +136,13 @@ def test_a_refusal_of_what_is_covered_names_the_order_that_stands_for_it(county:
     assert "移出群体事件" in declined.message
 
 
+def test_an_incident_is_no_child_of_its_own_and_is_told_so(county: County) -> None:
+    incident = county.arrives()
+    declined = county.wishes(incident, c.Group(children=(incident,))).declined
+    assert declined is not None
+    assert declined.message == f"{county[incident].number} 不能并入自身"
+
+
 def test_a_released_child_gets_a_dispatch_of_its_own(county: County) -> None:
     parent, child = county.arrives(), county.arrives()
     county.done(parent, c.Group(children=(child,)))

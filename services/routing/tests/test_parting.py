@@ -64,8 +64,8 @@ def test_a_person_may_say_where_the_second_problem_is(county: County) -> None:
         ({"text": "桥塌了一个大洞"}, "原文"),
         ({"text": TWO}, "个字以上"),
         ({"text": "没法喝"}, "个字以上"),
-        ({"matter": "M99"}, "没有事项"),
-        ({"place": Place(village_code="nowhere")}, "没有这个村"),
+        ({"matter": "M99"}, "matter：没有事项"),
+        ({"place": Place(village_code="nowhere")}, "place：没有这个村"),
     ],
 )
 def test_what_cannot_be_parted_is_declined_in_words(county: County, wish: dict[str, object], says: str) -> None:

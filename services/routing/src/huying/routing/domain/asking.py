@@ -16,13 +16,13 @@ from huying.contracts.course import Review
 from .. import asides
 from ..incident import Incident
 from .families import followers
-from .turn import Refusal, Turn, impossible
+from .turn import Refusal, Turn, impossible, unknown_units
 
 
 def whistle(turn: Turn, incident: Incident, action: BlowWhistle) -> Refusal | None:
     """吹哨."""
-    if not turn.catalogue.knows(*action.units):
-        return impossible("吹哨名单中有县域包里没有的单位")
+    if refusal := unknown_units(turn.catalogue, units=action.units):
+        return refusal
     if not set(action.units) - {incident.unit}:
         return impossible("吹哨须叫到主责以外的单位")
     turn.take(asides.whistled(incident, turn.cause, action))
@@ -34,7 +34,9 @@ def check_in(turn: Turn, incident: Incident, action: CheckIn) -> Refusal | None:
     actor, called = turn.cause.actor, incident.course.whistle
     own = actor.unit if actor else None
     unit = action.unit or own
-    if called is None or unit is None or unit not in called.units:
+    if unit is None:
+        return impossible("unit：请写明哪个单位报到")
+    if called is None or unit not in called.units:
         return impossible("没有对该单位吹哨，无须报到")
     if actor is not None and actor.standing == "unit" and unit != own:
         return Refusal("not_allowed", "只能为本单位报到")
@@ -54,8 +56,12 @@ def review(turn: Turn, incident: Incident, action: JointReview) -> Refusal | Non
         return None
     if known is not None:
         return impossible("联席会商已召集：请登记结论")
-    if not action.units or action.topic is None or not turn.catalogue.knows(*action.units):
-        return impossible("请写明会商事项和参加单位（县域包里有的）")
+    if action.topic is None:
+        return impossible("topic：请写明会商事项")
+    if not action.units:
+        return impossible("units：请写明参加单位")
+    if refusal := unknown_units(turn.catalogue, units=action.units):
+        return refusal
     held = Review(units=action.units, topic=action.topic, at=max(turn.at, incident.last_at))
     turn.take(asides.reviewed(incident, turn.cause, held, None))
     return None

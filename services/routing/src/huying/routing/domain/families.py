@@ -150,7 +150,9 @@ def group(turn: Turn, parent: Incident, action: Group) -> Refusal | None:
         child = turn.get(name)
         if child is None:
             return Refusal("unknown_incident", f"没有事件 {name!r}")
-        if child.id == parent.id or child.course.parent is not None or child.children:
+        if child.id == parent.id:
+            return impossible(f"{child.number} 不能并入自身")
+        if child.course.parent is not None or child.children:
             return impossible(f"{child.number} 已在群体事件中，不能再并入")
         if child.state not in OPEN or child.state == "asked":
             return impossible(f"{child.number} 处于 {child.state}，不能并入群体事件")

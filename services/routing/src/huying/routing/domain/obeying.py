@@ -21,12 +21,22 @@ def obey(command: CommandIssuedV1, scene: Scene, at: datetime) -> Decision:
     if refusal is None and incident is not None:
         cause = Cause(at, scene.catalogue.pack.hash, command.command_id, command.actor)
         turn = Turn(scene, cause)
-        refusal = _act(turn, incident, masked(command.action))  # the feed tells no number, whoever wrote the command
+        wish = masked(command.action)  # the feed tells no number, whoever wrote the command
+        refusal = _blank(wish) or _act(turn, incident, wish)
         if refusal is None:
             turn.decision.commanded = incident.id
             return turn.decision
     assert refusal is not None
     return Decision(declined=_declined(command, incident, refusal, at))
+
+
+def _blank(wish: commands.Action) -> Refusal | None:
+    """Words that must be said, and are spaces only."""
+    optional = ("topic", "conclusion") if isinstance(wish, commands.JointReview) else ()
+    must = (*optional, *(name for name, told in type(wish).model_fields.items() if told.is_required()))
+    said = ((name, getattr(wish, name)) for name in must)
+    blank = [name for name, value in said if isinstance(value, str) and not value.strip()]
+    return impossible(f"{blank[0]}：不能为空白，请写明") if blank else None
 
 
 def _act(turn: Turn, incident: Incident, wish: commands.Action) -> Refusal | None:

@@ -31,10 +31,10 @@ def part(turn: Turn, incident: Incident, action: PartReport) -> Refusal | None:
         return refusal
     matters = {matter.code: matter for matter in turn.catalogue.pack.matters}
     if action.matter is not None and action.matter not in matters:
-        return impossible(f"没有事项 {action.matter!r}")
+        return impossible(f"matter：没有事项 {action.matter!r}：请从清单中选")
     spot = known_place(turn, action.place) if action.place is not None else None
     if action.place is not None and spot is None:
-        return impossible("没有这个村或乡镇：请从清单中选")
+        return impossible("place：没有这个村或乡镇：请从清单中选")
     piece = piece_of(whole, text)
     fresh = apart(turn, incident, (piece,), incident_id(piece.report_id))
     if action.matter is not None:

@@ -26,6 +26,14 @@ def impossible(message: str) -> Refusal:
     return Refusal("not_possible", message)
 
 
+def unknown_units(catalogue: Catalogue, **named: tuple[str, ...]) -> Refusal | None:
+    """Units that the pack has not, by the field that names them."""
+    for field_name, codes in named.items():
+        if strangers := [code for code in codes if not catalogue.knows(code)]:
+            return impossible(f"{field_name}：没有单位 {'、'.join(map(repr, strangers))}：请从清单中选")
+    return None
+
+
 @dataclass(slots=True)
 class Decision:
     """Steps to take, in order: the incidents after them and the events, and what goes with them."""

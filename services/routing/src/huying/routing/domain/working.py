@@ -13,7 +13,7 @@ from .. import asides, steps
 from ..incident import Incident
 from .danger import waiting_ends
 from .families import follow, followers, place
-from .turn import Refusal, Turn, impossible
+from .turn import Refusal, Turn, impossible, unknown_units
 
 LEVELS: tuple[Level, ...] = get_args(Level)
 
@@ -41,8 +41,8 @@ def hand_back(turn: Turn, incident: Incident, action: Return) -> Refusal | None:
 
 def assign(turn: Turn, incident: Incident, action: Assign) -> Refusal | None:
     """改派: the dispatch centre gives it to another unit."""
-    if not turn.catalogue.knows(action.unit, *action.assisting):
-        return impossible(f"没有单位 {action.unit!r} 或配合单位")
+    if refusal := unknown_units(turn.catalogue, unit=(action.unit,), assisting=action.assisting):
+        return refusal
     if action.unit == incident.unit:
         return impossible(f"已由{turn.catalogue.name(action.unit)}主责")
     current = turn.take(steps.withdrawn(incident, turn.cause, f"改派：{action.reason}"))
@@ -53,8 +53,8 @@ def assign(turn: Turn, incident: Incident, action: Assign) -> Refusal | None:
 def rule(turn: Turn, incident: Incident, action: Rule) -> Refusal | None:
     """裁决: whose it is from now on; unless it is for once, the catalogue has a new version."""
     what, where, catalogue = incident.classification, incident.place, turn.catalogue
-    if not catalogue.knows(action.unit, *action.assisting):
-        return impossible(f"没有单位 {action.unit!r} 或配合单位")
+    if refusal := unknown_units(catalogue, unit=(action.unit,), assisting=action.assisting):
+        return refusal
     village = where.village_code if action.scope == "village" else None
     town = where.town_code if action.scope in {"town", "village"} else None
     if (action.scope == "village" and village is None) or (action.scope == "town" and town is None):
@@ -123,7 +123,7 @@ def confirm(turn: Turn, incident: Incident, action: Confirm) -> Refusal | None:
         return impossible(f"matter：没有事项 {action.matter or before.matter!r}：请从清单中选")
     where = known_place(turn, action.place) if action.place is not None else spot
     if where is None:
-        return impossible("没有这个村或乡镇：请从清单中选")
+        return impossible("place：没有这个村或乡镇：请从清单中选")
     named = {circumstance.code for circumstance in pack.county.circumstances}
     if strangers := sorted(set(action.circumstances or ()) - named):
         return impossible(f"circumstances：没有情形 {'、'.join(strangers)}；可选 {'、'.join(sorted(named)) or '无'}")
