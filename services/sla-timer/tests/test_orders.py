@@ -8,7 +8,7 @@ from sla_bench import DAY, HOUR, Bench, extended, local, running, suspended
 from sla_lives import Life, at
 
 from huying.contracts import orders
-from huying.contracts.clocks import ClockExtendedV1, ClockPausedV1, ClockResumedV1, ClockWarnedV1
+from huying.contracts.clocks import ClockBreachedV1, ClockExtendedV1, ClockPausedV1, ClockResumedV1, ClockWarnedV1
 from huying.contracts.course import Course
 from huying.contracts.dates import FARTHEST
 from huying.sla_timer.clocks import Rulebook
@@ -206,6 +206,27 @@ def test_an_undone_merge_has_its_clocks_again(bench: Bench) -> None:
     life.dispatched()
     running = [clock for clock in bench.live(life).clocks("resolution") if clock.armed]
     assert [local(clock.started_at) for clock in running] == ["03-02 09:00"]
+
+
+@pytest.mark.parametrize("how", ["undone merge", "another class"])
+def test_a_breach_that_was_told_stays_one_when_its_clock_starts_anew_and_nobody_is_told_again(
+    bench: Bench, how: str
+) -> None:
+    """Both classes have 24 hours for the contact."""
+    life = Life("A", at("2026-03-02 09:00")).opened().dispatched()
+    if how == "undone merge":
+        life.merged(2 * DAY)
+        life.beside(orders.IncidentRestoredV1, HOUR, "dispatched", course=None, merged_into="B", reason="不是同一件")
+    else:
+        life.at += 2 * DAY
+        life.clock_class = "other"
+        life.joined()
+    bench.live(life)
+    breaches = [
+        one.event for one in bench.told if isinstance(one.event, ClockBreachedV1) and one.event.kind == "contact"
+    ]
+    assert [bool(breach.roles) for breach in breaches] == [True, False]
+    assert [clock.breached_at is not None for clock in bench.clocks("contact") if clock.armed] == [True]
 
 
 @pytest.mark.parametrize("resumed", [True, False])

@@ -215,6 +215,11 @@ class Clock:
             steps.append(Step(BREACHED, max(due, at), 100, self.policy.breach_roles))
         return replace(self, due_at=due, steps=(*told, *steps))._with_reminder(calendar)
 
+    def breach_known(self) -> "Clock":
+        """A clock whose breach another told before it: it is breached, and nobody is told again."""
+        steps = (replace(step, roles=()) if step.name == BREACHED else step for step in self.steps)
+        return replace(self, steps=tuple(steps))
+
     def stop(self, at: datetime, verdict: Verdict, unit: str | None) -> tuple["Clock", "Told"]:
         """End it. A clock that was breached before is late, whatever happened then, unless it is void."""
         at = max(to_ms(at), self.created_at)

@@ -205,6 +205,8 @@ def _start(decision: Decision, event: IncidentEvent, done: Mapping[ClockKind, da
                 continue
             decision.take(*running.stop(event.at, "void", decision.case.unit))
             clock = _told_before(clock, running)
+        elif any(one.breached_at is not None and one.due_at == clock.due_at for one in same):
+            clock = clock.breach_known()
         clock = decision.take(clock, clock.started(decision.case.unit))
         if running is not None and running.paused_at is not None:  # it stands still since the other did
             paused, told = clock.pause(event.at, running.pause_reason, decision.case.unit)
