@@ -156,6 +156,20 @@ def test_an_origins_deadline_leaves_with_its_report_and_nothing_is_told_twice(be
     assert bench.words("resolution").count("breached") == 1
 
 
+def test_time_that_was_granted_before_does_not_move_the_deadline_of_an_origin_that_comes_after(bench: Bench) -> None:
+    life = Life("A", at("2026-03-02 09:00"), "other").opened().dispatched().accepted(HOUR)
+    extended(life, HOUR, at("2026-03-27 18:00")).joined(HOUR, origin_due_at=at("2026-03-06 18:00"))
+    assert running(bench.live(life))["resolution"] == ("other", "03-02 09:00", "03-06 18:00")
+    suspended(life, HOUR, at("2026-03-05 18:00"))
+    granted = Course(extensions=1, extended_until=at("2026-03-27 18:00"))
+    life.beside(orders.IncidentResumedV1, DAY, "accepted", course=granted)
+    assert running(bench.live(life))["resolution"][2] == "03-06 18:00", "nor after a pause"
+    assert running(bench.live(life.joined(origin_due_at=None)))["resolution"][2] == "03-27 18:00", "its report has left"
+    life.joined(HOUR, origin_due_at=at("2026-03-06 18:00"))
+    again = extended(life, HOUR, at("2026-03-30 18:00"), count=2)
+    assert running(bench.live(again))["resolution"][2] == "03-30 18:00", "this was granted beside it"
+
+
 def test_a_clock_that_starts_anew_in_a_pause_has_the_whole_pause(bench: Bench) -> None:
     life = Life("A", at("2026-03-02 09:00"), "other").opened().dispatched().accepted(HOUR)
     suspended(life, 2 * DAY, at("2026-03-10 10:00"))
