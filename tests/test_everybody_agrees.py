@@ -72,10 +72,12 @@ def clocks_agree(county: County, feed: Sequence[IncidentEvent]) -> None:
             for clock in running
             if clock.kind not in {"adjudication", "acceptance"}
         )
+        last = county.told(incident.id)[-1]
+        wanted = {order.kind: order for order in clocks.orders(last.incident, RULES)}
+        waits = wanted.keys() - {"acceptance"} - ({"contact", "response"} if incident.course.contacted_at else set())
+        assert {clock.kind for clock in running} - {"acceptance"} == waits, "who waits has a clock, who was heard none"
         assert [clock.kind for clock in running].count("adjudication") == (incident.state == "adjudicating")
         if not incident.course.redone:
-            last = county.told(incident.id)[-1]
-            wanted = {order.kind: order for order in clocks.orders(last.incident, RULES)}
             for clock in running:
                 urgent = incident.classification.clock_class == "emergency"
                 since = incident.emergency_since if urgent else incident.since

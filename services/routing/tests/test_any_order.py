@@ -4,45 +4,41 @@ from datetime import datetime, timedelta
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition, rule
 from orders_bench import PACK, County
+from orders_wishes import PIECES, TWO, UNITS, Wishing
 
 from huying.contracts import commands as c
 from huying.contracts.course import Course
 from huying.contracts.incidents import (
     IncidentAskAnsweredV1,
     IncidentAskedV1,
+    IncidentContactedV1,
     IncidentOpenedV1,
     IncidentReportJoinedV1,
 )
-from huying.contracts.moves import ACTIVE, CLOSED, MOVES, OPEN, legal
-from huying.contracts.orders import IncidentConfirmedV1, IncidentRuledV1, IncidentSupervisedV1
+from huying.contracts.moves import ACTIVE, CLOSED, MOVES, OPEN
+from huying.contracts.orders import IncidentConfirmedV1, IncidentRedoneV1, IncidentRuledV1, IncidentSupervisedV1
 from huying.routing.incident import PLAIN
 
-UNITS = st.sampled_from(["U02", "U04", "U05", "T01"])
-HOURS = st.integers(-2, 60)
 ROLES = st.sampled_from(["dispatcher", "dispatcher", "leader", "supervisor", "unit", "grid_worker", "system"])
-TWO = "村口路灯不亮三天了，另外学校门口垃圾没人拉"
-PIECES = ["学校门口垃圾没人拉", "村口路灯不亮三天了", "垃圾没人拉"]
 STARTS = "cn.huying.incident.dispatched.v1"
 ENDS = {f"cn.huying.incident.{what}.v1" for what in ("returned", "completed", "withdrawn")}
 
 
-class OrdersLife(RuleBasedStateMachine):
+class OrdersLife(Wishing):
     """Reports and commands in any order."""
 
     @initialize()
     def begin(self) -> None:
         self.county = County()
-        self.checked = self.looked = self.looked_at = 0
+        self.checked = self.looked = self.looked_at = self.heard = 0
+        self.spoken: dict[str, datetime | None] = {}
         self.courses: dict[str, Course] = {}
         self.active: dict[str, set[str]] = {}
         self.versions: dict[str, int] = {}
         self.anchors: dict[str, datetime] = {}
         self.classes: dict[str, str] = {}
-
-    def some(self, data: st.DataObject) -> str:
-        return data.draw(st.sampled_from(sorted(self.county.incidents)))
 
     @rule(
         band=st.sampled_from(["merge", "ask", "meanwhile", "new"]),
@@ -170,6 +166,29 @@ class OrdersLife(RuleBasedStateMachine):
                     county.wishes(order, c.Return(reason="错", basis="职责清单"))
             county.arrives("merge", name, True)
 
+    @rule(contact=st.booleans(), again=st.booleans(), data=st.data())
+    def a_family_is_worked(self, contact: bool, again: bool, data: st.DataObject) -> None:
+        """Incidents whose unit has perhaps spoken with the citizen come together, are done, and done again."""
+        county = self.county
+        parent, child = county.arrives(), county.arrives()
+        for name in (parent, child):
+            county.wishes(name, c.Accept())
+            if contact:
+                county.wishes(name, c.Contact())
+        county.wishes(parent, c.Group(children=tuple({child, self.some(data)})))
+        if again:
+            county.wishes(child, c.Contact())
+            county.wishes(child, c.Complete(text="好"))
+            county.wishes(child, c.Redo(reason="没好"))
+
+    @rule(data=st.data())
+    def a_parent_comes_to_a_childs_unit(self, data: st.DataObject) -> None:
+        parents = sorted(name for name, one in self.county.incidents.items() if one.children)
+        if parents:
+            name = data.draw(st.sampled_from(parents))
+            child = data.draw(st.sampled_from(self.county[name].children))
+            self.county.wishes(name, c.Assign(unit=self.county[child].unit or "U09", reason="更合适"))
+
     @rule(piece=st.sampled_from(PIECES), merge=st.booleans(), undo=st.booleans(), data=st.data())
     def a_report_of_two_problems_is_parted(self, piece: str, merge: bool, undo: bool, data: st.DataObject) -> None:
         """And perhaps a person puts it back, and takes that back, too."""
@@ -202,21 +221,6 @@ class OrdersLife(RuleBasedStateMachine):
                 if undone and was.classification.clock_class == "emergency":
                     assert self.county[one].emergency_since == was.emergency_since
 
-    def legal(self, name: str) -> list[str]:
-        """Moves that its state allows and that something is there for; the ones that end it are left to chance."""
-        incident = self.county[name]
-        there = {
-            "check_in": incident.course.whistle,
-            "lift_supervision": incident.course.supervision,
-            "approve_extension": incident.course.request,
-            "refuse_extension": incident.course.request,
-            "release": incident.course.parent,
-            "close_flood": incident.course.flood,
-            "answer_ask": incident.ask,
-            "split": len(incident.reports) > 1,
-        }
-        return [kind for kind in legal(incident.state) if there.get(kind, True)]
-
     @rule(how=st.sampled_from(["complete", "suspend", "merge", "candidate comes"]), data=st.data())
     def something_happens_beside_an_open_question(self, how: str, data: st.DataObject) -> None:
         county = self.county
@@ -248,56 +252,6 @@ class OrdersLife(RuleBasedStateMachine):
             else:
                 assert decision.declined.reason == "not_possible"
             assert decision.declined is not None or not held or self.county[name].state != "asked"
-
-    def answer(self, name: str, data: st.DataObject) -> c.AnswerAsk:
-        ask = self.county[name].ask
-        named = [one.incident_id for one in ask.candidates] if ask else [self.some(data)]
-        why = data.draw(st.sampled_from([None, "看过"]))
-        if not data.draw(st.booleans()):
-            return c.AnswerAsk(same=False, reason=why)
-        chosen = data.draw(st.lists(st.sampled_from(named), max_size=3))
-        return c.AnswerAsk(same=True, candidates=tuple(chosen), reason=why)
-
-    def wish(self, kind: str, name: str, data: st.DataObject) -> c.Action:
-        until = self.county.now + timedelta(hours=data.draw(HOURS))
-        unit = data.draw(UNITS)
-        reports = self.county[name].reports or ("r0",)
-        made: dict[str, c.Action] = {
-            "accept": c.Accept(),
-            "contact": c.Contact(),
-            "return": c.Return(reason="错", basis=data.draw(st.sampled_from(["职责清单", None])), suggested_unit=unit),
-            "complete": c.Complete(text="好", with_covered=data.draw(st.booleans())),
-            "answer_ask": self.answer(name, data),
-            "confirm": c.Confirm(
-                matter=data.draw(st.sampled_from(["M02", "M04", "M23", None])),
-                clock_class=data.draw(st.sampled_from(["emergency", "other", None])),
-            ),
-            "assign": c.Assign(unit=unit, reason="更合适"),
-            "rule": c.Rule(unit=unit, basis="纪要", scope=data.draw(st.sampled_from(["town", "county", "once"]))),
-            "escalate": c.Escalate(reason="难"),
-            "whistle": c.BlowWhistle(units=(unit, "U09"), meet_at="村口", reason="看"),
-            "check_in": c.CheckIn(unit="U09"),
-            "joint_review": c.JointReview(
-                units=("U09",), topic="谁", conclusion=data.draw(st.sampled_from([None, "定"]))
-            ),
-            "supervise": c.Supervise(reason="拖"),
-            "lift_supervision": c.LiftSupervision(reason="完"),
-            "suspend": c.Suspend(reason="等", until=until),
-            "resume": c.Resume(),
-            "request_extension": c.RequestExtension(until=until, reason="等"),
-            "approve_extension": c.ApproveExtension(),
-            "refuse_extension": c.RefuseExtension(reason="不"),
-            "redo": c.Redo(reason="没好"),
-            "group": c.Group(children=tuple({self.some(data), self.some(data)})),
-            "release": c.Release(),
-            "open_flood": c.OpenFlood(until=until, matters=("M20", "M02")),
-            "close_flood": c.CloseFlood(),
-            "merge": c.Merge(into=self.some(data), reason="同"),
-            "split": c.Split(reports=(data.draw(st.sampled_from(reports)),), reason="两件"),
-            "part_report": c.PartReport(report=reports[0], text=data.draw(st.sampled_from(PIECES)), reason="两件"),
-            "undo_merge": c.UndoMerge(reason="不同"),
-        }
-        return made[kind]
 
     @rule(minutes=st.integers(1, 900))
     def time_passes(self, minutes: int) -> None:
@@ -381,6 +335,21 @@ class OrdersLife(RuleBasedStateMachine):
                 assert holder.unit == one.unit
                 urgent = one.classification.clock_class == "emergency"
                 assert not urgent or holder.state in ACTIVE - {"suspended"}
+
+    @invariant()
+    def a_citizen_who_was_spoken_with_stays_so_until_it_is_done_again(self) -> None:
+        for event in self.county.log[self.heard :]:
+            course, state = event.incident.course or PLAIN, event.incident.state
+            spoken = self.spoken.get(event.incident_id)
+            if isinstance(event, IncidentContactedV1):
+                spoken = spoken or event.at
+            elif isinstance(event, IncidentRedoneV1):
+                spoken = None
+            self.spoken[event.incident_id] = spoken
+            assert course.contacted_at == spoken or state == "merged"
+            dispatch = event.incident.dispatch if state == "covered" else None
+            assert dispatch is None or (dispatch.contacted_at is None) == (spoken is None)
+        self.heard = len(self.county.log)
 
     @invariant()
     def flood_mode_is_open_on_an_open_incident_only(self) -> None:
