@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
@@ -20,6 +21,8 @@ from huying.contracts.incidents import (
 from huying.contracts.moves import ACTIVE, CLOSED, MOVES, OPEN
 from huying.contracts.orders import IncidentConfirmedV1, IncidentRedoneV1, IncidentRuledV1, IncidentSupervisedV1
 from huying.routing.incident import PLAIN
+
+pytestmark = pytest.mark.timeout(600)  # two hundred lives, and a busy machine gives a tenth of itself
 
 ROLES = st.sampled_from(["dispatcher", "dispatcher", "leader", "supervisor", "unit", "grid_worker", "system"])
 STARTS = "cn.huying.incident.dispatched.v1"

@@ -136,6 +136,28 @@ def test_a_refusal_of_what_is_covered_names_the_order_that_stands_for_it(county:
     assert "移出群体事件" in declined.message
 
 
+def test_what_is_covered_has_its_own_clocks_and_so_more_time_of_its_own(county: County) -> None:
+    parent, child, other = county.arrives(), county.arrives(), county.arrives()
+    county.done(parent, c.Group(children=(child, other)))
+    until = START + 90 * HOUR
+    wish = c.RequestExtension(until=until, reason="等水退")
+    county.done(child, wish, "unit", "U02")
+    assert county.refused(child, wish, "unit", "U02") == "not_possible", "one waits"
+    county.done(child, c.RefuseExtension(reason="先处置"))
+    county.done(child, wish, "unit", "U02")
+    after = county.done(child, c.ApproveExtension())
+    assert (after.state, after.course.extensions, after.course.extended_until) == ("covered", 1, until)
+    county.done(other, wish, "unit", "U02")
+    after = county.done(other, c.Release())
+    assert (after.state, after.course.request) == ("dispatched", None), (
+        "a wish ends with the order that it was made for"
+    )
+    county.done(child, c.RequestExtension(until=until + HOUR, reason="等水退"), "unit", "U02")
+    for _ in range(2):
+        county.done(parent, c.Return(reason="错", basis="职责清单"))
+    assert (county[child].course.request, county.refused(child, wish)) == (None, "not_possible")
+
+
 def test_an_incident_is_no_child_of_its_own_and_is_told_so(county: County) -> None:
     incident = county.arrives()
     declined = county.wishes(incident, c.Group(children=(incident,))).declined

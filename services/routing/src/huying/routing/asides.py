@@ -128,7 +128,7 @@ def covered(incident: Incident, cause: Cause, by: Incident) -> Step:
     changes = {
         "state": "covered",
         "dispatch": dispatch,
-        "course": incident.changed(covered_by=by.id, waiting_since=None),
+        "course": incident.changed(covered_by=by.id, waiting_since=None, request=None),
     }
     facts = {"by": by.id, "by_number": by.number, "dispatch": dispatch}
     return step(incident, cause, orders.IncidentCoveredV1, changes, **facts)
@@ -136,8 +136,10 @@ def covered(incident: Incident, cause: Cause, by: Incident) -> Step:
 
 def released(incident: Incident, cause: Cause, reason: str | None) -> Step:
     """It stands for itself again."""
-    parent = incident.course.parent
-    changes = {"course": incident.changed(parent=None, covered_by=None)}
+    parent, course = incident.course.parent, incident.changed(parent=None, covered_by=None)
+    if incident.state == "covered":
+        course = course.model_copy(update={"request": None})  # a wish ends with the order that it was made for
+    changes = {"course": course}
     return step(incident, cause, orders.IncidentReleasedV1, changes, parent=parent, reason=reason)
 
 

@@ -232,7 +232,7 @@ def dispatched(incident: Incident, cause: Cause, duty: Duty, pack: Pack) -> Step
     previous = incident.dispatch.unit if incident.dispatch else None
     changes: dict[str, Any] = {"state": "dispatched", "dispatch": dispatch}
     if incident.course.waiting_since is not None or incident.course.covered_by is not None:
-        changes["course"] = incident.changed(waiting_since=None, covered_by=None)
+        changes["course"] = incident.changed(waiting_since=None, covered_by=None, request=None)
     return step(incident, cause, feed.IncidentDispatchedV1, changes, dispatch=dispatch, previous_unit=previous)
 
 

@@ -99,6 +99,8 @@ def suspend(turn: Turn, incident: Incident, action: Suspend) -> Refusal | None:
 
 def request_extension(turn: Turn, incident: Incident, action: RequestExtension) -> Refusal | None:
     """申请延期; never of an emergency, whose clock nothing stops."""
+    if incident.dispatch is None:
+        return impossible("归属正在裁决，裁决后再申请延期")
     if incident.classification.clock_class == "emergency":
         return impossible("紧急事件不能延期：确非紧急的，先由调度中心核定类别")
     course, limit = incident.course, turn.catalogue.pack.county.orders.extension_limit
