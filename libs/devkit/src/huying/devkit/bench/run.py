@@ -59,8 +59,9 @@ def _routing(directory: Path, progress: Callable[[str], None]) -> dict[str, Any]
             raise
         live.services.stop()
         progress("裸循环 · the bare loop")
-        work = asyncio.run(throughput.works(url, f"{PREFIX}_routing"))
-        bare = asyncio.run(throughput.bare_seconds(broker, url, f"{PREFIX}_bare", work))
+        own = f"{PREFIX}_routing"
+        work = asyncio.run(throughput.works(url, own))
+        bare = asyncio.run(throughput.bare_seconds(broker, url, f"{PREFIX}_bare", own, work))
     return {
         "reports": len(reports),
         "routing_reports_per_s": round(len(reports) / ours),

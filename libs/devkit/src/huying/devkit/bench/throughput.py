@@ -6,7 +6,8 @@ the same broker and database, from the first record to the last mark.
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -58,7 +59,7 @@ async def works(mongo_url: str, database: str) -> list[Work]:
             dispatches.setdefault(row["incident_id"], []).append(row)
         waiting: dict[str, list[dict[str, Any]]] = {}
         async for row in rows["outbox"].find().sort("_id", 1):
-            waiting.setdefault(row["event"].split("/")[0], []).append({**row, "published": None})
+            waiting.setdefault(row["event"].split("/")[0], []).append(_unpublished(row))
         for report in reports.values():
             incident = report["incident_id"]
             mine = waiting.get(incident, [])
@@ -79,8 +80,15 @@ async def works(mongo_url: str, database: str) -> list[Work]:
     return found
 
 
-async def bare_seconds(bootstrap: str, mongo_url: str, database: str, work: Sequence[Work]) -> float:
-    """The same records, documents and events without FastStream and domain; topics of its own take the events."""
+def _unpublished(row: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in row.items() if key != "published_at"} | {"published": None}
+
+
+async def bare_seconds(bootstrap: str, mongo_url: str, database: str, like: str, work: Sequence[Work]) -> float:
+    """The same records, documents and events without FastStream and domain; topics of its own take the events.
+
+    `like`: routing's database, since what a document costs to write depends on its indexes.
+    """
     partitions = await partitions_of(bootstrap, [REPORTS.name])
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest", fetch_max_wait_ms=20
@@ -92,7 +100,7 @@ async def bare_seconds(bootstrap: str, mongo_url: str, database: str, work: Sequ
     try:
         consumer.assign(partitions)
         await consumer.seek_to_beginning(*partitions)
-        await _indexes(client, database)
+        await _prepared(client, database, like)
         done, began = 0, 0.0
         counted = 0
         while done < len(work):
@@ -103,9 +111,9 @@ async def bare_seconds(bootstrap: str, mongo_url: str, database: str, work: Sequ
             part = work[done : done + records]
             await _transaction(client, database, done, part)
             rows = [row for item in part for row in item[3]]
-            for future in [await producer.send(_topic(row["topic"]), row["value"], key=row["key"]) for row in rows]:
+            for future in [await _sent(producer, row) for row in rows]:
                 await future
-            marks = {"$set": {"published": "bench"}}
+            marks = {"$set": {"published": "bench", "published_at": datetime.now(UTC)}}
             outbox = client[database].get_collection("outbox", write_concern=WriteConcern(w=1))
             await outbox.update_many({"_id": {"$in": [row["_id"] for row in rows]}}, marks)
             done += records
@@ -118,20 +126,21 @@ async def bare_seconds(bootstrap: str, mongo_url: str, database: str, work: Sequ
         await client.close()
 
 
-def _topic(name: str) -> str:
-    return f"bench.{name}"
+async def _sent(producer: AIOKafkaProducer, row: Mapping[str, Any]) -> Any:
+    headers = [(name, value) for name, value in row["headers"]]
+    return await producer.send(f"bench.{row['topic']}", row["value"], key=row["key"], headers=headers)
 
 
-async def _indexes(client: Client, database: str) -> None:
+async def _prepared(client: Client, database: str, like: str) -> None:
+    """Empty collections with the indexes of routing's."""
     rows = client[database]
     await rows["positions"].insert_one({"_id": "bench", "at": 0})
-    await rows["incidents"].create_index([("state", 1), ("ask.until", 1)])
-    await rows["incidents"].create_index([("completed_at", 1)])
-    await rows["incidents"].create_index([("opened_at", -1)])
-    await rows["reports"].create_index([("incident_id", 1)])
-    await rows["reports"].create_index([("tracking_number", 1)])
-    await rows["dispatches"].create_index([("incident_id", 1)], unique=True)
-    await rows["outbox"].create_index([("published", 1), ("_id", 1)])
+    for name in ("reports", "incidents", "dispatches", "outbox"):
+        for index in (await client[like][name].index_information()).values():
+            keys = index.pop("key")
+            del index["v"]
+            if keys != [("_id", 1)]:
+                await rows[name].create_index(keys, **index)
 
 
 async def _transaction(client: Client, database: str, done: int, part: Sequence[Work]) -> None:
