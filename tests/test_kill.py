@@ -239,7 +239,7 @@ def test_what_dies_under_huying_up_is_started_again_and_nothing_is_lost(ground: 
             finally:
                 enough.set()
                 tending.result()
-        assert sorted(word.partition("]")[2].split()[0] for word in told) == ["broker", "mongod", "routing"]
+        assert {"broker", "mongod", "routing"} <= {word.partition("]")[2].split()[0] for word in told}
         check_exact(ground, reports)
 
 

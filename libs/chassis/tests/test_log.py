@@ -1,6 +1,7 @@
 """A log that is gone, shorter than the ledger, made anew or let go of its records: refused, filled again or told of."""
 
 from collections.abc import Callable
+from typing import Any
 
 import httpx
 import pytest
@@ -36,6 +37,22 @@ async def test_records_that_left_the_log_while_the_service_was_down_are_counted_
     async with running(second := bench.app()) as client:
         await until(lambda: sums_are(second, {"a": 19}), "what is left")
         assert gap in (await client.get("/metrics")).text
+
+
+async def test_a_service_without_topics_says_what_to_do_and_ends(
+    ground: tuple[Stack, Any], unique_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack, broker = ground
+    monkeypatch.setattr(link, "PATIENCE_S", 0.5)
+    why = f"no topic {unique_name}.numbers; run `huying topics create`"
+
+    async def lives(app: FastAPI) -> None:
+        async with app.router.lifespan_context(app), _client(app) as client:
+            await until(lambda: _says(client, why), "it says why")
+
+    async with AIOKafkaProducer(bootstrap_servers=stack.bootstrap) as producer:
+        with pytest.raises(ExceptionGroup):
+            await lives(Bench(stack, unique_name, producer, broker).app())
 
 
 async def test_a_ledger_ahead_of_the_log_is_refused_until_it_is_told_to_forget(

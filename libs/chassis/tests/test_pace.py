@@ -3,7 +3,7 @@
 import pytest
 
 from huying.chassis import pace
-from huying.chassis.pace import LONGEST_REST_S, RESTS, Pace
+from huying.chassis.pace import LONGEST_REST_S, LONGEST_YIELD_S, RESTS, Pace, give_way
 
 
 @pytest.fixture
@@ -42,3 +42,9 @@ async def test_a_replay_never_rests(slept: list[float]) -> None:
     paced.took(1, 0.04)
     await paced.rest()
     assert slept == [0.0]
+
+
+async def test_who_loses_for_hours_waits_no_longer_than_who_loses_for_a_minute(slept: list[float]) -> None:
+    await give_way(60)
+    await give_way(5_000)
+    assert all(LONGEST_YIELD_S / 2 <= pause <= LONGEST_YIELD_S for pause in slept)

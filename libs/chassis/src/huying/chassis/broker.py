@@ -75,7 +75,7 @@ def lives_as_its_connection(producer: Any) -> None:
     send = client.send
 
     def closed(connection: Any, reason: Any) -> None:
-        """Nor does it ask for its topics anew: tansu would make them."""
+        """Nor does it ask for its topics at once: tansu would make them, with other partitions than are wanted."""
         del connection, reason
         nonlocal ended
         ended = True

@@ -5,7 +5,7 @@ HuyingError
 │   └── PutBack          the database is an older one than this process wrote to: it must start anew
 ├── Transient            may heal: bounded back-off, nothing is skipped
 ├── Conflict             somebody else wrote first: drop what is in memory, read again
-│   └── Outrun           the ledger itself says so: no record's own fault, however often it happens
+│   └── Outrun           of the ledger, or of a document in another's hand: no record's own fault, however often
 └── Broken               will not heal: this record is parked with its reason
 """
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from aiokafka import TopicPartition
 from pymongo import InsertOne, UpdateOne
-from pymongo.errors import BulkWriteError, DuplicateKeyError
+from pymongo.errors import BulkWriteError
 
 from huying.contracts.envelope import CloudEvent
 
@@ -269,8 +269,11 @@ class Ledger:
             return
         try:
             result = await self._mongo.collection(POSITIONS).bulk_write(operations, session=session)
-        except (BulkWriteError, DuplicateKeyError) as error:
-            raise Outrun(f"a position was taken by another replica: {error}") from error
+        except BulkWriteError as error:
+            code, said = _told(error)
+            if code in {WRITE_CONFLICT, DUPLICATE_KEY}:
+                raise Outrun(f"a position was taken by another replica: {said}") from error
+            raise
         if result.matched_count != expected:
             raise Outrun(f"{expected - result.matched_count} positions moved under us")
 
@@ -282,10 +285,16 @@ class Ledger:
             try:
                 await self._mongo.collection(name).bulk_write(operations, session=session, ordered=True)
             except BulkWriteError as error:
-                details = (error.details or {}).get("writeErrors") or [{}]
-                code, said = details[0].get("code"), f"{name}: {details[0].get('errmsg', error)}"
+                code, said = _told(error)
+                said = f"{name}: {said}"
                 if code == WRITE_CONFLICT:
                     raise Outrun(said) from error
                 if code == DUPLICATE_KEY:
                     raise Conflict(said) from error
                 raise Broken("refused_by_database", said) from error
+
+
+def _told(error: BulkWriteError) -> tuple[int | None, str]:
+    """Code and words of the first refusal."""
+    first: Mapping[str, Any] = ((error.details or {}).get("writeErrors") or [{}])[0]
+    return first.get("code"), str(first.get("errmsg", error))

@@ -133,6 +133,8 @@ class Link:
             "parser": self._parse,
             "decoder": _raw,
         }
+        names = [topic.name for topic in self._topics]
+        self._partitions = await self._answer(partial(partitions_of, names=names), "run `huying topics create`")
         if self._settings.by_group:
             self._subscriber = self.broker.subscriber(
                 *(topic.name for topic in self._topics),
@@ -143,8 +145,6 @@ class Link:
                 **options,
             )
         else:
-            names = [topic.name for topic in self._topics]
-            self._partitions = await self._answer(partial(partitions_of, names=names), "run `huying topics create`")
             assigned = [TopicPartition(tp.topic, tp.partition) for tp in self._partitions]
             if follower is not None:
                 assigned.append(TopicPartition(TICKS.name, 0))

@@ -32,8 +32,10 @@ FIRST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 5.0
 """A database that elects a primary is back within seconds; a longer pause would only add to it."""
 
-CONFLICTS_IN_A_ROW = 8
+CONFLICTS_AT_MOST = 8
 """With the pauses between them over a second: what of its own documents still conflicts then is their fault."""
+LOST_ALOUD = 16
+"""Races in a row: some ten seconds of them, of which people should know."""
 
 log = structlog.get_logger()
 R = TypeVar("R")
@@ -183,9 +185,12 @@ class MicroBatch:
                 lost += 1
                 conflicts += not isinstance(error, Outrun)
                 self._measures.retries.labels("conflict").inc()
-                if conflicts >= CONFLICTS_IN_A_ROW:
+                if conflicts >= CONFLICTS_AT_MOST:
                     await self._split(await self._forget(items), Broken("conflict", str(error)))
                     return
+                if lost % LOST_ALOUD == 0:
+                    self._failing = True
+                    log.warning("races are lost again and again", error=str(error), lost=lost)
                 await give_way(lost)
                 items = await self._forget(items)
             except Exception as error:  # noqa: BLE001 - the one place where an unknown fault becomes a parked record

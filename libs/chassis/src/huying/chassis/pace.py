@@ -16,6 +16,7 @@ FULL_SHARE = 0.25
 
 FIRST_YIELD_S = 0.02
 """About a transaction: most races are over then."""
+DOUBLINGS = 10
 LONGEST_YIELD_S = 1.0
 """Replicas that commit all the time leave gaps of less than that; who waits longer only falls behind."""
 
@@ -40,7 +41,7 @@ class Pace:
 
 async def give_way(lost: int) -> None:
     """Let whoever won a race go on: longer after each that was lost, and no two losers equally long."""
-    longest = min(FIRST_YIELD_S * 2 ** (lost - 1), LONGEST_YIELD_S)
+    longest = min(FIRST_YIELD_S * 2 ** min(lost - 1, DOUBLINGS), LONGEST_YIELD_S)
     await _nap(random.uniform(longest / 2, longest))  # noqa: S311 - keeps losers apart, hides nothing
 
 

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import psutil  # type: ignore[import-untyped]
 from aiokafka.errors import KafkaError
+from pymongo.errors import PyMongoError
 from rich.markup import escape
 
 from . import installation, running
@@ -34,6 +35,8 @@ TEND_S = 0.5
 """How often what died is looked for: half the shortest back-off would be too busy, a second too slow."""
 TRY_AGAIN_S = 5.0
 """A part of the stack that does not start says why, and is left alone for so long."""
+FAULTS = (StackError, KafkaError, PyMongoError, OSError)
+"""Of a part that is started again beside others that come and go."""
 
 
 @dataclass(slots=True)
@@ -120,19 +123,30 @@ def clear(directory: Path) -> None:
 def tend(session: Session, stop: threading.Event, tell: Callable[[str], None]) -> None:
     """Start again what died, until `stop` is set: broker, database, MQTT broker, and services with back-off.
 
-    A broker that lost its log is filled again by the services' relays.
+    A broker that lost its log gets its topics, and is filled again by the services' relays.
     """
+    stack, with_topics = session.stack, session.stack.cluster_id
     while not stop.wait(TEND_S):
-        try:
-            parts = session.stack.mend()
-            if "broker" in parts:
-                running.create_topics(session.stack.bootstrap)
-        except (StackError, KafkaError) as error:
-            tell(f"[red]{escape(str(error))}[/red]")
-            stop.wait(TRY_AGAIN_S)
-            continue
-        for name in (*parts, *session.services.mend()):
+        started: list[str] = session.services.mend()
+        faults: list[Exception] = []
+        for part in stack.dead:
+            try:
+                stack.restart(part)
+                started.append(part)
+            except FAULTS as error:
+                faults.append(error)
+        if stack.cluster_id != with_topics and stack.alive("broker"):
+            try:
+                running.create_topics(stack.bootstrap)
+                with_topics = stack.cluster_id
+            except FAULTS as error:
+                faults.append(error)
+        for name in started:
             tell(f"[yellow]{name} 已退出，重新启动 · died and was started again[/yellow]")
+        for fault in faults:
+            tell(f"[red]{escape(f'{type(fault).__name__}: {fault}')}[/red]")
+        if faults:
+            stop.wait(TRY_AGAIN_S)
 
 
 def end_by_signal() -> None:

@@ -138,6 +138,11 @@ class Stack:
                 touched.append(name)
         return touched
 
+    @property
+    def dead(self) -> list[PartName]:
+        """Parts that do not run."""
+        return [name for name, part in self._parts.items() if not part.process.alive]
+
     def alive(self, name: PartName) -> bool:
         """Whether it runs (a frozen one does)."""
         return self._part(name).process.alive
