@@ -170,6 +170,15 @@ def test_time_that_was_granted_before_does_not_move_the_deadline_of_an_origin_th
     assert running(bench.live(again))["resolution"][2] == "03-30 18:00", "this was granted beside it"
 
 
+def test_time_that_was_granted_beside_an_origin_holds_when_a_stricter_one_has_come_and_left(bench: Bench) -> None:
+    life = Life("A", at("2026-03-02 09:00"), "other").opened().dispatched().accepted(HOUR)
+    life.joined(HOUR, origin_due_at=at("2026-03-06 18:00"))
+    extended(life, HOUR, at("2026-03-20 18:00")).joined(HOUR, origin_due_at=at("2026-03-05 18:00"))
+    assert running(bench.live(life))["resolution"][2] == "03-05 18:00"
+    life.joined(HOUR, origin_due_at=at("2026-03-06 18:00"))
+    assert running(bench.live(life))["resolution"][2] == "03-20 18:00"
+
+
 def test_a_clock_that_starts_anew_in_a_pause_has_the_whole_pause(bench: Bench) -> None:
     life = Life("A", at("2026-03-02 09:00"), "other").opened().dispatched().accepted(HOUR)
     suspended(life, 2 * DAY, at("2026-03-10 10:00"))

@@ -207,7 +207,7 @@ def _start(decision: Decision, event: IncidentEvent, done: Mapping[ClockKind, da
             clock = _told_before(clock, running)
         elif any(one.breached_at is not None and one.due_at == clock.due_at for one in same):
             clock = clock.breach_known()
-        if known is not None and _unheard(clock, known):
+        if known is not None and _unheard(clock, known, same):
             clock = replace(clock, extended=known.extended)
         clock = decision.take(clock, clock.started(decision.case.unit))
         if running is not None and running.paused_at is not None:  # it stands still since the other did
@@ -256,12 +256,13 @@ def _looser(fresh: Clock, running: Clock) -> bool:
     return ours is not None and (theirs is None or theirs > ours) and fresh.due_at > running.due_at
 
 
-def _unheard(fresh: Clock, known: Clock) -> bool:
+def _unheard(fresh: Clock, known: Clock, same: Iterable[Clock]) -> bool:
     """Whether time was granted before the origin's deadline that drives was known: it does not move that one."""
     origin = fresh.origin_due_at
     if origin is None or to_ms(origin) != fresh.due_at or not known.extended:
         return False
-    return origin != known.origin_due_at or known.extended_to is None
+    granted = [one for one in same if one.extended == known.extended and one.extended_to is not None]
+    return all(one.origin_due_at != origin for one in granted)
 
 
 def _told_before(fresh: Clock, running: Clock) -> Clock:
