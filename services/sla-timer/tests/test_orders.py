@@ -252,6 +252,32 @@ def test_a_breach_that_was_told_stays_one_when_its_clock_starts_anew_and_nobody_
     assert [clock.breached_at is not None for clock in bench.clocks("contact") if clock.armed] == [True]
 
 
+@pytest.mark.parametrize("how", ["undone merge", "another class and back", "another class"])
+def test_a_breach_before_more_time_stays_one_when_its_clock_starts_anew(bench: Bench, how: str) -> None:
+    life = Life("A", at("2026-03-02 09:00"), "other").opened().dispatched().accepted(HOUR)
+    life.at = at("2026-03-12 09:00")
+    extended(life, HOUR, at("2026-03-27 18:00"))
+    if how == "undone merge":
+        granted = Course(extensions=1, extended_until=at("2026-03-27 18:00"))
+        life.merged(HOUR)
+        life.beside(orders.IncidentRestoredV1, HOUR, "dispatched", course=granted, merged_into="B", reason="不是同一件")
+        life.dispatched().accepted(HOUR)
+    else:
+        life.clock_class = "consultation"
+        life.joined(HOUR)
+    if how == "another class and back":
+        life.clock_class = "other"
+        life.joined(HOUR)
+    bench.live(life)
+    [clock] = [clock for clock in bench.clocks("resolution") if clock.armed]
+    assert (local(clock.due_at), clock.breached_at is not None) == ("03-27 18:00", True)
+    bench.live(life.completed(DAY))
+    assert max(bench.clocks("resolution"), key=lambda clock: clock.created_at).verdict == "late"
+    told = [one.event for one in bench.told if isinstance(one.event, ClockBreachedV1)]
+    heard = [one.clock_class for one in told if one.kind == "resolution" and one.roles]
+    assert heard == (["other", "consultation"] if how.startswith("another") else ["other"])
+
+
 @pytest.mark.parametrize("resumed", [True, False])
 def test_what_an_order_stood_still_counts_after_a_merge_that_is_undone(bench: Bench, resumed: bool) -> None:
     """Also where the merge itself ended the pause."""

@@ -70,7 +70,7 @@ def on_incident(
     town_unit = rules.town_units.get(view.place.town_code or "")
     decision.case = replace(decision.case, version=event.incident_version, unit=unit, town_unit=town_unit)
     if view.state not in {"merged", "completed"}:
-        _start(decision, event, done, rules)
+        _fire(decision, dict.fromkeys(_start(decision, event, done, rules), at), rules, now, tolerance)
         _beside(decision, event, rules)
         _fire(decision, {clock.id: at for clock in _armed(decision.case)}, rules, now, tolerance)
     return decision
@@ -183,8 +183,9 @@ def _moved_on(run: str, event: IncidentEvent) -> bool:
     return dispatch is None or dispatch.dispatch_id != run
 
 
-def _start(decision: Decision, event: IncidentEvent, done: Mapping[ClockKind, datetime], rules: Rulebook) -> None:
-    view = event.incident
+def _start(decision: Decision, event: IncidentEvent, done: Mapping[ClockKind, datetime], rules: Rulebook) -> list[str]:
+    """Start what is missing; the ids of those that were breached before, which no time that was granted takes back."""
+    view, breached = event.incident, []
     for order in orders(view, rules):
         if order.kind in done:
             continue
@@ -205,14 +206,17 @@ def _start(decision: Decision, event: IncidentEvent, done: Mapping[ClockKind, da
                 continue
             decision.take(*running.stop(event.at, "void", decision.case.unit))
             clock = _told_before(clock, running)
-        elif any(one.breached_at is not None and one.due_at == clock.due_at for one in same):
-            clock = clock.breach_known()
+        elif broke := [one for one in same if _broke(one, clock)]:
+            breached.append(clock.id)
+            if any(one.due_at == clock.due_at or one.clock_class == clock.clock_class for one in broke):
+                clock = clock.breach_known()
         if known is not None and _unheard(clock, known, same):
             clock = replace(clock, extended=known.extended)
         clock = decision.take(clock, clock.started(decision.case.unit))
         if running is not None and running.paused_at is not None:  # it stands still since the other did
             paused, told = clock.pause(event.at, running.pause_reason, decision.case.unit)
             decision.take(replace(paused, paused_at=running.paused_at), told)
+    return breached
 
 
 def _beside(decision: Decision, event: IncidentEvent, rules: Rulebook) -> None:
@@ -254,6 +258,14 @@ def _looser(fresh: Clock, running: Clock) -> bool:
     """Whether the report left whose origin asked for the deadline that runs."""
     ours, theirs = running.origin_due_at, fresh.origin_due_at
     return ours is not None and (theirs is None or theirs > ours) and fresh.due_at > running.due_at
+
+
+def _broke(before: Clock, fresh: Clock) -> bool:
+    """Whether the breach of one that ended was after the deadline of its successor, too; more time may have moved its own."""
+    if before.breached_at is None:
+        return False
+    start = before.started_at == fresh.started_at
+    return before.due_at == fresh.due_at or (start and before.breached_at >= fresh.due_at)
 
 
 def _unheard(fresh: Clock, known: Clock, same: Iterable[Clock]) -> bool:
