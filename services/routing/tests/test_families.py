@@ -8,6 +8,7 @@ from orders_bench import PACK, START, TOWN, County, screening
 from huying.contracts import commands as c
 from huying.contracts.orders import IncidentResumedV1
 from huying.routing.domain.families import AT_ONCE
+from huying.routing.repository import document, restore
 
 HOUR = timedelta(hours=1)
 
@@ -64,6 +65,26 @@ def test_who_was_spoken_with_stays_so_under_another_order_and_through_its_ruling
     after = county[child].dispatch
     assert after is not None
     assert (after.unit, after.contacted_at, county[child].course.contacted_at) == ("U05", spoken, spoken)
+
+
+@pytest.mark.parametrize("merged", [False, True])
+def test_who_was_spoken_with_stays_so_in_a_row_of_before_the_course_kept_it(county: County, merged: bool) -> None:
+    parent, child, other = county.arrives(), county.arrives(), county.arrives(matter="M04")
+    county.done(parent, c.Group(children=(child,)))
+    county.done(child, c.Contact())
+    spoken = county.now
+    if merged:
+        county.done(child, c.Merge(into=other, reason="同"))
+    row = document(county[child])
+    del (row["before"] if merged else row)["course"]["contacted_at"]
+    county.incidents[child] = restore(row)
+    if merged:
+        county.done(child, c.UndoMerge(reason="不同"))
+    county.passes(HOUR)
+    county.done(parent, c.Assign(unit="U09", reason="更合适"))
+    after = county[child].dispatch
+    assert after is not None
+    assert (after.unit, after.contacted_at, county[child].course.contacted_at) == ("U09", spoken, spoken)
 
 
 def test_what_is_done_again_under_another_order_asks_for_a_new_contact(county: County) -> None:

@@ -145,7 +145,7 @@ def restore(row: dict[str, Any]) -> Incident:
         merged_into=row["merged_into"],
         completed_at=row["completed_at"],
         origin_due_at=row["origin_due_at"],
-        course=Course.model_validate(row["course"]) if row.get("course") else PLAIN,
+        course=_course(row),
         gave=tuple(row.get("gave", ())),
         before=_before(row.get("before")),
         children=tuple(row.get("children", ())),
@@ -153,11 +153,18 @@ def restore(row: dict[str, Any]) -> Incident:
     )
 
 
+def _course(row: dict[str, Any]) -> Course:
+    """Who spoke with the reporter stood on the dispatch alone before the course kept it."""
+    course = Course.model_validate(row["course"]) if row.get("course") else PLAIN
+    spoken = (row["dispatch"] or {}).get("contacted_at")
+    return course if spoken is None or course.contacted_at else course.model_copy(update={"contacted_at": spoken})
+
+
 def _before(row: dict[str, Any] | None) -> Before | None:
     if row is None:
         return None
     dispatch = row["dispatch"]
-    return Before(Course.model_validate(row["course"]), Dispatch.model_validate(dispatch) if dispatch else None)
+    return Before(_course(row), Dispatch.model_validate(dispatch) if dispatch else None)
 
 
 ENDS = frozenset({IncidentReturnedV1.TYPE, IncidentCompletedV1.TYPE, IncidentWithdrawnV1.TYPE})
