@@ -189,3 +189,18 @@ async def test_a_command_is_shown_to_who_gave_it_and_to_who_sees_its_incident(do
     assert refused.status_code == 409
     answers = await seen(refused.json()["command_id"])
     assert (answers["stranger"], answers["elsewhere"], answers["colleague"]) == (409, 404, 409), "who gave it may ask"
+
+
+async def test_who_sees_all_may_ask_after_anothers_command_on_an_incident_that_is_none(
+    door: Door, tmp_path: Path
+) -> None:
+    declined = await door.post("in-none", "n", action={"kind": "accept"})
+    assert declined.status_code == 409
+    assert "unknown_incident" in declined.text
+    for name, role, unit in (("second", "dispatcher", None), ("stranger", "unit", "U-none")):
+        entry = {"id": name, "role": role, "unit": unit, "sha256": sha256(name.encode()).hexdigest()}
+        write_entry(tmp_path / "keys.json", entry)
+    address = f"/v1/commands/{declined.json()['command_id']}"
+    for name, status in (("second", 409), ("stranger", 404)):
+        answer = await door.client.get(address, headers={"Authorization": f"Bearer {name}"})
+        assert answer.status_code == status
