@@ -1,5 +1,6 @@
 """Orders outlive the pack that they began under: a unit or a matter that is gone stops neither reports nor people."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 from orders_bench import PACK, County
 
 from huying.contracts import commands as c
-from huying.county import Pack
+from huying.county import Pack, Unit
 from huying.routing.domain import Catalogue
 
 GONE = "U05"
@@ -23,6 +24,23 @@ def reorganised(county: County, **changes: Any) -> None:
 @pytest.fixture
 def county() -> County:
     return County()
+
+
+class Counted(tuple[Unit, ...]):
+    """Units that count how often somebody goes through them."""
+
+    looks = 0
+
+    def __iter__(self) -> Iterator[Unit]:
+        Counted.looks += 1
+        return super().__iter__()
+
+
+def test_units_are_gone_through_once_however_often_one_is_asked_after(county: County) -> None:
+    reorganised(county, units=Counted(unit for unit in PACK.units if unit.code != GONE))
+    Counted.looks = 0
+    assert [county.catalogue.knows(*units) for units in (("U02", "U04"), ("U02", GONE), ())] == [True, False, True]
+    assert Counted.looks == 1
 
 
 def with_it(county: County, matter: str = "M02") -> str:

@@ -174,6 +174,10 @@ class Pack(Record):
         """The unit with this code (KeyError when there is none)."""
         return self._units[code]
 
+    def has_units(self, codes: Iterable[str]) -> bool:
+        """Whether there are units with all these codes."""
+        return self._units.keys() >= set(codes)
+
     def unit_name(self, code: str) -> str:
         """As people call the unit; its code when there is none."""
         return self._units[code].name_zh if code in self._units else code

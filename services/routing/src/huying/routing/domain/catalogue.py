@@ -71,7 +71,7 @@ class Catalogue:
 
     def knows(self, *units: str) -> bool:
         """Whether the pack has all these units."""
-        return {unit.code for unit in self.pack.units}.issuperset(units)
+        return self.pack.has_units(units)
 
 
 def _holds(rule: CatalogueRule, what: Classification, where: Place) -> bool:
