@@ -9,7 +9,10 @@ from notify_lives import HOUR, START, Life, breached, warned
 from receiver import Receiver
 
 from huying.chassis.measures import Measures
+from huying.chassis.mongo import Mongo
 from huying.chassis.testing import running, until
+from huying.notification.delivery.age import Age
+from huying.notification.delivery.claims import Claims, Way
 from huying.notification.domain import Desk
 from huying.notification.handlers import Notification
 from huying.notification.settings import Settings
@@ -83,6 +86,35 @@ async def test_what_waited_past_its_time_expires_and_what_did_not_is_told(
     assert {dict(row["headers"])["ce_type"] for row in expired} == {b"cn.huying.notice.failed.v1"}
     assert len(expired) == 4
     assert all(b'"reason":"too_old"' in row["value"] for row in expired)
+
+
+@pytest.mark.wire
+@pytest.mark.parametrize("claimed", ["past", "due"])
+async def test_an_expiry_that_was_cut_off_is_finished_and_sends_nothing(
+    bench: Bench, receiver: Receiver, unique_name: str, claimed: str
+) -> None:
+    bench.by_webhook("gateway")
+    receiver.only = unique_name
+    hooks = {"gateway": {"url": receiver.url, "secret": "geheim", "takes_ids": True}}
+    bench.database["notices"].insert_many(
+        [notice(unique_name, "old-file"), notice(unique_name, "old-hook", "webhook", "gateway")]
+    )
+    now = datetime.now(UTC)
+    mongo, age = Mongo(bench.stack.mongo_url, bench.database.name), Age(now, 7 * DAY)
+    for way in (Way("file"), Way("webhook", "gateway")):
+        claims, name = Claims(mongo, way, "notification-0", DAY), f"{unique_name}-{way.medium}"
+        if claimed == "past":
+            [parcel] = await claims.take_past(age, name, now, 10)
+        else:
+            [parcel] = await claims.take(name, now, 10, age)
+        assert parcel.expiring
+    mongo.close()
+    async with running(bench.app(webhooks=hooks, **AGE)):
+        await until(lambda: bench.settled(unique_name, 2), "both")
+    assert bench.states(unique_name) == {"expired": ["dispatched"] * 2}
+    assert not receiver.taken
+    assert not list((bench.folder / "out").glob("*"))
+    assert not bench.database["notices"].find_one({"expiring": {"$exists": True}})
 
 
 @pytest.mark.wire

@@ -140,8 +140,11 @@ def settle(outcomes: Outcomes, rows: dict[str, Document], now: datetime, effects
         else:
             change["finished_at"] = outcomes.finished_at
             effects.publish(_published(row, outcome, max(now, row["at"])))
-        operation = UpdateOne({"_id": outcome.notice_id}, {"$set": change, "$unset": {"claim": "", "resumed": ""}})
+        operation = UpdateOne({"_id": outcome.notice_id}, {"$set": change, "$unset": _OF_A_CLAIM})
         effects.write(ROWS, operation)
+
+
+_OF_A_CLAIM = {"claim": "", "resumed": "", "expiring": ""}
 
 
 def _published(row: Document, outcome: Outcome, at: datetime) -> Outgoing:

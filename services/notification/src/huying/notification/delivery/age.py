@@ -19,11 +19,6 @@ class Age:
         """Those that are past it."""
         return {"$or": [{"at": {"$lt": self.now - self.most}}, {"until": {"$lt": self.now}}]}
 
-    def passed(self, parcel: Parcel) -> bool:
-        """Whether this one is; never one that somebody was sending, of which nobody knows how far he got."""
-        late = parcel.at < self.now - self.most or (parcel.until is not None and parcel.until < self.now)
-        return late and not parcel.resumed
-
 
 def expired(parcel: Parcel) -> Outcome:
     """What becomes of one that is past it; nobody was asked."""

@@ -42,23 +42,29 @@ class Claims:
         self._owner = owner
         self._lease = lease
 
-    async def take(self, claim: str, now: datetime, limit: int, first: str = "at") -> list[Parcel]:
+    async def take(
+        self, claim: str, now: datetime, limit: int, age: Age | None = None, first: str = "at"
+    ) -> list[Parcel]:
         """Claim notices that are due to be tried at `now` (wall time), those with the least `first` first."""
-        return await self._take(claim, now, {"next_try_at": {"$lte": now}}, limit, first)
+        return await self._take(claim, now, {"next_try_at": {"$lte": now}}, limit, age, first)
 
     async def take_past(self, age: Age, claim: str, now: datetime, limit: int) -> list[Parcel]:
         """Claim notices that are past their age, whether or not it is time to try them."""
-        return await self._take(claim, now, age.query, limit, "at")
+        return await self._take(claim, now, age.query, limit, age, "at")
 
-    async def _take(self, claim: str, now: datetime, wanted: dict[str, Any], limit: int, first: str) -> list[Parcel]:
+    async def _take(
+        self, claim: str, now: datetime, wanted: dict[str, Any], limit: int, age: Age | None, first: str
+    ) -> list[Parcel]:
         rows = self._mongo.collection(ROWS)
         ready = self._way.query | {"state": "intent"} | wanted
         ids = [row["_id"] async for row in rows.find(ready, {"_id": 1}).sort([(first, 1), ("_id", 1)]).limit(limit)]
         if not ids:
             return []
         await self._open(claim, now)
-        taken = {"$set": {"state": "sending", "claim": claim}}
-        await rows.update_many({"_id": {"$in": ids}, "state": "intent"}, taken)
+        still, taken = {"_id": {"$in": ids}, "state": "intent"}, {"state": "sending", "claim": claim}
+        if age is not None:  # in the step that claims it: whoever takes it up after us must not send it
+            await rows.update_many(still | age.query, {"$set": taken | {"expiring": True}})
+        await rows.update_many(still, {"$set": taken})
         return await self._parcels(claim)
 
     async def stale(self, now: datetime, first: bool) -> Sequence[str]:
@@ -113,7 +119,7 @@ class Claims:
                 text=row["text"],
                 attempts=row["attempts"],
                 resumed=row.get("resumed", False),
-                until=row.get("until"),
+                expiring=row.get("expiring", False),
             )
             async for row in rows
         ]

@@ -35,7 +35,10 @@ class Outcomes:
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """A claimed notice on its way. `resumed` when somebody was sending it before and nobody knows how far he got."""
+    """A claimed notice on its way. `resumed` when somebody was sending it before and nobody knows how far he got.
+
+    `expiring` when it was claimed past its age: nobody sends it, nor did whoever claimed it before.
+    """
 
     notice_id: str
     incident_id: str
@@ -48,7 +51,7 @@ class Parcel:
     text: str
     attempts: int = 0
     resumed: bool = False
-    until: datetime | None = None
+    expiring: bool = False
 
     def payload(self) -> dict[str, str]:
         """What the receiver gets, as JSON."""

@@ -101,16 +101,17 @@ class Worker:
 
     async def _take(self, ground: Ground, claims: Claims, way: Way, claim: str, down: Gauge) -> list[Parcel]:
         """What may be sent now: all that is due, or of a receiver that is down one notice after a pause."""
+        age = self._age(ground)
         if way.medium == "file":
-            return await claims.take(claim, _now(), self._settings.delivery_batch)
+            return await claims.take(claim, _now(), self._settings.delivery_batch, age)
         if way.handle is not None:
             standing = await self._receivers(ground).standing(way.handle, _now())
             down.labels(way.handle).set(standing.down)
             if standing.ask == "none":
                 return []
             if standing.ask == "one":  # each in its turn: it may be one notice that the receiver cannot bear
-                return await claims.take(claim, _now(), 1, first="next_try_at")
-        return await claims.take(claim, _now(), self._settings.webhook_concurrency)
+                return await claims.take(claim, _now(), 1, age, first="next_try_at")
+        return await claims.take(claim, _now(), self._settings.webhook_concurrency, age)
 
     def _receivers(self, ground: Ground) -> Receivers:
         return Receivers(ground.mongo, self._settings.webhook_disable_after, self._settings.webhook_first_pause)
@@ -146,9 +147,8 @@ class Worker:
     async def _send(
         self, ground: Ground, medium: str, claim: str, parcels: list[Parcel], client: httpx.AsyncClient
     ) -> None:
-        age = self._age(ground)
-        late = [parcel for parcel in parcels if age is not None and age.passed(parcel)]
-        timely = [parcel for parcel in parcels if parcel not in late]
+        late = [parcel for parcel in parcels if parcel.expiring]
+        timely = [parcel for parcel in parcels if not parcel.expiring]
         results = await (self._append(timely) if medium == "file" else self._post(ground, timely, client))
         results += map(expired, late)
         faults.point(f"after-sending-{medium}")
