@@ -159,6 +159,22 @@ async def test_a_record_names_a_person_by_the_vaults_reference(door: Any, publis
     assert door.documents.rows("vault")[kept.ref] == sealed, "naming somebody tells the vault nothing of them"
 
 
+@pytest.mark.parametrize(
+    ("names", "masked"),
+    [(("王大力", "李梅"), "王**和李**"), (("李梅", "王大力"), "李**和王**"), (("张三", "张三丰"), "张**和张**")],
+)
+async def test_whoever_shares_a_telephone_is_hidden_in_a_text_that_names_its_reference(
+    door: Any, publisher: str, report: Make, names: tuple[str, str], masked: str
+) -> None:
+    told = [Reporter(name=name, phone="13803191234") for name in names]
+    kept, *_ = await door.batch(*(Message(API, "r", Registration(one, "park")) for one in told))
+    body = report(text="和".join(names) + "反映路灯不亮", reporter={"ref": kept.ref})
+    await door.batch(inbound(publisher, body.encode()))
+    (out,) = door.documents.events
+    assert out.event.text == masked + "反映路灯不亮"
+    assert out.event.reporter.masked in {f"{name[:1]}** 138****1234" for name in names}
+
+
 async def test_a_reference_that_the_vault_does_not_have_is_refused(door: Any, publisher: str, report: Make) -> None:
     (words,) = await door.batch(asked(report(text="电话13803191234"), "k1"))
     for name in ("ps-none", words.event.report_id):

@@ -100,11 +100,16 @@ def mask_phone(phone: str) -> str:
     return f"{phone[:3]}****{phone[-4:]}" if len(phone) >= 11 else f"****{phone[-2:]}"
 
 
-def hide(text: str, reporter: Reporter | None) -> str:
-    """`text` as it may be published: numbers masked, and the reporter's own name and numbers too."""
+def hide(text: str, *reporters: Reporter | None) -> str:
+    """`text` as it may be published: numbers masked, and the own name and numbers of whoever reported it too."""
     hidden = wording.mask_numbers(text)
-    if reporter is None:
-        return hidden
+    people = [reporter for reporter in reporters if reporter is not None]
+    for reporter in sorted(people, key=lambda one: -len(one.name or "")):  # 张三 must not leave 张**丰 of 张三丰
+        hidden = _without(hidden, reporter)
+    return hidden
+
+
+def _without(hidden: str, reporter: Reporter) -> str:
     if reporter.name and len(reporter.name) > 1:
         hidden = hidden.replace(reporter.name, mask_name(reporter.name))
     phone = phone_of(reporter.phone)
@@ -114,6 +119,6 @@ def hide(text: str, reporter: Reporter | None) -> str:
     return hidden.replace(id_number, wording.mask_id_number(id_number)) if id_number is not None else hidden
 
 
-def shown(told: Mapping[str, str], reporter: Reporter | None) -> dict[str, str]:
+def shown(told: Mapping[str, str], *reporters: Reporter | None) -> dict[str, str]:
     """A report's free texts, by their fields, as they may be published."""
-    return {field: hide(words, reporter)[: LONGEST[field]] for field, words in told.items()}
+    return {field: hide(words, *reporters)[: LONGEST[field]] for field, words in told.items()}

@@ -185,7 +185,7 @@ class Intake(Stateless):
         report_id = identity.report_id(submitted.source, submitted.origin_id)
         now = self._clock.stamp(submitted.body.received_at or hint)
         known = state.known.get(report_id)
-        person = next((self._vault.person(state.vault.get(ref)) for ref in _named(submitted.body)), None)
+        person = next((self._vault.person(state.vault.get(ref)) for ref in _named(submitted.body)), ())
         decision = acceptance.decide(known, submitted, self.pack, self._keys, now, self._leeway, person)
         if isinstance(decision, Refused):
             state.tally["refused", door, decision.reason] += 1

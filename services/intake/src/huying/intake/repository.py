@@ -61,11 +61,11 @@ class Vault:
         change = {"$set": {"told.words": sealed}, "$setOnInsert": {"kind": "words", "first_at": now}}
         effects.write(VAULT, UpdateOne({"_id": report_id}, change, upsert=True))
 
-    def person(self, document: Mapping[str, Any] | None) -> Reporter | None:
-        """The person of a document, with all that they ever told of themselves; None when it is no person's."""
+    def person(self, document: Mapping[str, Any] | None) -> tuple[Reporter, ...]:
+        """Every spelling of a document's person, and whoever shares a telephone; none when it is no person's."""
         if document is None or document["kind"] != "person":
-            return None
-        return Reporter.model_validate({name: word for told in self.open(document) for name, word in told.items()})
+            return ()
+        return tuple(map(Reporter.model_validate, self.open(document)))
 
     def open(self, document: Mapping[str, Any]) -> list[dict[str, str]]:
         """What was told, each spelling one entry."""

@@ -146,7 +146,7 @@ def decide(
     keys: Keys,
     now: datetime,
     leeway: timedelta = dates.CLOCK_LEEWAY,
-    person: Reporter | None = None,
+    person: Sequence[Reporter] = (),
 ) -> Decision:
     """Let a report in or not.
 
@@ -157,7 +157,7 @@ def decide(
         keys: of the installation.
         now: business time; written as `accepted_at`.
         leeway: how far after `now` a sender's own times may lie.
-        person: whom `reporter.ref` names, out of the vault.
+        person: whom `reporter.ref` names, out of the vault: every spelling, and whoever shares the telephone.
     """
     problem = identity_problem(submitted.source, submitted.origin_id)
     if problem is not None:
@@ -199,12 +199,12 @@ def decide(
     reporter, ref = persons.told(body.reporter), None
     if reporter is not None:
         ref = persons.reference_of(reporter, report_id, keys.reporter)
-    elif body.reporter is not None and body.reporter.ref is not None and person is not None:
-        ref = ReporterRef(ref=body.reporter.ref, masked=persons.masked_form(person))
+    elif body.reporter is not None and body.reporter.ref is not None and person:
+        ref = ReporterRef(ref=body.reporter.ref, masked=persons.masked_form(max(person, key=_length_of_name)))
     told = {"text": text, "address": place.address or "", "town": place.town or ""}
     told["category_hint"] = wording.clean_line(body.category_hint or "")
     told["alarm"] = device.alarm if device is not None else ""
-    shown = persons.shown(told, reporter or person)
+    shown = persons.shown(told, reporter, *person)
     event = ReportAcceptedV1(
         report_id=report_id,
         tracking_number=identity.tracking_number(report_id, keys.tracking),
@@ -242,7 +242,11 @@ def _jurisdiction(submitted: Submitted, pack: Pack) -> Refused | None:
     return None
 
 
-def _reporter(submitted: Submitted, person: Reporter | None) -> Refused | None:
+def _length_of_name(reporter: Reporter) -> int:
+    return len(reporter.name or "")
+
+
+def _reporter(submitted: Submitted, person: Sequence[Reporter]) -> Refused | None:
     reporter = submitted.body.reporter
     if reporter is None:
         return None
@@ -259,7 +263,7 @@ def _reporter(submitted: Submitted, person: Reporter | None) -> Refused | None:
     if told is not None:
         message = "says already who it is; leave out the other fields of `reporter`, or this one"
         return Refused("invalid_data", "reporter.ref", message)
-    if person is None:
+    if not person:
         message = "is nobody in the vault; keep the person with POST /v1/vault/identities and name the answer's `ref`"
         return Refused("unknown_person", "reporter.ref", message)
     return None
