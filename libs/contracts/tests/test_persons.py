@@ -39,6 +39,50 @@ def test_words_that_are_no_number_are_no_number() -> None:
     assert ref("rp-1", name="张伟", phone="无") != ref("rp-2", name="张伟", phone="无")
 
 
+def test_words_that_are_no_identity_card_are_nobodys() -> None:
+    assert ref("rp-1", name="张伟", id_number="无") != ref("rp-2", name="李梅", id_number="无")
+    assert persons.hide("家中无水", Reporter(id_number="无")) == "家中无水"
+
+
+@pytest.mark.parametrize(
+    ("field", "words"),
+    [
+        ("name", "张三丰"),
+        ("phone", "138 0319 1234"),
+        ("phone", "4332211"),
+        ("id_number", "E12345678"),
+        ("reference", "13803191234"),
+        ("reference", "park-13803191234"),
+        ("reference", "park:+8613803191234"),
+        ("reference", "138-0319-1234"),
+        ("reference", "张三丰１３８０３１９１２３４"),
+        ("reference", "park-13052919800101123x"),
+    ],
+)
+def test_a_person_in_clear_is_seen(field: str, words: str) -> None:
+    assert persons.in_clear(Reporter(**{field: words})) == field
+
+
+@pytest.mark.parametrize(
+    ("field", "words"),
+    [
+        ("phone", "无"),
+        ("phone", "0"),
+        ("id_number", "无"),
+        ("id_number", "0"),
+        ("reference", "park-4711"),
+        ("reference", "GD0310-2026-1234"),
+        ("reference", "130529-2026-11-27-001"),
+        ("reference", "cust-18800001234567"),
+        ("reference", "550e8400-e29b-41d4-a716-138031912345"),
+        ("reference", "a3c1f138-0319-1234-8f0a-0319a4332211"),
+        ("reference", "0123456789ab13803191234cdef01234"),
+    ],
+)
+def test_what_names_nobody_is_no_person_in_clear(field: str, words: str) -> None:
+    assert persons.in_clear(Reporter(**{field: words})) is None
+
+
 def test_an_empty_reporter_is_none() -> None:
     assert persons.told(Reporter(name=" \x00 ")) is None
     assert persons.told(None) is None

@@ -22,6 +22,11 @@ LONGEST = {"text": 5000, "address": 500, "town": 100, "category_hint": 100, "ala
 
 _WORDS = tuple(name for name in Reporter.model_fields if name != "ref")
 _COUNTRY = re.compile(r"^(?:00)?86(?=1[3-9]\d{9}$)")
+_ALONE = re.compile(
+    r"(?<![0-9A-Za-z])(?:(?:00)?(?:86)?1[3-9]\d{9}"
+    r"|\d{6}(?:18|19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}[\dXx])(?![0-9A-Za-z])"
+)
+"""A mobile or identity card number by itself: not a part of a UUID, of a case number or of a longer one."""
 
 
 def told(reporter: Reporter | None) -> Reporter | None:
@@ -42,9 +47,9 @@ def phone_of(text: str | None) -> str | None:
 
 
 def id_number_of(text: str | None) -> str | None:
-    """An identity card's number in capitals without blanks; None when it is none."""
+    """An identity card's number in capitals without blanks; None when it is none (无, 0)."""
     number = re.sub(r"\s", "", unicodedata.normalize("NFKC", text or "")).upper()
-    return number or None
+    return number if re.search(r"[1-9]", number) else None
 
 
 def reference_of(reporter: Reporter, scope: str, hashed: KeyedHash) -> ReporterRef:
@@ -83,11 +88,15 @@ def masked_form(reporter: Reporter) -> str | None:
 
 def in_clear(reporter: Reporter) -> str | None:
     """The first field of cleaned words in which everyone can read a person's name or number; None without one."""
-    for name in ("name", "phone", "id_number"):
-        if getattr(reporter, name) is not None:
-            return name
-    reference = reporter.reference or ""
-    return "reference" if wording.mask_numbers(reference) != reference else None
+    if reporter.name is not None:
+        return "name"
+    if phone_of(reporter.phone) is not None:
+        return "phone"
+    if id_number_of(reporter.id_number) is not None:
+        return "id_number"
+    reference = unicodedata.normalize("NFKC", reporter.reference or "")
+    spelled = re.sub(r"[^0-9A-Za-z]", "", reference)  # 138-0319-1234, and nothing beside it
+    return "reference" if _ALONE.search(reference) or _ALONE.fullmatch(spelled) else None
 
 
 def mask_name(name: str) -> str:
