@@ -6,11 +6,12 @@ from typing import Any, cast
 import pytest
 from notify_bench import KEY, OLD, Bench, notice
 from notify_lives import HOUR, START, Life, breached, warned
+from pydantic import ValidationError
 from receiver import Receiver
 
 from huying.chassis.measures import Measures
 from huying.chassis.mongo import Mongo
-from huying.chassis.testing import running, until
+from huying.chassis.testing import SECRET, running, until
 from huying.notification.delivery.age import Age
 from huying.notification.delivery.claims import Claims, Way
 from huying.notification.domain import Desk
@@ -40,6 +41,17 @@ def test_the_count_begins_at_zero_so_that_its_alert_sees_the_first(desk: Desk) -
     for medium in ("file", "webhook"):
         labels = {"medium": medium, "outcome": "expired"}
         assert measures.registry.get_sample_value("huying_notification_notices_total", labels) == 0
+
+
+@pytest.mark.parametrize("age", ["P999999D", "PT0S"])
+def test_an_age_that_no_date_bears_stops_the_start_and_not_the_sending(age: str) -> None:
+    with pytest.raises(ValidationError, match="notice_age"):
+        Settings.model_validate({"secret": SECRET, "notice_age": age})
+
+
+def test_the_longest_age_is_borne() -> None:
+    longest = Settings.model_validate({"secret": SECRET, "notice_age": "P36500D"})
+    assert Age(datetime.now(UTC), longest.notice_age).query
 
 
 @pytest.mark.wire

@@ -45,7 +45,7 @@ class Settings(ServiceSettings):
     """Doubles with each attempt, up to a minute."""
     webhook_disable_after: Annotated[int, Field(ge=1)] = 20
     """Failures in a row after which a receiver is down: its notices wait, and one at a time asks whether it is back."""
-    notice_age: Annotated[timedelta, Field(gt=timedelta(0))] = timedelta(days=7)
+    notice_age: Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(days=36500))] = timedelta(days=7)
     """What waited longer expires: a long holiday. Who looks up an order in the console then knows more than it says."""
     claim_lease: timedelta = timedelta(seconds=60)
     """How long a replica may hold a claimed notice: well over the webhook's timeout."""
