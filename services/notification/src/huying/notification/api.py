@@ -39,13 +39,28 @@ async def notices(
     incident: Annotated[str | None, Query(max_length=200)] = None,
     state: State | None = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    after: Annotated[str | None, Query(max_length=200)] = None,
 ) -> dict[str, Any]:
-    """Notices of an incident, or of a state (`unknown` and `expired` are for a person to look at); the oldest first."""
+    """Notices of an incident, or of a state (`unknown` and `expired` are for a person to look at); the oldest first.
+
+    The answer's `after` asks for those that follow; null when these are the last.
+    """
     if incident is None and state is None:
         raise Problem(422, "Invalid request", "Name an incident or a state: /v1/notices?incident=... or ?state=unknown")
-    query = {name: value for name, value in (("incident_id", incident), ("state", state)) if value is not None}
-    rows = ground.mongo.collection(ROWS).find(query | _own(who)).sort([("at", 1), ("_id", 1)]).limit(limit)
-    return {"notices": [_shown(row) async for row in rows]}
+    query: dict[str, Any] = {
+        name: value for name, value in (("incident_id", incident), ("state", state)) if value is not None
+    }
+    kept = ground.mongo.collection(ROWS)
+    if after is not None:
+        last = await kept.find_one({"_id": after} | _own(who), {"at": 1})
+        if last is None:
+            raise Problem(
+                422, "Invalid request", f"after: {after!r} is no notice; give what the last answer's `after` said"
+            )
+        query |= {"at": {"$gte": last["at"]}, "$or": [{"at": {"$gt": last["at"]}}, {"_id": {"$gt": after}}]}
+    found = kept.find(query | _own(who)).sort([("at", 1), ("_id", 1)]).limit(limit + 1)
+    rows = [_shown(row) async for row in found]
+    return {"notices": rows[:limit], "after": rows[limit - 1]["notice_id"] if len(rows) > limit else None}
 
 
 @router.get("/receivers")
