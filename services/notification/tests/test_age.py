@@ -1,4 +1,4 @@
-"""A notice that waited past its time is recorded as expired and told to nobody; the others go out as ever."""
+"""A notice that waited past its time is recorded as expired and not sent any more; the others go out as ever."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -127,6 +127,25 @@ async def test_an_expiry_that_was_cut_off_is_finished_and_sends_nothing(
     assert not receiver.taken
     assert not list((bench.folder / "out").glob("*"))
     assert not bench.database["notices"].find_one({"expiring": {"$exists": True}})
+
+
+@pytest.mark.wire
+@pytest.mark.parametrize(("answer", "unknown"), [("drop", b"true"), (503, b"false")])
+async def test_what_a_receiver_may_have_taken_expires_as_unknown(
+    bench: Bench, receiver: Receiver, unique_name: str, answer: int | str, unknown: bytes
+) -> None:
+    bench.by_webhook("gateway")
+    receiver.only, receiver.answers = unique_name, [answer]
+    hooks = {"gateway": {"url": receiver.url, "secret": "geheim", "takes_ids": True}}
+    kept, lease, pause = bench.database["notices"], timedelta(seconds=1), timedelta(minutes=1)
+    kept.insert_one(notice(unique_name, "one", "webhook", "gateway", at=datetime.now(UTC)))
+    async with running(bench.app(webhooks=hooks, claim_lease=lease, webhook_first_pause=pause, **AGE)):
+        await until(lambda: bool(kept.find_one({"state": "intent", "attempts": 1})), "the first attempt")
+        kept.update_one({"_id": f"{unique_name}-one"}, {"$set": {"at": OLD}})
+        await until(lambda: bench.settled(unique_name, 1), "its end")
+    [failed] = [row for row in bench.database["outbox"].find() if row["event"] == f"{unique_name}-one/expired"]
+    assert b'"reason":"too_old"' in failed["value"]
+    assert b'"unknown":' + unknown in failed["value"]
 
 
 @pytest.mark.wire

@@ -137,6 +137,8 @@ def settle(outcomes: Outcomes, rows: dict[str, Document], now: datetime, effects
         change: Document = {"state": outcome.state, "attempts": attempts, "reason": outcome.reason}
         if outcome.state == "intent":
             change["next_try_at"] = outcome.next_try_at
+            if outcome.unsure or row.get("resumed"):
+                change["unsure"] = True
         else:
             change["finished_at"] = outcomes.finished_at
             effects.publish(_published(row, outcome, max(now, row["at"])))
@@ -162,7 +164,8 @@ def _published(row: Document, outcome: Outcome, at: datetime) -> Outgoing:
     if outcome.state == "confirmed":
         event = NoticeDeliveredV1.model_validate(facts)
     else:
-        event = NoticeFailedV1.model_validate(facts | {"reason": outcome.reason, "unknown": outcome.state == "unknown"})
+        unknown = outcome.state == "unknown" or (outcome.state == "expired" and row.get("unsure", False))
+        event = NoticeFailedV1.model_validate(facts | {"reason": outcome.reason, "unknown": unknown})
     return Outgoing(NOTICES, row["incident_id"], f"{row['_id']}/{outcome.state}", event, at)
 
 

@@ -21,5 +21,5 @@ class Age:
 
 
 def expired(parcel: Parcel) -> Outcome:
-    """What becomes of one that is past it; nobody was asked."""
+    """What becomes of one that is past it; nobody is asked any more."""
     return Outcome(parcel.notice_id, "expired", "too_old", counts=False)

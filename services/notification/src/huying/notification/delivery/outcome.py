@@ -18,6 +18,8 @@ class Outcome:
     next_try_at: datetime | None = None
     counts: bool = True
     """Whether it was an attempt of this notice's; False where the trouble is its receiver's."""
+    unsure: bool = False
+    """Whether the other side may have taken it, though it is to be tried again."""
 
 
 @dataclass(frozen=True, slots=True)

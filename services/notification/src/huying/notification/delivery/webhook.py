@@ -94,4 +94,4 @@ class Patience:
         if counts and parcel.attempts + 1 >= self.attempts:
             return Outcome(parcel.notice_id, "unknown" if unsure else "failed", reason)
         pause = min(self.first_pause * 2**parcel.attempts, LONGEST_PAUSE)
-        return Outcome(parcel.notice_id, "intent", reason, now + pause, counts)
+        return Outcome(parcel.notice_id, "intent", reason, now + pause, counts, unsure)
