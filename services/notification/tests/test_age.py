@@ -30,6 +30,10 @@ def test_a_warning_is_of_use_until_its_deadline_and_an_hour_of_a_replay(desk: De
     assert {one.until for one in opening} <= {None}
     event = warned("A", 75, "leader")
     assert [one.until for one in desk.on_clock(facts, event, "ck-A/75")] == [event.due_at + HOUR]
+    both = desk.on_clock(facts, warned("A", 75, "duty_officer", "leader"), "ck-A/75")
+    assert {one.recipient.role: one.until for one in both} == {"duty_officer": None, "leader": event.due_at + HOUR}, (
+        "the breach tells the leader, and the duty officer hears of it by the warning alone"
+    )
     assert [one.until for one in desk.on_clock(facts, breached("A", "leader"), "ck-A/breached")] == [None]
     late = warned("A", 75, "leader", at=event.due_at, late=True)
     assert [one.until for one in desk.on_clock(facts, late, "ck-A/75")] == [None], "it was never of use as a warning"

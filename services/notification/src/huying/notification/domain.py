@@ -111,18 +111,18 @@ class Desk:
             "due": self._wording.moment(event.due_at),
             "late": event.late,
         }
-        template = "clock_breached"
+        template, soon = "clock_breached", frozenset[str]()
         if isinstance(event, ClockWarnedV1):
             template = "clock_warned" if event.percent <= 100 and "/+" not in event_id else "clock_reminded"
             fields["percent"] = event.percent
+            policy = self._pack.clock(event.kind, event.clock_class)
+            soon = frozenset(policy.breach_roles if policy else ())
             if template == "clock_warned" and event.percent == 100:
-                policy = self._pack.clock(event.kind, event.clock_class)
-                soon = policy.breach_roles if policy else ()
                 roles = tuple(role for role in roles if role not in soon)  # the breach tells them in the next moment
         people = self._audience.of(roles, event.unit, facts.village)
         until = event.due_at + STILL_USEFUL if template == "clock_warned" and event.due_at > event.at else None
         written = (self._notice(facts, event_id, event.at, person, template, fields) for person in people)
-        return _once(replace(notice, until=until) for notice in written)
+        return _once(replace(one, until=until) if one.recipient.role in soon else one for one in written)
 
     def on_rating(self, facts: Facts, event: RatingInvitedV1 | ReviewDueV1) -> list[Notice]:
         """The reporter is asked for a verdict, or the supervisors to review what dissatisfied."""
