@@ -1,17 +1,19 @@
 """A person's commands: which clicks are one command, and which are another try."""
 
 import asyncio
+import gc
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from fastapi.responses import JSONResponse
+from nicegui import Client, ui
 from pymongo.errors import AutoReconnect
 
 from huying.chassis.errors import Transient
 from huying.chassis.security import Principal
 from huying.console.pages import frame
-from huying.console.pages.frame import Desk
+from huying.console.pages.frame import Desk, give
 
 
 @pytest.fixture
@@ -98,3 +100,29 @@ async def test_a_fault_while_a_command_is_asked_after_does_not_say_that_it_faile
     monkeypatch.setattr(frame, "order", order)
     monkeypatch.setattr(frame, "AGAIN_S", 0.0)
     assert await desk.command("in-1", 3, {"kind": "accept"}) == (True, "已办")
+
+
+async def test_what_became_of_a_command_is_told_where_its_button_was_drawn_anew_meanwhile(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decided, client, told = asyncio.Event(), Client(ui.page("/triage")), []
+
+    async def order(*_: Any) -> JSONResponse:
+        await decided.wait()
+        return JSONResponse({}, 200)
+
+    monkeypatch.setattr(frame, "order", order)
+    monkeypatch.setattr(client.outbox, "enqueue_message", lambda *message: told.append(message))
+    with client:
+        buttons = [ui.element()]
+
+    async def click() -> bool | None:
+        with buttons[0].default_slot:
+            return await give(desk, "in-1", 3, {"kind": "accept"})
+
+    clicked = asyncio.create_task(click())
+    await asyncio.sleep(0)
+    buttons.pop().delete()
+    gc.collect()
+    decided.set()
+    assert (await clicked, [message["message"] for _, message, _ in told]) == (True, ["已办"])

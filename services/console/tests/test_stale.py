@@ -35,7 +35,7 @@ class Part:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        return self if name in {"style", "classes"} else self.__call__
+        return self if name in {"style", "classes", "context", "client", "layout"} else self.__call__
 
     def props(self, *_: Any) -> "Part":
         return self

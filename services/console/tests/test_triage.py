@@ -1,13 +1,18 @@
 """The triage page without a browser: one answer at a time, and every merge can be taken back."""
 
 import asyncio
+import gc
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from nicegui import Client, ui
 
 from huying.console.pages import triage
 from huying.console.pages.triage import TriagePage
+
+CONTEXT = ui.context
 
 
 class Desk:
@@ -35,6 +40,7 @@ def question(name: str) -> dict[str, Any]:
 @pytest.fixture
 def page(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(triage.ui, "notify", lambda *_, **__: None)
+    monkeypatch.setattr(triage.ui, "context", SimpleNamespace(client=SimpleNamespace(layout=nullcontext())))
     desk: Any = Desk()
     page: Any = TriagePage(desk, "a")
     page.asks = [question("a"), question("b"), question("c")]
@@ -76,3 +82,29 @@ async def test_merges_are_taken_back_one_after_the_other_the_last_one_first(page
         ("undo_merge", "a"),
     ]
     assert told == [(True, "撤销上一次合并：PA-c"), (True, "撤销上一次合并：PA-a"), (False, "")]
+
+
+async def test_the_next_question_comes_where_the_one_that_was_answered_was_drawn_anew_meanwhile(
+    page: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(triage.ui, "context", CONTEXT)
+    clients: list[Client] = []
+
+    async def look() -> None:
+        clients.append(triage.ui.context.client)
+
+    page.look = look
+    with Client(ui.page("/triage")) as client:
+        buttons = [ui.element()]
+
+    async def click() -> None:
+        with buttons[0].default_slot:
+            await page.answer(question("a"), True)
+
+    clicked = asyncio.create_task(click())
+    await asyncio.sleep(0)
+    buttons.pop().delete()
+    gc.collect()
+    page.desk.decided.set()
+    await clicked
+    assert (page.chosen, page.merged, clients) == ("b", [("a", "PA-a")], [client])

@@ -167,13 +167,16 @@ async def give(
     def wait() -> None:
         working.append(ui.notification(STILL, spinner=True, timeout=None, position="top"))
 
-    done, said = await desk.command(incident_id, version, action, still or wait)
-    for notice in working:
-        notice.dismiss()
-    if done is None:
-        ui.notify(said, type="warning", position="top", timeout=10_000, multi_line=True)
-    else:
-        ui.notify(said, type="positive" if done else "negative", position="top", timeout=6000)
+    with ui.context.client.layout:  # the button may be gone by then
+        try:
+            done, said = await desk.command(incident_id, version, action, still or wait)
+        finally:
+            for notice in working:
+                notice.dismiss()
+        if done is None:
+            ui.notify(said, type="warning", position="top", timeout=10_000, multi_line=True)
+        else:
+            ui.notify(said, type="positive" if done else "negative", position="top", timeout=6000)
     return done
 
 

@@ -143,8 +143,9 @@ class IncidentPage:
     async def do(self, action: dict[str, Any], still: Callable[[], object] | None = None) -> bool | None:
         """Give a command on what this person sees now; whether it was done, None where nobody has decided yet."""
         assert self.document is not None
-        done = await give(self.desk, self.id, self.document["version"], action, still)
-        await self.look()
+        with ui.context.client.layout:  # a menu's item is gone when the buttons are drawn anew
+            done = await give(self.desk, self.id, self.document["version"], action, still)
+            await self.look()
         return done
 
 

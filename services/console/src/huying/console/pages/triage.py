@@ -34,7 +34,8 @@ def _one_at_a_time(step: Callable[..., Awaitable[None]]) -> Callable[..., Awaita
             return
         page.busy = True
         try:
-            await step(page, *told)
+            with ui.context.client.layout:  # the question may be drawn anew meanwhile, and its buttons with it
+                await step(page, *told)
         finally:
             page.busy = False
 
