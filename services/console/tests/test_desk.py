@@ -16,12 +16,44 @@ from huying.console.pages import frame
 from huying.console.pages.frame import Desk, give
 
 
+class Rows(dict[str, str]):
+    """Status of what was taken in, by id; `away` makes a look fail."""
+
+    away = False
+
+    async def known(self, command_id: str) -> dict[str, str] | None:
+        if self.away:
+            raise AutoReconnect("no primary")
+        return {"status": self[command_id]} if command_id in self else None
+
+
 @pytest.fixture
-def desk() -> Desk:
+def rows() -> Rows:
+    return Rows()
+
+
+@pytest.fixture
+def desk(rows: Rows) -> Desk:
     who = Principal("zhang", "dispatcher")
     sessions = SimpleNamespace(read=lambda cookie: who)
-    app: Any = SimpleNamespace(state=SimpleNamespace(ground=None, sessions=sessions))
+    ground = SimpleNamespace(handler=SimpleNamespace(desk=rows))
+    app: Any = SimpleNamespace(state=SimpleNamespace(ground=ground, sessions=sessions))
     return Desk(app, who, "cookie")
+
+
+class Routing:
+    """Answers what is ordered, in turn; remembers each id and the version that it is about."""
+
+    def __init__(self, *answers: int | Exception) -> None:
+        self.answers, self.given = list(answers), list[tuple[str, int | None]]()
+
+    async def order(self, ground: Any, actor: Any, incident_id: str, body: Any, identity: str) -> JSONResponse:
+        await asyncio.sleep(0)
+        self.given.append((identity, body.expected_version))
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return JSONResponse({"detail": "没有办成"}, answer)
 
 
 async def test_a_double_click_is_one_command_and_another_try_after_a_refusal_is_a_new_one(
@@ -61,7 +93,7 @@ async def test_a_click_while_the_database_is_away_gets_an_answer(desk: Desk, mon
 
 
 async def test_a_command_that_takes_long_is_asked_after_until_it_is_decided_and_never_given_again(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, rows: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: list[tuple[str, int | None]] = []
     answers = iter((202, 202, 200))
@@ -79,6 +111,7 @@ async def test_a_command_that_takes_long_is_asked_after_until_it_is_decided_and_
     monkeypatch.setattr(frame, "LONGEST_S", 0.0)
     done, said = await desk.command("in-1", 4, {"kind": "accept"})
     assert (done, "还没有结果" in said) == (None, True)
+    rows[given[0][0]] = "pending"
     desk.attempt = "of another command, which was refused meanwhile"
     done, _ = await desk.command("in-1", 5, {"kind": "accept"})
     assert done is None
@@ -100,6 +133,48 @@ async def test_a_fault_while_a_command_is_asked_after_does_not_say_that_it_faile
     monkeypatch.setattr(frame, "order", order)
     monkeypatch.setattr(frame, "AGAIN_S", 0.0)
     assert await desk.command("in-1", 3, {"kind": "accept"}) == (True, "已办")
+
+
+async def test_a_command_that_is_on_its_way_is_not_said_to_have_failed_where_asking_after_it_fails(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    routing = Routing(202, AutoReconnect("no primary"), 200)
+    monkeypatch.setattr(frame, "order", routing.order)
+    monkeypatch.setattr(frame, "AGAIN_S", 0.0)
+    monkeypatch.setattr(frame, "LONGEST_S", 0.0)
+    told = [await desk.command("in-1", 3, {"kind": "accept"}) for _ in range(3)]
+    assert told == [(None, frame.NO_ANSWER), (None, frame.NO_ANSWER), (True, "已办")]
+    assert len(set(routing.given)) == 1
+
+
+@pytest.mark.parametrize("status", ["done", "declined"])
+async def test_a_later_wish_is_not_answered_with_what_was_decided_on_an_earlier_one(
+    desk: Desk, rows: Rows, monkeypatch: pytest.MonkeyPatch, status: str
+) -> None:
+    routing = Routing(202, 200, 202, 200)
+    monkeypatch.setattr(frame, "order", routing.order)
+    monkeypatch.setattr(frame, "LONGEST_S", 0.0)
+    assert (await desk.command("in-1", 3, {"kind": "accept"}))[0] is None
+    rows[routing.given[0][0]] = status
+    rows.away = True
+    assert await desk.command("in-1", 9, {"kind": "accept"}) == (None, frame.NO_ANSWER), "it cannot be known yet"
+    rows.away = False
+    assert await desk.command("in-1", 9, {"kind": "accept"}) == (True, "已办")
+    assert [version for _, version in routing.given] == [3, 9]
+    asked = {"kind": "whistle", "units": ["U09"], "meet_at": "南门路口", "reason": "灯杆要倒"}
+    assert (await desk.command("in-1", 10, asked))[0] is None
+    rows[routing.given[-1][0]] = status
+    assert (await desk.command("in-1", 11, asked))[0], "a form asks after what it gave, and gives no other"
+    assert routing.given[2] == routing.given[3]
+
+
+async def test_what_never_arrived_is_wished_for_anew_of_the_version_that_is_seen(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    routing = Routing(Transient("away"), 200)
+    monkeypatch.setattr(frame, "order", routing.order)
+    assert [(await desk.command("in-1", version, {"kind": "accept"}))[0] for version in (3, 5)] == [False, True]
+    assert [version for _, version in routing.given] == [3, 5]
 
 
 async def test_what_became_of_a_command_is_told_where_its_button_was_drawn_anew_meanwhile(

@@ -107,4 +107,4 @@ async def test_the_next_question_comes_where_the_one_that_was_answered_was_drawn
     gc.collect()
     page.desk.decided.set()
     await clicked
-    assert (page.chosen, page.merged, clients) == ("b", [("a", "PA-a")], [client])
+    assert (page.chosen, page.undo.text, clients) == ("b", "撤销上一次合并：PA-a", [client])

@@ -45,6 +45,18 @@ NO_ANSWER = "已经提交，但还没有结果。不会重复提交，可以再�
 
 
 @dataclass(slots=True)
+class Given:
+    """A command of this page."""
+
+    id: str
+    action: dict[str, Any]
+    """As the page has it: the same object again asks after the command, another one may be another wish."""
+    body: CommandBody
+    taken: bool = False
+    """Whether it is known to be on its way."""
+
+
+@dataclass(slots=True)
 class Desk:
     """One person at one page."""
 
@@ -53,7 +65,7 @@ class Desk:
     cookie: str | None
     attempt: str = field(default_factory=lambda: uuid4().hex)
     """Part of a command's identity: a double click is one command, another try after a refusal is a new one."""
-    undecided: dict[tuple[str, str], tuple[str, CommandBody]] = field(default_factory=dict)
+    undecided: dict[tuple[str, str], Given] = field(default_factory=dict)
     """What was given and not decided yet, by incident and action."""
 
     @property
@@ -115,7 +127,8 @@ class Desk:
 
         Returns:
             Whether it was done, None where nobody has decided yet, and the sentence to show. The same command again
-            asks after the undecided one, whatever the version is by then: nothing is sent twice.
+            asks after the undecided one, whatever the version is by then: nothing is sent twice. Wished for anew, of
+            another version, it is a new one where the first was decided on, or never arrived.
         """
         if not self.stands:
             ui.navigate.reload()  # the gate leads to the sign-in, and back here
@@ -123,39 +136,60 @@ class Desk:
         body = CommandBody.model_validate({"action": action, "expected_version": version})
         said = json.dumps(action, sort_keys=True)
         identity = deterministic_id("cm", self.who.id, incident_id, version, said, self.attempt)
-        identity, body = self.undecided.setdefault((incident_id, said), (identity, body))
-        answer = await self._decided(incident_id, identity, body, still)
+        named, wish = (incident_id, said), Given(identity, action, body)
+        given, answer = self.undecided.get(named), None
+        try:
+            if given is not None and await self._over(given, wish):
+                self._forget(named, given)
+        except (Transient, PyMongoError):
+            assert given is not None
+        else:
+            given = self.undecided.setdefault(named, wish)
+            answer = await self._decided(incident_id, given, still)
         if answer is None:
-            return False, "服务暂时不可用，没有办成，请稍后再试"
-        if answer.status_code == 202:
-            return None, NO_ANSWER
-        self.undecided.pop((incident_id, said), None)
+            return (None, NO_ANSWER) if given.taken else (False, "服务暂时不可用，没有办成，请稍后再试")
+        self._forget(named, given)
         if answer.status_code == 200:
             return True, "已办"
         self.attempt = uuid4().hex  # a refusal changes no version: the same wish may be granted the next time
         told = json.loads(bytes(answer.body))
         return False, str(told.get("detail") or "没有办成，请刷新后再试")
 
-    async def _decided(
-        self, incident_id: str, identity: str, body: CommandBody, still: Callable[[], object]
-    ) -> JSONResponse | None:
-        """Routing's answer, the last 202 when it takes too long; None when the command was not even taken in."""
-        until, answer = time.monotonic() + LONGEST_S, None
+    async def _over(self, given: Given, wish: Given) -> bool:
+        """Whether nobody decides any more on what was given, and it is wished for anew, of another version."""
+        if given.action is wish.action or given.body.expected_version == wish.body.expected_version:
+            return False
+        row = await self.ground.handler.desk.known(given.id)
+        given.taken = given.taken or row is not None
+        return row is None or row["status"] != "pending"
+
+    def _forget(self, named: tuple[str, str], given: Given) -> None:
+        if self.undecided.get(named) is given:
+            del self.undecided[named]
+
+    async def _decided(self, incident_id: str, given: Given, still: Callable[[], object]) -> JSONResponse | None:
+        """Routing's decision; None when it takes too long, or a fault came before the command is known as taken in."""
+        until, told = time.monotonic() + LONGEST_S, False
         while True:
             try:
-                told: JSONResponse = await order(self.ground, self.who.actor, incident_id, body, identity)
-            except (Transient, Broken, PyMongoError):  # the last: of the desk's own look at what became of it
-                if answer is None:
+                answer: JSONResponse = await order(self.ground, self.who.actor, incident_id, given.body, given.id)
+            except (
+                Transient,
+                Broken,
+                PyMongoError,
+            ):  # the last: of the desk's own looks, before it took it in or after
+                if not given.taken:
                     return None
                 await asyncio.sleep(AGAIN_S)  # it is on its way: a look that failed says nothing of it
             else:
-                if told.status_code != 202:
-                    return told
-                if answer is None:
-                    still()
-                answer = told
+                if answer.status_code != 202:
+                    return answer
+                given.taken = True
+            if not told:
+                still()
+                told = True
             if time.monotonic() >= until:
-                return answer
+                return None
 
 
 async def give(

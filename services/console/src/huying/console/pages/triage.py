@@ -58,8 +58,11 @@ class TriagePage:
         """The question in front, and the candidates that this person has ticked."""
         self.why: Any = None
         """Where they write why, as it was drawn last."""
-        self.merged: list[tuple[str, str]] = []
-        """Id and number of what this person merged at this page and has not taken back, the last one at the end."""
+        self.merged: list[tuple[str, str, dict[str, Any]]] = []
+        """Id and number of what this person merged at this page and has not taken back, the last one at the end.
+
+        And the command that takes it back: another one for each merge, so that pressing again asks after that one.
+        """
         self.busy = False
         self.readable_at = 0.0
         """Until then a question stands in front that nobody has read: it came by itself in another's place."""
@@ -259,7 +262,8 @@ class TriagePage:
         done = await give(self.desk, ask["_id"], ask["version"], wish)
         if done:
             if same:
-                self.merged.append((ask["_id"], ask["number"]))
+                undo = {"kind": "undo_merge", "reason": "研判有误，撤销合并"}
+                self.merged.append((ask["_id"], ask["number"], undo))
                 self._say_undo()
             if self.chosen == ask["_id"]:  # a glance may have gone on already
                 self._next()
@@ -271,8 +275,7 @@ class TriagePage:
         known = await self.desk.board.incident(self.merged[-1][0]) if self.merged else None
         if known is None:
             return
-        wish = {"kind": "undo_merge", "reason": "研判有误，撤销合并"}
-        done = await give(self.desk, known["_id"], known["version"], wish)
+        done = await give(self.desk, known["_id"], known["version"], self.merged[-1][2])
         if done:
             self.merged.pop()
             self._say_undo()
