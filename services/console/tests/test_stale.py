@@ -143,6 +143,15 @@ async def test_an_answer_is_not_taken_for_a_question_that_came_in_front_by_itsel
     assert given == ["c"]
 
 
+async def test_a_question_that_comes_to_an_empty_queue_took_nobodys_place(page: Any) -> None:
+    await page._show_question(NOW)
+    page.asks = []
+    await page._show_question(NOW)
+    page.asks, page.chosen = [ASKED | {"_id": "c"}], "c"
+    await page._show_question(NOW)
+    assert (page.sides[-2], page.readable_at) == (("c", 1), 0.0)
+
+
 async def test_a_question_whose_reading_failed_is_read_again(page: Any) -> None:
     page.desk.board.found["b"] = case("b")
     page.desk.board.away = True

@@ -160,6 +160,7 @@ class TriagePage:
         self.question.clear()
         with self.question:
             if ask is None:
+                self.picked = "", set()
                 empty("没有待研判的事件", "系统拿不准的并案会出现在这里，处理完就清空。")
                 return
             if self.picked[0] != ask["_id"]:
