@@ -69,6 +69,17 @@ async def test_what_is_pressed_while_an_answer_is_under_way_is_not_heard(page: A
     assert page.desk.given[1:] == [("answer_ask", "b")]
 
 
+async def test_the_next_question_is_looked_at_while_an_answer_is_under_way(page: Any) -> None:
+    under_way = asyncio.create_task(page.answer(question("a"), True))
+    await asyncio.sleep(0)
+    await page.skip()
+    assert page.chosen == "b"
+    await page.answer(question("b"), True)
+    page.desk.decided.set()
+    await under_way
+    assert (page.desk.given, page.chosen, page.undo.text) == ([("answer_ask", "a")], "b", "撤销上一次合并：PA-a")
+
+
 async def test_merges_are_taken_back_one_after_the_other_the_last_one_first(page: Any) -> None:
     page.desk.decided.set()
     for name, same in (("a", True), ("b", False), ("c", True)):

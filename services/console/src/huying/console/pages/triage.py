@@ -26,18 +26,22 @@ READ_S = 1.5
 
 
 def _one_at_a_time(step: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
-    """What is pressed while a step is under way is not heard: it was meant for the question before."""
+    """What is pressed while a step is under way is not heard: it was meant for the question before.
+
+    Only putting a question off waits for no routing.
+    """
+    name = step.__name__
 
     @wraps(step)
     async def alone(page: "TriagePage", *told: Any) -> None:
-        if page.busy:
+        if name in page.busy or (page.busy and name != "skip"):
             return
-        page.busy = True
+        page.busy.add(name)
         try:
             with ui.context.client.layout:  # the question may be drawn anew meanwhile, and its buttons with it
                 await step(page, *told)
         finally:
-            page.busy = False
+            page.busy.discard(name)
 
     return alone
 
@@ -63,7 +67,8 @@ class TriagePage:
 
         And the command that takes it back: another one for each merge, so that pressing again asks after that one.
         """
-        self.busy = False
+        self.busy: set[str] = set()
+        """Steps under way."""
         self.readable_at = 0.0
         """Until then a question stands in front that nobody has read: it came by itself in another's place."""
         self.scrolled_to = ""
