@@ -78,6 +78,14 @@ def test_each_unit_is_metered_for_as_long_as_it_had_the_case() -> None:
     ]
 
 
+def test_who_was_spoken_with_stays_so_with_the_next_unit() -> None:
+    story = Story("s-told", "PA-0353", "灯杆歪了", NOW).opened().dispatched()
+    found, lines = document(story), [vars_of(line_of_step(event, NAMES)) for event in story.feed[::-1]]
+    assert "未联系" in parts.unit_card(found, NOW, NAMES, lines)
+    found["view"] |= {"course": {"contacted_at": NOW}}
+    assert "未联系" not in parts.unit_card(found, NOW, NAMES, lines)
+
+
 def vars_of(line: Any) -> dict[str, Any]:
     return {name: getattr(line, name) for name in type(line).__slots__}
 

@@ -129,6 +129,7 @@ def unit_card(document: dict[str, Any], now: datetime, names: Names, history: Se
     dispatch = view.get("dispatch")
     if not dispatch:
         return '<h2>责任单位</h2><p class="hy-quiet">还没有派单。</p>'
+    contacted = dispatch.get("contacted_at") or (view.get("course") or {}).get("contacted_at")  # by a unit before
     helping = "、".join(names.unit(code) for code in dispatch.get("assisting") or ()) or "无"
     facts = {
         "主责": dispatch["unit_name"],
@@ -136,7 +137,7 @@ def unit_card(document: dict[str, Any], now: datetime, names: Names, history: Se
         "依据": dispatch.get("basis") or f"职责清单 {dispatch['catalogue']}",
         "派单": when(dispatch["dispatched_at"], now),
         "签收": when(dispatch["accepted_at"], now) if dispatch.get("accepted_at") else "未签收",
-        "联系群众": when(dispatch["contacted_at"], now) if dispatch.get("contacted_at") else "未联系",
+        "联系群众": when(contacted, now) if contacted else "未联系",
     }
     rows = "".join(f"<dt>{name}</dt><dd>{escape(text)}</dd>" for name, text in facts.items())
     held = "".join(
