@@ -8,7 +8,7 @@ import pytest
 
 from huying.chassis.errors import Transient
 from huying.console.pages import feed, frame, incident, triage
-from huying.console.pages.feed import FeedPage
+from huying.console.pages.feed import FeedPage, _pages
 from huying.console.pages.incident import IncidentPage
 from huying.console.pages.triage import TriagePage
 from huying.console.repository import Shown, Wish
@@ -197,3 +197,20 @@ async def test_a_slow_look_for_what_was_wished_before_shows_nothing_of_it(monkey
     read.set()
     await slow
     assert page.summary.text == "现在 7 件，显示最新 0 件"
+
+
+@pytest.mark.parametrize(("state", "first"), [("", "最急"), ("overdue", "最急"), ("completed", "最新")])
+def test_a_unit_is_told_which_rows_it_sees_of_many(state: str, first: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed, "ui", Part())
+    desk: Any = Desk(Board())
+    desk.own = Part()
+    page: Any = FeedPage(desk, Wish(state))
+    page.draw()
+    page.summary = Part()
+    page._say(Shown(total=300), 200)
+    assert page.summary.text == f"现在 300 件，显示{first} 200 件"
+
+
+@pytest.mark.parametrize(("more", "pages"), [("", 0), ("x", 0), ("-1", 0), ("3", 3), ("9" * 5000, feed.MOST)])
+def test_pages_in_an_address_are_as_many_as_one_opens_at_once(more: str, pages: int) -> None:
+    assert _pages(more) == pages

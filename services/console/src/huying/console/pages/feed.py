@@ -131,7 +131,7 @@ class FeedPage:
         show_time(self.desk)
 
     def _say(self, shown: Shown, rows: int) -> None:
-        first = "最新" if self.desk.own is None else "最急"
+        first = "最新" if self.desk.own is None or self.wish.state == "completed" else "最急"
         self.summary.text = f"现在 {shown.total} 件" + (f"，显示{first} {rows} 件" if shown.total > rows else "")
         self.table.set_visibility(rows > 0)
         self.more.set_visibility(shown.total > rows >= PAGE)
@@ -187,12 +187,15 @@ def _plain(wish: Wish) -> dict[str, Any]:
     return {"state": wish.state, "town": wish.town, "unit": wish.unit, "q": wish.q, "more": wish.more}
 
 
+def _pages(more: str) -> int:
+    return min(int(more[:9]), MOST) if more.isdecimal() else 0
+
+
 @ui.page("/")
 async def page(request: Request, state: str = "", town: str = "", unit: str = "", q: str = "", more: str = "") -> None:
     """The feed. An address is typed and cut by hand, too: what makes no sense in it is not wished."""
     desk = desk_of(request)
-    pages = min(int(more), MOST) if more.isdecimal() else 0
-    view = FeedPage(desk, Wish(state if state in STATE_FILTERS else "", town, unit, q[:100], pages))
+    view = FeedPage(desk, Wish(state if state in STATE_FILTERS else "", town, unit, q[:100], _pages(more)))
     with frame(desk, "feed", "实时"):
         view.draw()
     await view.look()
