@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from nicegui import Client, ui
 
 from huying.chassis.errors import Transient
-from huying.console.pages import feed, frame, incident, triage
+from huying.console.pages import dialogs, feed, frame, incident, triage
 from huying.console.pages.feed import FeedPage, _pages
 from huying.console.pages.incident import IncidentPage
 from huying.console.pages.triage import TriagePage
@@ -214,3 +215,26 @@ def test_a_unit_is_told_which_rows_it_sees_of_many(state: str, first: str, monke
 @pytest.mark.parametrize(("more", "pages"), [("", 0), ("x", 0), ("-1", 0), ("3", 3), ("9" * 5000, feed.MOST)])
 def test_pages_in_an_address_are_as_many_as_one_opens_at_once(more: str, pages: int) -> None:
     assert _pages(more) == pages
+
+
+async def test_a_form_whose_command_met_a_fault_asks_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    pressed: list[tuple[ui.button, Any]] = []
+    given: list[dict[str, Any]] = []
+
+    async def do(action: dict[str, Any], _: Any) -> bool | None:
+        given.append(action)
+        if len(given) == 1:
+            raise ValueError("nobody foresaw it")
+        return True
+
+    board: Any = Board()
+    monkeypatch.setattr(ui.button, "on_click", lambda *button: pressed.append(button))
+    with Client(ui.page("/")) as client:
+        dialogs.ask("supervise", Names("巨鹿县", {}, {}, {}), board, [], do, {"reason": "拖了两周"})
+        told: Any = next(one for one in client.elements.values() if "hy-told" in one.classes)
+        yes, press = pressed[-1]
+        with pytest.raises(ValueError, match="nobody foresaw it"):
+            await press()
+        assert (yes.text, told.text, "loading" in yes.props) == ("再查一次结果", frame.NO_ANSWER, False)
+        await press()
+    assert given[0] is given[1]

@@ -53,15 +53,18 @@ def ask(
                 return
             given[:] = [action]
             lock(True)
-            with layout:  # the outcome is told, even where the form was closed meanwhile
-                done = await do(action, lambda: told.set_text(STILL))
-            if done is None:
-                told.set_text(NO_ANSWER)
-                yes.set_text("再查一次结果")
-                work(False)
-                return
-            given.clear()
-            lock(False)
+            done = None
+            try:
+                with layout:  # the outcome is told, even where the form was closed meanwhile
+                    done = await do(action, lambda: told.set_text(STILL))
+            finally:  # a fault decides nothing
+                if done is None:
+                    told.set_text(NO_ANSWER)
+                    yes.set_text("再查一次结果")
+                    work(False)
+                else:
+                    given.clear()
+                    lock(False)
             if done:
                 dialog.close()
 
