@@ -91,6 +91,7 @@ async def test_a_form_whose_command_is_refused_late_says_why_and_one_without_an_
     await console.shot("slow-no-answer")
     await publish(console.stack, lamp.returned().events[-1:])  # the incident has another version now
     await page.wait_for_timeout(1500)
+    monkeypatch.setattr(frame, "LONGEST_S", 60.0)
     await form.get_by_role("button", name="再查一次结果").click()
     await expect(form.get_by_text("还在办理")).to_be_visible(timeout=10000)
     [given] = await _given(console)
