@@ -19,6 +19,7 @@ from huying.contracts.topics import CLOCKS, INCIDENTS, RATINGS
 from huying.devkit.stack import Stack
 from huying.devkit.stack import topics as provisioning
 from huying.evaluation.main import create_app
+from huying.evaluation.rates import ZONE
 from huying.evaluation.settings import Settings
 
 pytestmark = pytest.mark.wire
@@ -174,7 +175,8 @@ async def test_a_verdict_counts_for_the_unit_whose_result_it_is_about(
         await publish(embedded_stack, life.steps[given:])
         _, again = await bodies(embedded_stack, unique_name, "path", 2)
         assert (await client.post(again["path"], json={"grade": "satisfied"})).status_code == 200
-        table = await rates(client, f"{life.opened_at:%Y}", unique_name)
+        year = f"{life.opened_at.astimezone(ZONE):%Y}"
+        table = await rates(client, year, unique_name)
         mine = {row["unit"]: row["figures"] for row in table["units"]}
         told = {unit: (one["satisfied"]["count"], one["satisfied"]["n"]) for unit, one in mine.items()}
         assert told == {"U02": (0, 1), "U05": (1, 1)}
@@ -183,7 +185,7 @@ async def test_a_verdict_counts_for_the_unit_whose_result_it_is_about(
         assert {row["unit"]: row["name"] for row in table["units"]} == {"U02": "单位U02", "U05": "单位U05"}
 
         async def listed(unit: str, figure: str, **more: str) -> int:
-            asked = {"period": f"{life.opened_at:%Y}", "town": unique_name, "unit": unit, "figure": figure, **more}
+            asked = {"period": year, "town": unique_name, "unit": unit, "figure": figure, **more}
             return len((await client.get("/v1/rates/incidents", params=asked, headers=KEY)).json()["incidents"])
 
         assert [await listed("U02", "satisfied"), await listed("U02", "satisfied", counted="false")] == [0, 1]
