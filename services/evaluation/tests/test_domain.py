@@ -91,6 +91,35 @@ def test_who_was_split_off_after_the_result_is_asked_about_it_no_more_and_again_
     assert decide_rating(cases["A"], link.rating_id, "satisfied", None, link.at).refusal is None
 
 
+def test_a_report_that_comes_back_after_nobody_was_left_to_call_has_its_call_back_once():
+    life = Life("A").opened(by=None).joined("r2").completed().parted("r2", into="B")
+    cases, decisions = live(*life.steps)
+    [link] = invited(decisions)
+    later = link.at + timedelta(days=4)
+    (cases["A"],) = decide_silence(cases["A"], later).cases
+    live(life.joined("device", by=None).steps[-1], cases=cases)
+    assert cases["A"].callback_due_at is None
+    live(life.joined("r2").steps[-1], cases=cases)
+    called = decide_silence(cases["A"], later)
+    assert [one for _, one in called.callbacks] == [link]
+    (cases["A"],) = called.cases
+    live(life.joined("r3").steps[-1], cases=cases)
+    assert cases["A"].callback_due_at is None
+
+
+def test_who_joins_after_nobody_was_left_to_call_has_a_call_back_of_their_own():
+    life = Life("A").opened().completed().parted("A-r1", into="B")
+    cases, decisions = live(*life.steps)
+    [gone] = invited(decisions)
+    (cases["A"],) = decide_silence(cases["A"], gone.at + timedelta(days=4)).cases
+    [fresh] = invited(live(life.joined("late", hours=100).steps[-1], cases=cases)[1])
+    assert cases["A"].callback_due_at == fresh.at + RULES.callback_after
+    live(life.joined("A-r1").steps[-1], cases=cases)
+    (cases["A"],) = decide_rating(cases["A"], fresh.rating_id, "satisfied", None, fresh.at).cases
+    live(life.joined("r3").steps[-1], cases=cases)
+    assert cases["A"].callback_due_at is None, "somebody said how it went"
+
+
 def test_a_gap_in_the_versions_is_told_and_a_repeat_is_not():
     steps = Life("A").opened().accepted().completed().steps
     cases, decisions = live(steps[0], steps[2])

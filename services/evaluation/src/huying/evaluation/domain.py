@@ -330,14 +330,25 @@ def _invite(case: Case, rules: Rules) -> tuple[Case, tuple[tuple[Case, Invitatio
             )
         )
     if not new:
-        return case, ()
+        return _awaited(case, rules), ()
     since = min(one.at for one in new)
     older = tuple(_ended(one, since) if one.round < again else one for one in case.invitations)
-    changes: dict[str, object] = {"invitations": (*older, *new)}
-    if not asked:
-        changes["callback_due_at"] = since + rules.callback_after
-    case = case.model_copy(update=changes)
+    case = _awaited(case.model_copy(update={"invitations": (*older, *new)}), rules)
     return case, tuple((case, one) for one in new)
+
+
+def _awaited(case: Case, rules: Rules) -> Case:
+    """With a call-back due for the result, unless it has one, or had it, or somebody said how it went.
+
+    The first to be invited sets it; where nobody was left at that time, the first who is there again.
+    """
+    asked = [one for one in case.invitations if one.round == case.redone]
+    there = [one.at for one in asked if case.stands(one)]
+    if case.callback_due_at is not None or not there or any(one.grade is not None for one in asked):
+        return case
+    if case.callback_at is not None and case.callback_at >= min(one.at for one in asked):
+        return case
+    return case.model_copy(update={"callback_due_at": min(there) + rules.callback_after})
 
 
 def _ended(invitation: Invitation, at: datetime) -> Invitation:
