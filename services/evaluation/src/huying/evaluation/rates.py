@@ -125,7 +125,7 @@ def grades(case: Case) -> dict[str, int]:
 
 
 def silent(case: Case) -> set[str]:
-    """Reports whose people were asked and said nothing, of any result: a redo's new link makes nobody silent twice."""
+    """Reports that were asked about and nothing was said of, whatever the result: a redo's new link adds none."""
     asked = {one.report_id for one in case.invitations if case.stands(one)}
     return asked - {one.report_id for one in case.invitations if one.grade is not None}
 
@@ -139,7 +139,7 @@ def figures(row: Mapping[str, int]) -> dict[str, dict[str, object]]:
     """One line of the table: each figure with its name, count, n and rate.
 
     Args:
-        row: counts by mark and by grade, `silent` (people), `held` (dispatches) and `returns` (of those).
+        row: counts by mark and by grade, `silent` (reports), `held` (dispatches) and `returns` (of those).
     """
     out: dict[str, dict[str, object]] = {"dispatched": {"name": "派单数", "count": row.get("dispatched", 0)}}
     for figure, (name, base) in FIGURES.items():
