@@ -130,8 +130,8 @@ kbd{{border:1px solid {LINE};border-bottom-width:2px;border-radius:4px;padding:0
 .hy-table table{{min-width:0}}.hy-table thead{{display:none}}.hy-table table,.hy-table tbody{{display:block}}
 .hy-row{{display:grid;grid-template-columns:minmax(0,1fr) auto;border-top:1px solid {LINE};padding:8px 0}}
 .hy-table tbody .hy-row td{{display:block;border:0;padding:2px 12px!important}}
-.hy-row td:nth-child(2){{grid-column:1/-1;order:-1}}.hy-row td:nth-child(6){{order:1;text-align:right}}
-.hy-row td:nth-child(n+3){{order:2}}.hy-row td:nth-child(6){{order:1}}.hy-row td:nth-child(4){{order:3;grid-column:1/-1}}
+.hy-row td:nth-child(2){{grid-column:1/-1;order:-1}}.hy-row td:nth-child(n+3){{order:2}}
+.hy-row td:nth-child(6){{order:1;text-align:right}}.hy-row td:nth-child(4){{order:3;grid-column:1/-1}}
 .hy-row td:nth-child(5){{text-align:right}}.hy-row .matter,.hy-row .line2{{white-space:normal}}}}
 {_TONE_CSS}
 """

@@ -135,9 +135,8 @@ async def _read(request: Request) -> dict[str, Any]:
         body = json.loads(raw)
         return body if isinstance(body, dict) else {}
     fields = parse_qs(raw.decode(), max_num_fields=20)
-    return {
-        name: values[0].replace("\r\n", "\n") for name, values in fields.items()
-    }  # a form counts a line's end as one
+    # a form counts a line's end as one
+    return {name: values[0].replace("\r\n", "\n") for name, values in fields.items()}
 
 
 def _is_json(request: Request) -> bool:
