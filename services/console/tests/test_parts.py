@@ -196,3 +196,7 @@ def test_a_wish_stands_in_the_address_and_a_search_is_no_pattern() -> None:
     assert {"$or": [{name: "U04"} for name in theirs]} in filter_of(Wish(unit="U01"), NOW, own=Own("U04"))["$and"]
     nobody = {"$or": [{name: ""} for name in theirs]}
     assert nobody in filter_of(Wish(), NOW, own=Own(""))["$and"], "an account of a unit that nobody named sees nothing"
+
+
+def test_what_has_no_history_was_held_by_nobody() -> None:
+    assert parts.holding([], NOW) == []

@@ -152,7 +152,7 @@ def unit_card(document: dict[str, Any], now: datetime, names: Names, history: Se
 def holding(history: Sequence[Line], until: datetime) -> list[tuple[str, timedelta]]:
     """How long each main unit had it, in order; `history` has the newest first."""
     spans = [(line["holder"], line["at"]) for line in reversed(history) if line["holder"]]
-    ends = [at for _, at in spans[1:]] + [until]
+    ends = [*(at for _, at in spans), until][1:]
     return [(unit, max(end - at, timedelta())) for (unit, at), end in zip(spans, ends, strict=True)]
 
 
