@@ -20,8 +20,9 @@ async def _given(console: Console) -> list[dict[str, Any]]:
     return [row async for row in rows]
 
 
-async def _whistle(console: Console) -> Story:
-    """The form of a whistle, filled in and sent; nobody decides yet."""
+async def _whistle(console: Console, monkeypatch: pytest.MonkeyPatch) -> Story:
+    """The form of a whistle, filled in and sent; nobody decides yet, and soon that is a long wait."""
+    monkeypatch.setattr(desk, "PATIENCE_S", 0.5)
     page = console.page
     lamp = next(story for story in console.stories if story.name.endswith("-lamp"))
     await console.sign_in()
@@ -43,8 +44,7 @@ async def test_a_form_stays_while_its_command_is_worked_on_and_closes_when_it_is
 ) -> None:
     from playwright.async_api import expect
 
-    monkeypatch.setattr(desk, "PATIENCE_S", 0.5)
-    lamp = await _whistle(console)
+    lamp = await _whistle(console, monkeypatch)
     page, form = console.page, console.page.locator(".q-card")
     await expect(form.get_by_text("还在办理")).to_be_visible(timeout=10000)
     await expect(form.get_by_label("事由")).to_have_value("灯杆要倒")
@@ -64,8 +64,7 @@ async def test_a_form_that_is_closed_while_its_command_is_worked_on_still_tells_
 ) -> None:
     from playwright.async_api import expect
 
-    monkeypatch.setattr(desk, "PATIENCE_S", 0.5)
-    lamp = await _whistle(console)
+    lamp = await _whistle(console, monkeypatch)
     page, form = console.page, console.page.locator(".q-card")
     await expect(form.get_by_text("还在办理")).to_be_visible(timeout=10000)
     await page.keyboard.press("Escape")
@@ -83,9 +82,8 @@ async def test_a_form_whose_command_is_refused_late_says_why_and_one_without_an_
 ) -> None:
     from playwright.async_api import expect
 
-    monkeypatch.setattr(desk, "PATIENCE_S", 0.5)
     monkeypatch.setattr(frame, "LONGEST_S", 2.0)
-    lamp = await _whistle(console)
+    lamp = await _whistle(console, monkeypatch)
     page, form = console.page, console.page.locator(".q-card")
     await expect(form.get_by_text("还没有结果")).to_be_visible(timeout=10000)
     await console.shot("slow-no-answer")

@@ -69,7 +69,7 @@ def lives_as_its_connection(producer: Any) -> None:
 
     The embedded broker forgets its topics with its process. What a producer sends to the next one, of topics that it
     knows of the last, that one takes and acknowledges, and it stays hidden under what the topic gets once it is made,
-    hiding some of that in turn (measured: 250 to 350 of 500 records lost). A new producer asks for its topics first.
+    hiding some of that in turn (docs/decisions/2026-11-23-embedded-stack.md). A new producer asks for its topics first.
     """
     client, ended = producer.client, False
     send = client.send

@@ -1,8 +1,9 @@
 """The micro-batch: whatever has arrived goes through the handler in one transaction.
 
 Three fates, decided here and nowhere else: declined is an effect like any other; transient, and a race that was lost,
-is retried with bounded back-off and nothing is skipped; broken is parked, found by bisecting when only the database knows. What fell due has no
-record to park: it is set aside and tried again with growing pauses, and nothing else waits for it.
+is retried with bounded back-off and nothing is skipped; broken is parked, found by bisecting when only the database
+knows. What fell due has no record to park: it is set aside and tried again with growing pauses, and nothing else waits
+for it.
 """
 
 import asyncio

@@ -262,7 +262,7 @@ async def _consume(ground: Ground) -> None:
         try:
             await link.start()
         except (KafkaError, OSError) as error:
-            if isinstance(error, KafkaError) and not error.retriable:
+            if not getattr(error, "retriable", True):
                 raise
             log.warning("the broker went away while connecting; trying again", error=f"{type(error).__name__}: {error}")
             return

@@ -38,6 +38,8 @@ RELOOK = 15
 """Every so many glances it looks anyway: countdowns move, and another replica may have written."""
 LONGEST_S = 60.0
 """How long a person is kept waiting for routing's decision before they are told that there is none yet."""
+FAULTS = (Transient, Broken, PyMongoError)
+"""Of giving a command. The last: of the desk's own looks, before it took it in or after."""
 AGAIN_S = 1.0
 """Between two looks while the database is away."""
 STILL = "还在办理，请稍候；不用再提交"
@@ -173,11 +175,7 @@ class Desk:
         while True:
             try:
                 answer: JSONResponse = await order(self.ground, self.who.actor, incident_id, given.body, given.id)
-            except (
-                Transient,
-                Broken,
-                PyMongoError,
-            ):  # the last: of the desk's own looks, before it took it in or after
+            except FAULTS:
                 if not given.taken:
                     return None
                 await asyncio.sleep(AGAIN_S)  # it is on its way: a look that failed says nothing of it

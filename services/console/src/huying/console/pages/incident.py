@@ -64,7 +64,8 @@ class IncidentPage:
             history = await board.history(self.id) if document else []
             reports = await board.reports(self.id) if document else []
             children = await board.children(self.id) if document else []
-            into = await board.incident(document.get("merged_into") or "") if document else None
+            merged_into = document and document.get("merged_into")
+            into = await board.incident(merged_into) if merged_into else None
         except (Transient, PyMongoError):
             self.notice.text = "暂时读不到数据，正在重连；看到的是刚才的样子"
             self.notice.set_visibility(True)

@@ -18,7 +18,9 @@ def row_of(document: dict[str, Any], now: datetime, names: Names) -> dict[str, A
     holds = document["state"] == "asked"
     limit = deadline(lead, now) if lead else (question(ask["until"], now) if ask and holds else None)
     extended = document.get("extended") or 0
-    returns = view.get("returns")
+    beside = f"退回 {view['returns']} 次" if view.get("returns") else ""
+    if lead and ask and holds:  # the deadline stands in its own column already
+        beside = question(ask["until"], now).until
     counts: dict[str, int] = {}
     for channel in view["channels"]:
         counts[channel] = counts.get(channel, 0) + 1
@@ -49,9 +51,5 @@ def row_of(document: dict[str, Any], now: datetime, names: Names) -> dict[str, A
         "reports": view["report_count"],
         "state": word,
         "tone": tone,
-        "beside": question(ask["until"], now).until
-        if lead and ask and holds
-        else f"退回 {returns} 次"
-        if returns
-        else "",
+        "beside": beside,
     }
