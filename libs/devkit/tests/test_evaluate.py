@@ -12,7 +12,7 @@ from huying.devkit.cli import app
 from huying.devkit.evaluate import shipped
 from huying.devkit.evaluate.classify import read_letters
 from huying.devkit.evaluate.cli import show
-from huying.devkit.evaluate.correlate import NOT_FOUND, Judged, Outcome, figures_of, worst
+from huying.devkit.evaluate.correlate import NOT_FOUND, Judged, Outcome, figures_of, links_of, worst
 from huying.devkit.evaluate.folds import by_town
 from huying.devkit.evaluate.living import Life, live
 from huying.devkit.evaluate.shipped import shipped_judge
@@ -246,3 +246,27 @@ def test_the_engine_tells_of_a_miss_what_it_thought_of_the_right_incident() -> N
         assert reasons
         told = {one.incident_id: one.score for one in verdict.candidates}
         assert incident not in told or chance == pytest.approx(told[incident], abs=1e-3)
+
+
+def test_cases_that_hang_together_by_their_parents_are_one_problem_and_each_link_counts_once(tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    row = "{},s,2026-01-01 0{}:00,,t,n,,,{},{}\n"
+    rows = [("early", 1, 1, "root"), ("root", 2, 0, ""), ("child", 3, 1, "root"), ("grandchild", 4, 1, "child")]
+    rows += [
+        ("ring", 5, 1, "gnir"),
+        ("gnir", 6, 1, "ring"),
+        ("alone", 7, 1, ""),
+        ("one", 8, 1, "lost"),
+        ("two", 9, 1, "lost"),
+    ]
+    file.write_text(CASES + "".join(row.format(*each) for each in rows), "utf-8")
+    cases = read_cases(file)
+    assert [case.problem for case in cases] == ["root"] * 4 + ["gnir"] * 2 + [None] + ["lost"] * 2
+    assert [(cases[a].facts.report_id, cases[b].facts.report_id) for a, b in links_of(cases)] == [
+        ("early", "root"),
+        ("child", "root"),
+        ("grandchild", "child"),
+        ("ring", "gnir"),
+        ("gnir", "ring"),
+        ("two", "one"),
+    ]

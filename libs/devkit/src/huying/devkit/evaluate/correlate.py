@@ -6,7 +6,7 @@ Refuses to fit on a file without --cv; with it, no report is judged by a model t
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
@@ -193,18 +193,25 @@ def questions(stream: Judged, life: Life) -> list[int]:
 
 
 def links_joined(stream: Judged, clusters: Sequence[str]) -> tuple[int, int]:
-    """Later reports of a known problem: how many stand in one incident with its first report, and how many there are."""
-    first: dict[str, str] = {}
-    together = due = 0
-    for item, cluster, mark in zip(stream.labelled, clusters, stream.marks, strict=True):
+    """Known links of reports that count: how many have both ends in one incident, and how many there are."""
+    links = [(later, earlier) for later, earlier in links_of(stream.labelled) if stream.marks[later]]
+    return sum(clusters[later] == clusters[earlier] for later, earlier in links), len(links)
+
+
+def links_of(labelled: Sequence[LabelledReport]) -> Iterator[tuple[int, int]]:
+    """A report and the one that it repeats, by number: its parent where the source names one, else its problem's first."""
+    number_of = {item.facts.report_id: number for number, item in enumerate(labelled)}
+    parents = {item.parent for item in labelled}
+    first: dict[str, int] = {}
+    for number, item in enumerate(labelled):
         if item.problem is None:
             continue
-        if item.problem not in first:
-            first[item.problem] = cluster
-        elif mark:
-            due += 1
-            together += first[item.problem] == cluster
-    return together, due
+        earlier = first.setdefault(item.problem, number)
+        named = number_of.get(item.parent) if item.parent else None
+        if named is not None:
+            yield number, named
+        elif earlier != number and item.facts.report_id not in parents:  # a parent's links are its children's
+            yield number, earlier
 
 
 def hard_cases(outcome: Outcome) -> dict[str, dict[str, float]]:

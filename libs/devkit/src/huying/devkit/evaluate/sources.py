@@ -10,7 +10,7 @@ import gzip
 import re
 import sys
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
@@ -298,10 +298,21 @@ CASE_DOORS = {
 """A city's doors by the names of ours; what is rare comes from another system."""
 
 
+def root_of(case: str, parent_of: Mapping[str, str]) -> str:
+    """The parent of all its parents: one in thirty parents is itself a duplicate. Of a ring, its least number."""
+    line = [case]
+    while (above := parent_of.get(line[-1])) is not None:
+        if above in line:
+            return min(line[line.index(above) :])
+        line.append(above)
+    return line[-1]
+
+
 def read_cases(path: Path) -> list[LabelledReport]:
-    """Municipal cases in order of time; a duplicate with a known parent carries the parent's number."""
+    """Municipal cases in order of time; those that hang together by known parents are one problem."""
     rows = rows_of(path, *CASE_COLUMNS)
-    parents = {row["parent_case_id"] for _, row in rows} - {""}
+    parent_of = {row["case_enquiry_id"]: row["parent_case_id"] for _, row in rows if row["parent_case_id"]}
+    parents = set(parent_of.values())
 
     def case(row: dict[str, str], period: str) -> LabelledReport:
         own = row["case_enquiry_id"]
@@ -319,7 +330,8 @@ def read_cases(path: Path) -> list[LabelledReport]:
                 lat=lat,
                 matter_hint=row["type"],
             ),
-            problem=row["parent_case_id"] or (own if own in parents else None),
+            problem=root_of(own, parent_of) if own in parent_of or own in parents else None,
+            parent=parent_of.get(own),
             period=period,
             matter=row["type"],
             relation="duplicate" if row["is_dup"] == "1" else None,

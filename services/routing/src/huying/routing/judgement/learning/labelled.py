@@ -27,6 +27,8 @@ class LabelledReport:
     hard: tuple[str, ...] = ()
     confusable_with: tuple[str, ...] = ()
     town_code: str | None = None
+    parent: str | None = None
+    """The report that the source says it repeats, where it says so one by one; `problem` holds all that hang together."""
     finished_at: datetime | None = None
     """When its problem was done with, where the source says and the report was the first of it."""
 
