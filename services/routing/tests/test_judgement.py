@@ -31,12 +31,12 @@ from huying.routing.judgement.index import COLUMN
 from huying.routing.judgement.learning.texts import with_sketch
 from huying.routing.judgement.model import ModelUnreadableError, untrained_text
 from huying.routing.judgement.pack import bits_of
-from huying.routing.judgement.postings import FIRST, NEXT, NONE, USED, Postings
-from huying.routing.judgement.retrieval import LOOKS, first_looks, retrieve
+from huying.routing.judgement.postings import FIRST, KEY, NEXT, NONE, USED, Postings, _home
+from huying.routing.judgement.retrieval import LOOKS, Found, first_looks, retrieve
 from huying.routing.judgement.scorer import Scorer
 from huying.routing.judgement.screening import linear_scores, topic_vectors
 from huying.routing.judgement.text import BUCKETS, grams_of, weigh
-from huying.routing.judgement.traits import IDS_AT, LATE_AT, TOPIC_AT, WEIGHTS_AT, WORDS, remember_words
+from huying.routing.judgement.traits import IDS_AT, LATE_AT, NUMBERS_AT, TOPIC_AT, WEIGHTS_AT, WORDS, remember_words
 
 ROOT = Path(__file__).parents[3]
 JULU = ROOT / "deploy/county/julu"
@@ -202,7 +202,7 @@ def test_danger_is_passed_on_by_an_incident_that_a_report_may_belong_to():
     verdict = Verdict("dark", "new", None, 0.2, (), None, (Candidate("fire", 0.2, True),))
     assert not screening.emergency
     assert correlator.revise(screening, verdict).emergency
-    far = replace(verdict, score=0.0, candidates=(Candidate("fire", 0.0, True),))
+    far = verdict._replace(score=0.0, candidates=(Candidate("fire", 0.0, True),))
     assert not correlator.revise(screening, far).emergency
 
 
@@ -235,8 +235,12 @@ def test_a_margin_is_the_lead_over_the_best_of_the_others(values):
             assert found[at] == pytest.approx(value - max(others))
 
 
+KEYS = [key for key in range(300_000) if _home(key, 1024) in (0, 1023)][:6]
+"""All would stand in two neighbouring rows of a new table, its last and its first."""
+
+
 @settings(max_examples=60)
-@given(st.lists(st.tuples(st.integers(0, 40), st.sets(st.sampled_from("abc"))), max_size=120))
+@given(st.lists(st.tuples(st.integers(0, 40), st.sets(st.sampled_from(KEYS))), max_size=120))
 def test_postings_hold_what_was_entered_and_not_yet_struck(steps):
     postings, held = Postings(), {}
     for slot, keys in steps:
@@ -244,16 +248,31 @@ def test_postings_hold_what_was_entered_and_not_yet_struck(steps):
         postings.strike(sorted(before - keys), slot)
         postings.enter(sorted(keys - before), slot)
         held[slot] = keys
-    found = {key: set() for key in postings.number_of}
-    for key, number in postings.number_of.items():
-        block = postings.heads[number]
+    found = {}
+    for key, head, count, _ in postings.lists[postings.lists[:, KEY] != NONE].tolist():
+        found[key], block = set(), head
         while block != NONE:
             used = postings.blocks[block, USED]
             found[key] |= set(postings.blocks[block, FIRST : FIRST + used].tolist())
             block = postings.blocks[block, NEXT]
-        assert len(found[key]) == postings.counts[number]
+        assert len(found[key]) == count == postings.count_of(key)
     expected = {key: {slot for slot, keys in held.items() if key in keys} for key in set().union(*held.values())}
-    assert found == expected
+    assert (found, len(postings)) == (expected, len(expected))
+
+
+def test_lists_that_stand_in_each_others_places_are_found_after_growth_and_after_others_are_gone():
+    postings = Postings()
+    crowd = [key for key in range(400_000) if _home(key, 1024) in (0, 1, 1022, 1023)][:400]
+    for key in crowd:
+        postings.enter([key], 1)
+    assert {postings.count_of(key) for key in crowd} == {1}
+    postings.enter(list(range(10**6, 10**6 + 5_000)), 2)
+    assert {postings.count_of(key) for key in crowd} == {1}
+    for key in crowd[::2]:
+        postings.strike([key], 1)
+    assert [postings.count_of(key) for key in crowd] == [0, 1] * 200
+    with pytest.raises(KeyError):
+        postings.strike([crowd[0]], 1)
 
 
 @given(st.lists(st.text(max_size=12), max_size=6))
@@ -302,7 +321,7 @@ def test_the_same_words_of_two_towns_meet_only_where_the_pack_lets_towns_meet() 
         correlator = Correlator(judge)
         first, *others = judge.screen(told)
         correlator.add_incident(IncidentView("letter", (told[0],), told[0].received_at), [first])
-        met.append([len(correlator.candidates(correlator.traits(report, screening)))
+        met.append([len(correlator.candidates(correlator.traits(report, screening)).slots)
                     for report, screening in zip(told[1:], others, strict=True)])  # fmt: skip
     assert met == [[1, 1, 1], [1, 0, 1]]
 
@@ -312,7 +331,7 @@ def test_a_word_stands_where_it_is_first_read(text):
     packed = np.empty(TOPIC_AT, dtype=np.float32)
     [grams] = grams_of([text], (1, 2, 3))
     remember_words(grams, grams[:0], len(text), np.ones(BUCKETS, dtype=np.float32), packed)
-    late = dict(zip(packed[IDS_AT:WEIGHTS_AT].tolist(), packed[LATE_AT:TOPIC_AT].tolist(), strict=True))
+    late = dict(zip(packed[IDS_AT:WEIGHTS_AT].tolist(), packed[LATE_AT:NUMBERS_AT].tolist(), strict=True))
     for size in (1, 2, 3):
         for at in range(len(text) - size + 1):
             [[gram]] = grams_of([text[at : at + size]], (size,))
@@ -337,7 +356,7 @@ def test_what_the_search_drops_early_is_not_among_the_best(lived):
             hopes = terms.cumsum(axis=1, dtype=np.float64)[:, -1]
             order = [place for place in np.lexsort((slots, -hopes)) if hopes[place] >= 0]
             best = sorted(slots[order[:kept]].tolist())
-            assert retrieve(traits, index, windows, gate, kept).tolist() == best
+            assert retrieve(traits, index, windows, gate, kept).slots.tolist() == best
             assert not index.flags.any()
             assert not index.votes.any()
 
@@ -353,9 +372,9 @@ def test_words_that_fall_into_one_place_are_told_apart(first):
     traits.packed[WEIGHTS_AT : WEIGHTS_AT + WORDS] = WORDS**-0.5
     slot = correlator.index.put("same", (traits,))
     bench = Workbench(JUDGE.rare)
-    assert evidence(traits, np.array([slot]), correlator.index, bench)[0, F["text_best"]] == pytest.approx(
-        1.0, abs=1e-5
-    )
+    assert evidence(traits, Found(np.array([slot]), np.zeros(1, dtype=np.int8)), correlator.index, bench)[
+        0, F["text_best"]
+    ] == pytest.approx(1.0, abs=1e-5)
     assert not bench.places.any()
 
 

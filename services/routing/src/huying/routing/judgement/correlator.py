@@ -19,7 +19,7 @@ from .facts import Candidate, IncidentView, Reason, ReportFacts, Screening, Verd
 from .habits import with_habits
 from .index import COLUMN, IncidentIndex, Rows
 from .judge import Judge
-from .retrieval import Slots, first_looks, retrieve
+from .retrieval import Found, Slots, first_looks, retrieve
 from .scorer import Scorer, chance_of
 from .traits import EPOCH_HOURS, Floats, Traits
 
@@ -114,30 +114,30 @@ class Correlator:
     def judge(self, report: ReportFacts, screening: Screening) -> Verdict:
         """Band, incident and reasons for one report, given what is in the index."""
         traits = self.traits(report, screening)
-        slots = self.candidates(traits)
-        if not len(slots):
+        found = self.candidates(traits)
+        if not len(found.slots):
             return Verdict(report.report_id, "new", None, 0.0, ())
-        features = self.evidence(traits, slots)
+        features = self.evidence(traits, found)
         odds = self._pair.log_odds(features)
         order, chances, final = second_look(features, odds)
         score = chance_of(self._final.log_odds(final)[0])
         standing = list(zip(order.tolist(), chances.tolist(), strict=True))
-        return self._verdict(traits, screening, slots, features, standing, score)
+        return self._verdict(traits, screening, found.slots, features, standing, score)
 
     def likeliest(
         self, report: ReportFacts, screening: Screening, incidents: Collection[str]
     ) -> tuple[str, float, tuple[Reason, ...]] | None:
         """Of these incidents the likeliest, with its chance and reasons; None where none is a candidate."""
         traits = self.traits(report, screening)
-        slots = self.candidates(traits)
-        records = self.index.at(slots)
+        found = self.candidates(traits)
+        records = self.index.at(found.slots)
         meant = [place for place, record in enumerate(records) if record.incident_id in incidents]
         if not meant:
             return None
-        features = self.evidence(traits, slots)
+        features = self.evidence(traits, found)
         odds = self._pair.log_odds(features)
         best = max(meant, key=lambda place: float(odds[place]))
-        matter = self.engine.model.text.matter_codes[int(self.index.rows[slots[best], _TOP])]
+        matter = self.engine.model.text.matter_codes[int(self.index.rows[found.slots[best], _TOP])]
         told = reasons(traits, features[best].tolist(), self._names.get(matter, matter))
         return records[best].incident_id, round(float(chance_of(odds[best])), 4), told
 
@@ -164,21 +164,21 @@ class Correlator:
         )
         return self.engine.revised(screening, matters, emergency)
 
-    def evidence(self, report: Traits, slots: Slots) -> Floats:
+    def evidence(self, report: Traits, found: Found) -> Floats:
         """The evidence of a report's candidates (slots, features)."""
-        found = evidence(report, slots, self.index, self._bench)
+        rows = evidence(report, found, self.index, self._bench)
         rates = self.engine.model.join_rates
-        return found if rates is None else with_habits(found, report, slots, self.index, rates)
+        return rows if rates is None else with_habits(rows, report, found.slots, self.index, rates)
 
-    def candidates(self, report: Traits) -> Slots:
-        """The slots worth a full look, ascending (see `retrieval`)."""
-        slots = retrieve(
-            report, self.index, self._windows, self.engine.model.gate, self.engine.pack.correlation.looked_at
-        )
-        if self.engine.pack.correlation.towns_apart and report.town >= 0:
-            towns = self.index.rows[slots, COLUMN["town"]]
-            slots = slots[np.isnan(towns) | (towns == report.town)]
-        return slots
+    def candidates(self, report: Traits) -> Found:
+        """The incidents worth a full look (see `retrieval`)."""
+        policy = self.engine.pack.correlation
+        found = retrieve(report, self.index, self._windows, self.engine.model.gate, policy.looked_at)
+        if policy.towns_apart and report.town >= 0:
+            towns = self.index.rows[found.slots, COLUMN["town"]]
+            near = np.isnan(towns) | (towns == report.town)
+            found = Found(found.slots[near], found.shared[near])
+        return found
 
     def first_looks(self, report: Traits) -> tuple[Slots, Floats]:
         """Slots of all near incidents with what the first look sees of them: what the gate is learned from."""
@@ -202,7 +202,7 @@ class Correlator:
                 best, device_match, score = match, True, max(score, 0.999)
         records, alive = index.at(slots), index.rows[slots, _OPEN].tolist()
         told = [
-            Candidate(records[place].incident_id, round(chance, 4), alive[place] > 0)
+            Candidate(records[place].incident_id, chance, alive[place] > 0)
             for place, chance in standing[:CANDIDATES_KEPT]
         ]
         if best == standing[0][0]:
@@ -217,8 +217,9 @@ class Correlator:
         if band != "new" and not winner.open and self._is_back(traits, screening, int(slots[best])):
             band, recurrence_of = "new", winner.incident_id
         elif band == "new":
+            again = traits.recurrence >= 0.5
             for (place, _), one in zip(standing, told[:3], strict=False):
-                if self._returned(traits, features[place], one.open):
+                if (again or not one.open) and self._returned(again, features[place]):
                     recurrence_of = one.incident_id
                     break
         return Verdict(
@@ -254,14 +255,12 @@ class Correlator:
         danger = screening.emergency_confidence >= policy.screening.emergency_clock_from
         return not traits.cleared and (bool(late) or danger or traits.recurrence >= 0.5)
 
-    def _returned(self, traits: Traits, features: Floats, is_open: bool) -> bool:
-        """Whether a new incident is an earlier one come back: the report says so, or it was finished on this spot."""
-        if is_open and traits.recurrence < 0.5:
-            return False
+    def _returned(self, again: bool, features: Floats) -> bool:
+        """Whether a new incident is an earlier one come back: the report says `again`, or it was finished on this spot."""
         metres, village, matter, hours = (float(features[place]) for place in _RETURN)
         if hours <= 24 * self.engine.pack.correlation.recurrence_after_days:
             return False
-        if traits.recurrence >= 0.5:
+        if again:
             return (metres < 400 or village > 0) and matter > 0.3
         return metres < 200 and matter > 0.5
 
@@ -272,16 +271,17 @@ _FINAL = np.array([F[name] for name in FINAL_FEATURES[6:]])
 
 
 @compiled
-def second_look(features: Floats, odds: Floats) -> tuple[npt.NDArray[np.int64], Floats, Floats]:
+def second_look(features: Floats, odds: Floats) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], Floats]:
     """Order, chances and the second look's features of a report's candidates.
 
-    Places of the candidates, the likeliest first (the older slot first among equals); their chances in that order;
-    FINAL_FEATURES of the first, shape (1, final features).
+    Places of the candidates, the likeliest first (the older slot first among equals); their chances in that order, to
+    four digits; FINAL_FEATURES of the first, shape (1, final features).
     """
     order = np.argsort(-odds, kind="mergesort")
-    chances = np.empty(len(order), dtype=np.float32)
+    chances, told = np.empty(len(order), dtype=np.float32), np.empty(len(order), dtype=np.float64)
     for place in range(len(order)):
         chances[place] = chance_of(odds[order[place]])
+        told[place] = np.rint(np.float64(chances[place]) * 1e4) / 1e4
     final = np.zeros((1, 6 + len(_FINAL)), dtype=np.float32)
     final[0, 0] = chances[0]
     final[0, 1] = chances[1] if len(order) > 1 else 0.0
@@ -291,7 +291,7 @@ def second_look(features: Floats, odds: Floats) -> tuple[npt.NDArray[np.int64], 
     final[0, 5] = odds[order[0]]
     for number in range(len(_FINAL)):
         final[0, 6 + number] = features[order[0], _FINAL[number]]
-    return order, chances, final
+    return order, told, final
 
 
 @compiled

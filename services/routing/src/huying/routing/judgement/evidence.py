@@ -13,8 +13,11 @@ import numpy.typing as npt
 
 from .compiled import compiled
 from .index import COLUMN, Bits, IncidentIndex, Rows
+from .postings import Lists, count_of
+from .records import day_key
+from .retrieval import ALARM, DEVICE, MENTIONED, PERSON, VILLAGE, Found
 from .text import BUCKETS
-from .traits import IDS_AT, LATE_AT, TOPIC_AT, WEIGHTS_AT, WORDS, Floats, H, Traits
+from .traits import IDS_AT, LATE_AT, NUMBERS, NUMBERS_AT, TOPIC_AT, WEIGHTS_AT, WORDS, Floats, H, Traits
 
 Ints = npt.NDArray[np.int64]
 
@@ -30,6 +33,8 @@ SAID = (
     "village_same", "village_mentioned", "reporter_same", "device_same", "device_id_same",
     "numbers_common", "numbers_differ",
 )  # fmt: skip
+NAMES = (VILLAGE, MENTIONED, PERSON, ALARM, DEVICE)
+"""The first of SAID, as the search found them."""
 DISTANCES = ("metres_middle", "metres_village", "metres_centre_to_point", "metres_between_villages")
 TIMES = ("hours_since_last", "hours_since_first", "pace", "pace_first")
 SPOTS = ("landmarks_common", "concepts_common", "sides_common", "landmarks_share", "concepts_share", "sides_differ")
@@ -77,39 +82,21 @@ class Workbench:
         """Scratch, zeros between two reports: a hash table of the report's words to their place among them, from 1."""
 
 
-def evidence(report: Traits, slots: Ints, index: IncidentIndex, bench: Workbench) -> Floats:
+def evidence(report: Traits, found: Found, index: IncidentIndex, bench: Workbench) -> Floats:
     """Features (slots, len(FEATURES)); the rows of one report's candidates know of each other."""
-    found = _evidence(
-        report.packed, report.matters, report.bits, report.likely[0], slots, _said(report, slots, index),
-        index.members, index.pool, index.rows, index.chances, index.bits, bench.rare, bench.places,
+    names = (
+        (VILLAGE if report.village >= 0 else 0) | (MENTIONED if report.mentioned else 0)
+        | (PERSON if report.reporter else 0) | (DEVICE | ALARM if report.device else 0)
     )  # fmt: skip
-    day = int(report.at // 24)
-    found[:, F["busy"]] = index.heard_of(report.likely[0], day - 1) + index.heard_of(report.likely[0], day)
-    return found
+    return _evidence(
+        report.packed, report.matters, report.bits, report.likely[0], int(report.at // 24), found.slots, found.shared,
+        names, index.postings.lists, index.members, index.pool, index.rows, index.chances, index.bits, bench.rare, bench.places,
+    )  # fmt: skip
 
 
-def _said(report: Traits, slots: Ints, index: IncidentIndex) -> Floats:
-    """Names and numbers that report and incident share, shape (slots, len(SAID))."""
-    unknown = math.nan
-    found: list[float] = []
-    village, mentioned, numbers = report.village, set(report.mentioned), report.numbers
-    reporter, device, device_id = report.reporter, report.device, report.device_id
-    for one in index.at(slots):
-        common = len(numbers.intersection(one.numbers)) if numbers else 0
-        found += (
-            village in one.villages if village >= 0 and one.villages else unknown,
-            not mentioned.isdisjoint(one.villages) if mentioned else unknown,
-            unknown if reporter is None else reporter in one.reporters,
-            unknown if device is None else device in one.devices,
-            unknown if device is None else device_id in one.device_ids,
-            common,
-            not common if numbers and one.numbers else unknown,
-        )
-    return np.array(found, dtype=np.float32).reshape(-1, len(SAID))
-
-
-_TEXT_BEST, _TEXT_MEAN, _TEXT_LAST, _SAID, _METRES_MIDDLE = (
-    F[name] for name in ("text_best", "text_mean", "text_last", SAID[0], "metres_middle")
+_day_key = compiled(day_key)
+_TEXT_BEST, _TEXT_MEAN, _TEXT_LAST, _SAID, _NUMBERS, _METRES_MIDDLE, _BUSY = (
+    F[name] for name in ("text_best", "text_mean", "text_last", SAID[0], "numbers_common", "metres_middle", "busy")
 )
 _LATE = F[LATE[0]]
 _METRES_BEST, _VILLAGE_SAME, _MATTER_DOT = F["metres_best"], F["village_same"], F["matter_dot"]
@@ -132,8 +119,10 @@ _X, _Y, _AT, _CENTRE_X, _CENTRE_Y, _OWN_TOWN, _OWN_CHANNEL, _OWN_SURE, _OWN_LAND
 _THEIR_X, _THEIR_Y, _THEIR_CENTRE_X, _THEIR_CENTRE_Y, _LAST_AT, _FIRST_AT, _GAP, _TOP, _SHARP_TOP = (
     COLUMN[name] for name in ("x", "y", "centre_x", "centre_y", "last_at", "first_at", "usual_gap", "top", "sharp_top")
 )
-_THEIR_TOWN, _THEIR_CHANNELS, _THEIR_SURE = COLUMN["town"], COLUMN["channels"], COLUMN["village_sure"]
-_NAMES, _WIDTH = len(BEST), len(FEATURES)
+_THEIR_TOWN, _THEIR_CHANNELS, _THEIR_SURE, _THEIR_VILLAGES = (
+    COLUMN[name] for name in ("town", "channels", "village_sure", "villages")
+)
+_BEST, _WIDTH = len(BEST), len(FEATURES)
 
 
 @compiled
@@ -142,8 +131,11 @@ def _evidence(
     matters: Floats,
     bits: Bits,
     likeliest: int,
+    day: int,
     slots: Ints,
-    said: Floats,
+    shared: npt.NDArray[np.int8],
+    names: int,
+    lists: Lists,
     members: npt.NDArray[np.int32],
     pool: Floats,
     rows: Rows,
@@ -152,7 +144,10 @@ def _evidence(
     rare: Floats,
     places: npt.NDArray[np.int16],
 ) -> Floats:
-    """`said` has a row for each of `slots`; `members` the rows of `pool` of each incident; `places` is scratch."""
+    """`names` is what the report names, `shared` what of it each of `slots` has in common with it (NAMES, added up).
+
+    `members` has the rows of `pool` of each incident; `places` is scratch.
+    """
     out = np.empty((len(slots), _WIDTH), dtype=np.float32)
     used = np.empty(WORDS, dtype=np.int64)
     words = 0
@@ -166,8 +161,10 @@ def _evidence(
     for at in range(len(slots)):
         slot, row = slots[at], out[at]
         _members(row, own, members[slot], pool, rare, places)
-        for number in range(said.shape[1]):
-            row[_SAID + number] = said[at, number]
+        for number in range(len(NAMES)):
+            row[_SAID + number] = (shared[at] & NAMES[number]) > 0 if names & NAMES[number] else np.nan
+        if rows[slot, _THEIR_VILLAGES] == 0:
+            row[_VILLAGE_SAME] = np.nan
         _places_and_times(row, own, rows[slot])
         _spots(row, own, bits, index_bits[slot])
         _headings(row, matters, likeliest, rows[slot], chances[slot])
@@ -177,6 +174,7 @@ def _evidence(
             row[_THEIRS + number] = rows[slot, _COLUMN_THEIRS[number]]
     for word in range(words):
         places[used[word]] = 0
+    out[:, _BUSY] = count_of(lists, _day_key(likeliest, day - 1)) + count_of(lists, _day_key(likeliest, day))
     _competition(out)
     return out
 
@@ -186,11 +184,12 @@ def _members(
     row: Floats, own: Floats, members: npt.NDArray[np.int32], pool: Floats, rare: Floats, places: npt.NDArray[np.int16]
 ) -> None:
     """What each report of an incident has in common with the report, best and mean."""
-    best = np.full(_NAMES, -np.inf, dtype=np.float32)
-    alike = np.empty(_NAMES, dtype=np.float32)
+    best = np.full(_BEST, -np.inf, dtype=np.float32)
+    alike = np.empty(_BEST, dtype=np.float32)
     sums = np.zeros(3, dtype=np.float32)
     shared = late_in_ours = late_in_theirs = np.float32(0)
     count = 0
+    common, any_number = 0, False
     for member in members:
         if member < 0:
             break
@@ -221,19 +220,25 @@ def _members(
                 alike[8] = max(alike[8], rare[number])
         for topic in range(TOPIC_AT, len(own)):
             alike[2] += own[topic] * theirs[topic]
+        for number in range(NUMBERS_AT, NUMBERS_AT + NUMBERS):
+            any_number |= not np.isnan(theirs[number])
+            for ours in range(NUMBERS):
+                common |= (theirs[number] == own[NUMBERS_AT + ours]) << ours
         metres = math.hypot(theirs[_X] - own[_X], theirs[_Y] - own[_Y])
         alike[9] = -np.inf if np.isnan(metres) else -metres
         alike[10] = -abs(theirs[_AT] - own[_AT])
-        for name in range(_NAMES):
+        for name in range(_BEST):
             best[name] = max(best[name], alike[name])
         sums += alike[:3]
         count += 1
     best[9:] *= -1
     if best[9] == np.inf:
         best[9] = np.nan
-    row[_TEXT_BEST : _TEXT_BEST + _NAMES] = best
+    row[_TEXT_BEST : _TEXT_BEST + _BEST] = best
     row[_TEXT_MEAN : _TEXT_MEAN + 3] = sums / np.float32(count)
     row[_TEXT_LAST] = alike[0]
+    row[_NUMBERS] = _ones(np.uint64(common))
+    row[_NUMBERS + 1] = common == 0 if any_number and not np.isnan(own[NUMBERS_AT]) else np.nan
     row[_LATE], row[_LATE + 1] = late_in_ours / shared, late_in_theirs / shared
 
 

@@ -117,8 +117,7 @@ ASKED_FROM = 0.02
 """Further incidents less likely than this are not put before a person."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """The engine's answer for one report.
 
     `incident_id` is the incident to join (merge) or to ask about (ask), None for new;

@@ -29,8 +29,7 @@ def with_habits(found: Floats, report: Traits, slots: Ints, index: IncidentIndex
     wide[:, theirs] = rates[index.rows[slots, _TOP].astype(np.int64)]
     wide[:, crowd] = np.nan
     if not np.isnan(report.x):
-        number = index.postings.number_of.get(cell_key(*cell_of(report.x, report.y)))
-        wide[:, crowd] = 0 if number is None else index.postings.counts[number]
+        wide[:, crowd] = index.postings.count_of(cell_key(*cell_of(report.x, report.y)))
     since = report.at - index.rows[slots, _CLOSED_AT]
     wide[:, finished] = np.where(np.isnan(since), OPEN, np.maximum(since, 0.0))
     return wide

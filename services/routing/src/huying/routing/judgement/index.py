@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from .compiled import compiled
 from .postings import NONE, Postings
-from .records import MEMBERS_KEPT, Record, day_key, joined_record
+from .records import MEMBERS_KEPT, Record, joined_record
 from .traits import TOPIC_AT, Floats, H, Traits
 
 CHANCE_FLOOR = 1e-3
@@ -24,14 +24,15 @@ CHANCE_FLOOR = 1e-3
 COLUMNS = (
     "last_at", "first_at", "reports", "people", "follow_ups", "emergency", "village_sure", "sure", "sharp_sure",
     "x", "y", "centre_x", "centre_y", "points", "town", "top", "sharp_top", "usual_gap",
-    "closed_at", "channels", "machines", "open", "two_problems", "spread",
+    "closed_at", "channels", "machines", "open", "two_problems", "spread", "villages",
 )  # fmt: skip
-"""Columns of `rows`; `top` and `sure` are the likeliest heading by the mean of chances, `sharp_*` by their product."""
+"""Columns of `rows`; `top` and `sure` are the likeliest heading by the mean of chances, `sharp_*` by their product;
+`villages` is how many it is known to name."""
 COLUMN = {name: i for i, name in enumerate(COLUMNS)}
 (
     _LAST_AT, _FIRST_AT, _REPORTS, _PEOPLE, _FOLLOW_UPS, _EMERGENCY, _VILLAGE_SURE, _SURE, _SHARP_SURE,
     _X, _Y, _CENTRE_X, _CENTRE_Y, _POINTS, _TOWN, _TOP, _SHARP_TOP, _USUAL_GAP,
-    _CLOSED_AT, _CHANNELS, _MACHINES, _OPEN, _TWO_PROBLEMS, _SPREAD,
+    _CLOSED_AT, _CHANNELS, _MACHINES, _OPEN, _TWO_PROBLEMS, _SPREAD, _VILLAGES,
 ) = range(len(COLUMNS))  # fmt: skip
 GLANCE = ("x", "y", "centre_x", "centre_y", "last_at", "top")
 """Columns kept a second time, close together: what the first look at very many incidents needs."""
@@ -73,7 +74,7 @@ class IncidentIndex:
         """Mean chances in steps of 1/255, close together too."""
         self.votes: Floats = np.zeros(capacity, dtype=np.float32)
         self.flags = np.zeros(capacity, dtype=np.int8)
-        """Scratch of the search, zeros between two."""
+        """Both scratch of the search, zeros between two."""
         self.bits: Bits = np.zeros((capacity, 7), dtype=np.uint64)
         """Landmarks (4 words), concepts (2 words), sides."""
         self.pool: Floats = np.zeros((capacity, TOPIC_AT + topics), dtype=np.float32)
@@ -121,11 +122,6 @@ class IncidentIndex:
             self.close(incident_id, closed_at)
         return slot
 
-    def heard_of(self, heading: int, day: int) -> int:
-        """How many incidents of a heading had their latest report on a day."""
-        number = self.postings.number_of.get(day_key(heading, day))
-        return 0 if number is None else int(self.postings.counts[number])
-
     def join(self, incident_id: str, member: Traits) -> int:
         """Add one report to an incident."""
         slot = self.slot_of[incident_id]
@@ -144,6 +140,7 @@ class IncidentIndex:
             )  # fmt: skip
             heading, last_at = int(row[_TOP]), float(row[_LAST_AT])
             record = joined_record(record, member, self._remember(member), heading, last_at)
+        row[_VILLAGES] = len(record.villages)
         self._show(slot)
         self._set(slot, record)
 

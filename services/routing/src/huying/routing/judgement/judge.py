@@ -26,7 +26,7 @@ from .screening import (
     topic_vectors,
     wording_flags,
 )
-from .traits import EPOCH_HOURS, HEAD, TOPIC_AT, Traits, remember_words
+from .traits import EPOCH_HOURS, HEAD, NO_NUMBERS, NUMBERS_AT, TOPIC_AT, Traits, number_ids, remember_words
 
 NEAR_VILLAGE_M = 900.0
 """A point this close to a centre may mean the village: problems lie up to 0.7 km from theirs."""
@@ -104,6 +104,7 @@ class Judge:
             channel, len(reading.text), bool(reading.address), bool(facts.device_id), facts.alarm_state == "cleared",
             chances[3],
         )  # fmt: skip
+        packed[NUMBERS_AT:TOPIC_AT] = number_ids(spot.numbers) if spot.numbers else NO_NUMBERS
         packed[TOPIC_AT:] = topic
         words = remember_words(reading.words, reading.place_words, len(reading.masked), self.model.text.idf, packed)
         traits = Traits(
@@ -118,9 +119,8 @@ class Judge:
             town=fix.town,
             matters=matters.astype(np.float32),
             likely=(likeliest, second),
-            words=tuple(words.tolist()),
+            words=words,
             bits=bit_words(spot.landmarks, concepts, spot.sides),
-            numbers=spot.numbers,
             channel=channel,
             reporter=facts.reporter,
             device=f"{facts.device_id}/{facts.alarm_kind}" if facts.device_id else None,

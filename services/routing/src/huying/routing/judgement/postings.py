@@ -1,90 +1,137 @@
-"""Which slots stand under a key (a word, a village, a cell ...): chains of small blocks, walked in machine code.
+"""Which slots stand under a key (a word, a village, a cell ...): a hash table of chains of small blocks, in machine code.
 
 Refuses to know what a key means; equal keys are one list, and a list without slots is forgotten.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from .compiled import compiled
 
-Key = int | str
-Ints = npt.NDArray[np.int32]
+Lists = npt.NDArray[np.int64]
+Blocks = npt.NDArray[np.int32]
 NONE = -1
-"""End of a chain; no block, no slot, no row."""
+"""End of a chain; no block, no slot, no row, and no key: keys are not negative."""
+KEY, HEAD, COUNT = 0, 1, 2
+"""A list: its key, its first block, how many slots stand in it. Four columns wide, so that each lies in one cache line."""
 NEXT, USED, FIRST, WIDTH = 0, 1, 2, 16
 """A block: the next one, how many slots it holds, and from FIRST on those slots. It fills a cache line; all blocks of a
 chain but the first are full."""
+_FRESH, _UNUSED, _HELD = 0, 1, 2
+_SPREAD = np.uint64(0x9E3779B97F4A7C15)
+"""2**64 by the golden ratio: products of keys that follow each other lie far apart (Knuth, TAOCP 3, 6.4)."""
 
 
 class Postings:
-    """Slots by key."""
+    """Slots by key. A key's list stands where its hash says, or in the next free place (linear probing)."""
 
     def __init__(self) -> None:
-        self.number_of: dict[Key, int] = {}
-        """Number of each key's list: its place in `heads` and `counts`."""
-        self._spare: list[int] = []
-        self.heads: Ints = np.full(1024, NONE, dtype=np.int32)
-        self.counts: Ints = np.zeros(1024, dtype=np.int32)
-        self.blocks: Ints = np.empty((1024, WIDTH), dtype=np.int32)
-        self._room = np.array([NONE, 0], dtype=np.int64)
-        """First block that was given back, and the first that was never used."""
+        self.lists: Lists = np.full((1024, 4), NONE, dtype=np.int64)
+        self.blocks: Blocks = np.empty((1024, WIDTH), dtype=np.int32)
+        self._room = np.array([NONE, 0, 0], dtype=np.int64)
+        """First block that was given back, the first that was never used, and how many lists there are."""
 
-    def enter(self, keys: Iterable[Key], slot: int) -> None:
+    def __len__(self) -> int:
+        return int(self._room[_HELD])
+
+    def count_of(self, key: int) -> int:
+        """How many slots stand under a key."""
+        return int(count_of(self.lists, key))
+
+    def enter(self, keys: Sequence[int], slot: int) -> None:
         """Put `slot` under each key, where it must not stand already."""
-        known = self.number_of.get
-        numbers = [self._new(key) if (number := known(key)) is None else number for key in keys]
-        if not numbers:
+        if not keys:
             return
-        while self._room[1] + len(numbers) > len(self.blocks):
+        while 2 * (self._room[_HELD] + len(keys)) > len(self.lists):
+            self.lists = _twice_as_wide(self.lists)
+        while self._room[_UNUSED] + len(keys) > len(self.blocks):
             self.blocks = np.concatenate([self.blocks, np.empty_like(self.blocks)])
-        _enter(np.array(numbers, dtype=np.int32), slot, self.heads, self.counts, self.blocks, self._room)
+        _enter(np.array(keys, dtype=np.int64), slot, self.lists, self.blocks, self._room)
 
-    def strike(self, keys: Iterable[Key], slot: int) -> None:
+    def strike(self, keys: Sequence[int], slot: int) -> None:
         """Take `slot` away from each key, where it must stand."""
-        known = list(keys)
-        if not known:
-            return
-        numbers = np.array([self.number_of[key] for key in known], dtype=np.int32)
-        _strike(numbers, slot, self.heads, self.counts, self.blocks, self._room)
-        for place in np.flatnonzero(self.counts[numbers] == 0).tolist():
-            self._spare.append(self.number_of.pop(known[place]))
-
-    def _new(self, key: Key) -> int:
-        number = self._spare.pop() if self._spare else len(self.number_of)
-        self.number_of[key] = number
-        if number == len(self.heads):
-            self.heads = np.concatenate([self.heads, np.full_like(self.heads, NONE)])
-            self.counts = np.concatenate([self.counts, np.zeros_like(self.counts)])
-        return number
+        if keys:
+            _strike(np.array(keys, dtype=np.int64), slot, self.lists, self.blocks, self._room)
 
 
 @compiled
-def _enter(numbers: Ints, slot: int, heads: Ints, counts: Ints, blocks: Ints, room: npt.NDArray[np.int64]) -> None:
-    for number in numbers:
-        head = heads[number]
+def _home(key: int, places: int) -> int:
+    return int((np.uint64(key) * _SPREAD) >> np.uint64(32)) & (places - 1)
+
+
+@compiled
+def place_of(lists: Lists, key: int) -> int:
+    """Row of the key's list, or the free row in which it would stand."""
+    at = _home(key, len(lists))
+    while lists[at, KEY] != key and lists[at, KEY] != NONE:
+        at = (at + 1) & (len(lists) - 1)
+    return at
+
+
+@compiled
+def count_of(lists: Lists, key: int) -> int:
+    """How many slots stand under a key."""
+    at = place_of(lists, key)
+    return lists[at, COUNT] if lists[at, KEY] == key else 0
+
+
+@compiled
+def _twice_as_wide(lists: Lists) -> Lists:
+    wide = np.full((2 * len(lists), lists.shape[1]), NONE, dtype=np.int64)
+    for own in lists:
+        if own[KEY] != NONE:
+            wide[place_of(wide, own[KEY])] = own
+    return wide
+
+
+@compiled
+def _forget(lists: Lists, gap: int) -> None:
+    """Empty a row; lists that had to stand behind it move up, or a search for them would end too early."""
+    last, at = len(lists) - 1, gap
+    while True:
+        at = (at + 1) & last
+        if lists[at, KEY] == NONE:
+            break
+        if (at - _home(lists[at, KEY], len(lists))) & last >= (at - gap) & last:
+            lists[gap] = lists[at]
+            gap = at
+    lists[gap, KEY] = NONE
+
+
+@compiled
+def _enter(keys: Lists, slot: int, lists: Lists, blocks: Blocks, room: Lists) -> None:
+    for key in keys:
+        own = lists[place_of(lists, key)]
+        if own[KEY] == NONE:
+            own[KEY], own[HEAD], own[COUNT] = key, NONE, 0
+            room[_HELD] += 1
+        head = own[HEAD]
         if head < 0 or blocks[head, USED] == WIDTH - FIRST:
-            fresh = room[0]
+            fresh = room[_FRESH]
             if fresh >= 0:
-                room[0] = blocks[fresh, NEXT]
+                room[_FRESH] = blocks[fresh, NEXT]
             else:
-                fresh = room[1]
-                room[1] += 1
+                fresh = room[_UNUSED]
+                room[_UNUSED] += 1
             blocks[fresh, NEXT], blocks[fresh, USED] = head, 0
-            heads[number] = head = fresh
+            own[HEAD] = head = fresh
         blocks[head, FIRST + blocks[head, USED]] = slot
         blocks[head, USED] += 1
-        counts[number] += 1
+        own[COUNT] += 1
 
 
 @compiled
-def _strike(numbers: Ints, slot: int, heads: Ints, counts: Ints, blocks: Ints, room: npt.NDArray[np.int64]) -> None:
-    for number in numbers:
-        head = heads[number]
+def _strike(keys: Lists, slot: int, lists: Lists, blocks: Blocks, room: Lists) -> None:
+    for key in keys:
+        at = place_of(lists, key)
+        own = lists[at]
+        if own[KEY] == NONE:
+            raise KeyError("nothing stands under the key")
+        head = own[HEAD]
         block, place = head, FIRST
         while blocks[block, place] != slot:
             place += 1
@@ -95,7 +142,10 @@ def _strike(numbers: Ints, slot: int, heads: Ints, counts: Ints, blocks: Ints, r
         blocks[head, USED] -= 1
         blocks[block, place] = blocks[head, FIRST + blocks[head, USED]]
         if blocks[head, USED] == 0:
-            heads[number] = blocks[head, NEXT]
-            blocks[head, NEXT] = room[0]
-            room[0] = head
-        counts[number] -= 1
+            own[HEAD] = blocks[head, NEXT]
+            blocks[head, NEXT] = room[_FRESH]
+            room[_FRESH] = head
+        own[COUNT] -= 1
+        if own[COUNT] == 0:
+            _forget(lists, at)
+            room[_HELD] -= 1

@@ -9,7 +9,6 @@ import math
 from dataclasses import dataclass
 from typing import TypeVar
 
-from .postings import Key
 from .traits import Traits
 
 MEMBERS_KEPT = 10
@@ -32,7 +31,6 @@ class Record:
     devices: tuple[str, ...] = ()
     device_ids: tuple[str, ...] = ()
     villages: tuple[int, ...] = ()
-    numbers: tuple[str, ...] = ()
     words: tuple[int, ...] = ()
     """Heaviest n-grams of the reports: how a report without a place finds its incident."""
     cells: tuple[tuple[int, int], ...] = ()
@@ -42,22 +40,23 @@ class Record:
     day: int = 0
     """Likeliest heading and the day of the latest report: how a wide trouble finds its first reports."""
 
-    def keys(self) -> list[Key]:
+    def keys(self) -> list[int]:
         """What the incident is posted under, each once."""
-        found: list[Key] = list(self.words)
+        found = list(self.words)
         found += [village_key(village) for village in self.villages]
         found += [cell_key(*cell) for cell in self.cells]
         found += [heading_key(self.heading, town) for town in self.towns]
         found.append(day_key(self.heading, self.day))
         found += map(reporter_key, self.reporters)
         found += map(device_key, self.device_ids)
+        found += map(alarm_key, self.devices)
         return found
 
-    def keys_beyond(self, other: Record | None) -> list[Key]:
+    def keys_beyond(self, other: Record | None) -> list[int]:
         """What it is posted under and the other is not. A join changes little: kinds that are the same cost nothing."""
         if other is None:
             return self.keys()
-        found: list[Key] = _beyond(self.words, other.words)
+        found = _beyond(self.words, other.words)
         found += [village_key(village) for village in _beyond(self.villages, other.villages)]
         found += [cell_key(*cell) for cell in _beyond(self.cells, other.cells)]
         towns = _beyond(self.towns, other.towns) if self.heading == other.heading else self.towns
@@ -66,6 +65,7 @@ class Record:
             found.append(day_key(self.heading, self.day))
         found += map(reporter_key, _beyond(self.reporters, other.reporters))
         found += map(device_key, _beyond(self.device_ids, other.device_ids))
+        found += map(alarm_key, _beyond(self.devices, other.devices))
         return found
 
 
@@ -87,6 +87,7 @@ def joined_record(old: Record, member: Traits, row: int, heading: int, last_at: 
     members = (*old.members, row)
     if len(members) > MEMBERS_KEPT:
         members = members[:4] + members[4 - MEMBERS_KEPT :]
+    said = member.words.tolist()
     named = member.village if member.village >= 0 and member.village_sure >= 0.3 else None
     return Record(
         old.incident_id,
@@ -95,8 +96,7 @@ def joined_record(old: Record, member: Traits, row: int, heading: int, last_at: 
         more(old.devices, member.device),
         more(old.device_ids, member.device_id),
         more(more(old.villages, *member.mentioned), named),
-        more(old.numbers, *sorted(member.numbers)),
-        (*old.words, *set(member.words).difference(old.words)) if old.words else member.words,
+        (*old.words, *set(said).difference(old.words)) if old.words else tuple(said),
         old.cells if math.isnan(member.x) else more(old.cells, cell_of(member.x, member.y)),
         more(old.towns, member.town),
         heading,
@@ -107,6 +107,9 @@ def joined_record(old: Record, member: Traits, row: int, heading: int, last_at: 
 def cell_of(x: float, y: float) -> tuple[int, int]:
     """Grid cell of a point in metres."""
     return math.floor(x / CELL_M), math.floor(y / CELL_M)
+
+
+_NAMES = 1 << 62
 
 
 def village_key(village: int) -> int:
@@ -129,11 +132,21 @@ def day_key(matter: int, day: int) -> int:
     return (3 << 40) + (matter << 24) + day
 
 
-def reporter_key(reference: str) -> Key:
+def reporter_key(reference: str) -> int:
     """Posting key of a person."""
-    return "r" + reference
+    return _named_key("r" + reference)
 
 
-def device_key(device: str) -> Key:
+def device_key(device: str) -> int:
     """Posting key of a device."""
-    return "d" + device
+    return _named_key("d" + device)
+
+
+def alarm_key(device: str) -> int:
+    """Posting key of a device's kind of alarm."""
+    return _named_key("a" + device)
+
+
+def _named_key(name: str) -> int:
+    """By the name's hash, in 62 bits: that any two of a million names share one is a chance of one in ten million."""
+    return _NAMES + (hash(name) & (_NAMES - 1))

@@ -7,7 +7,6 @@ scorer that was learned) leaves those that are not hopeless.
 from __future__ import annotations
 
 import math
-from itertools import repeat
 from typing import NamedTuple
 
 import numpy as np
@@ -15,8 +14,17 @@ import numpy.typing as npt
 
 from .compiled import compiled
 from .index import GLANCE, IncidentIndex
-from .postings import FIRST, NEXT, NONE, USED, Key
-from .records import cell_key, cell_of, day_key, device_key, heading_key, reporter_key, village_key
+from .postings import COUNT, FIRST, HEAD, KEY, NEXT, NONE, USED, Blocks, Lists, place_of
+from .records import (
+    alarm_key,
+    cell_key,
+    cell_of,
+    day_key,
+    device_key,
+    heading_key,
+    reporter_key,
+    village_key,
+)  # fmt: skip
 from .traits import Floats, H, Traits
 
 VOTED = 16
@@ -46,13 +54,11 @@ Slots = npt.NDArray[np.int64]
 class Asked(NamedTuple):
     """What a search goes through: the lists that a report leads to, the index, and the report."""
 
-    says: npt.NDArray[np.int8]
+    says: npt.NDArray[np.int64]
     """What each list says of the incidents found under it."""
-    numbers: npt.NDArray[np.int64]
-    """Number of each list; NONE: it is empty."""
-    heads: npt.NDArray[np.int32]
-    counts: npt.NDArray[np.int32]
-    blocks: npt.NDArray[np.int32]
+    keys: npt.NDArray[np.int64]
+    lists: Lists
+    blocks: Blocks
     flags: npt.NDArray[np.int8]
     votes: Floats
     """Both scratch over slots, zero before and after a search."""
@@ -64,10 +70,21 @@ class Asked(NamedTuple):
     """For each heading, how long after its last report an incident still attracts."""
 
 
-_PLAIN, _HERE, _PERSON, _DEVICE, _WORD, _DAY, _HEADING = 0, 1, 2, 4, 8, 16, 32
-_FOUND = 64
-_AROUND = [cell_key(x, y) - cell_key(0, 0) for x in (-1, 0, 1) for y in (-1, 0, 1)]
-"""From a cell's key to those of the 3 x 3 block around it."""
+class Found(NamedTuple):
+    """The incidents worth a full look."""
+
+    slots: Slots
+    """Ascending."""
+    shared: npt.NDArray[np.int8]
+    """What each has in common with the report: VILLAGE, MENTIONED, PERSON, DEVICE and ALARM, added up."""
+
+
+VILLAGE, MENTIONED, PERSON, DEVICE, ALARM = 1, 2, 4, 8, 16
+"""The village that the report is in, or one that it names, is known of the incident; so is its person, device, or device
+and kind of alarm."""
+_HERE, _FOUND = VILLAGE | MENTIONED, 64
+_PLAIN, _WORD, _DAY, _HEADING = 0, 256, 512, 1024
+"""Kinds of lists that are no name."""
 
 
 def open_gate() -> Floats:
@@ -77,36 +94,67 @@ def open_gate() -> Floats:
 
 def asked(report: Traits, index: IncidentIndex, windows_days: Floats) -> Asked:
     """What a report's search goes through."""
-    has_point = not math.isnan(report.x)
-    keys: list[Key] = list(report.words[: WORDS_ASKED * (1 if has_point else 2)])
-    says = [_WORD] * len(keys)
-    if has_point:
-        middle = cell_key(*cell_of(report.x, report.y))
-        keys += [middle + step for step in _AROUND]
-        says += [_PLAIN] * len(_AROUND)
-    else:
-        keys.append(heading_key(report.likely[0], report.town))
-        says.append(_HEADING)
-    day = int(report.at // 24)
-    for matter in report.likely:
-        today = day_key(matter, day)
-        keys += (today, today - 1)
-        says += (_DAY, _DAY)
-    for village in dict.fromkeys((report.village, *report.mentioned)):
-        keys.append(village_key(village))
-        says.append(_HERE)
+    named = dict.fromkeys(report.mentioned, MENTIONED)
+    if report.village >= 0:
+        named[report.village] = named.get(report.village, 0) | VILLAGE
+    names, says = [*map(village_key, named)], [*named.values()]
     if report.reporter:
-        keys.append(reporter_key(report.reporter))
-        says.append(_PERSON)
-    if report.device_id:
-        keys.append(device_key(report.device_id))
-        says.append(_DEVICE)
-    postings = index.postings
-    numbers = np.fromiter(map(postings.number_of.get, keys, repeat(NONE)), dtype=np.int64, count=len(keys))
+        names.append(reporter_key(report.reporter))
+        says.append(PERSON)
+    if report.device_id and report.device:
+        names += (device_key(report.device_id), alarm_key(report.device))
+        says += (DEVICE, ALARM)
     return Asked(
-        np.frombuffer(bytes(says), dtype=np.int8), numbers, postings.heads, postings.counts, postings.blocks,
-        index.flags, index.votes, index.glances, index.shares, report.matters, report.packed, windows_days,
+        *_lists(report.words, report.x, report.y, report.at, report.likely, report.town, _ints(names), _ints(says)),
+        index.postings.lists, index.postings.blocks, index.flags, index.votes, index.glances, index.shares,
+        report.matters, report.packed, windows_days,
     )  # fmt: skip
+
+
+def _ints(values: list[int]) -> npt.NDArray[np.int64]:
+    return np.array(values, dtype=np.int64)
+
+
+_cell_of, _cell_key, _day_key, _heading_key = (
+    compiled(cell_of),
+    compiled(cell_key),
+    compiled(day_key),
+    compiled(heading_key),
+)
+
+
+@compiled
+def _lists(
+    words: npt.NDArray[np.int32],
+    x: float,
+    y: float,
+    at: float,
+    likely: tuple[int, int],
+    town: int,
+    names: npt.NDArray[np.int64],
+    says_of_names: npt.NDArray[np.int64],
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """What the lists say, and their keys: words, the 3 x 3 block of cells around (or all of its heading), days, names."""
+    has_point = not math.isnan(x)
+    asked = min(len(words), WORDS_ASKED * (1 if has_point else 2))
+    size = asked + (9 if has_point else 1) + 4 + len(names)
+    says, keys = np.zeros(size, dtype=np.int64), np.empty(size, dtype=np.int64)
+    says[:asked], keys[:asked] = _WORD, words[:asked]
+    used = asked
+    if has_point:
+        column, row = _cell_of(x, y)
+        for step in range(9):
+            says[used], keys[used] = _PLAIN, _cell_key(column + step // 3 - 1, row + step % 3 - 1)
+            used += 1
+    else:
+        says[used], keys[used] = _HEADING, _heading_key(likely[0], town)
+        used += 1
+    for matter in likely:
+        for day in (int(at // 24), int(at // 24) - 1):
+            says[used], keys[used] = _DAY, _day_key(matter, day)
+            used += 1
+    says[used:], keys[used:] = says_of_names, names
+    return says, keys
 
 
 def first_looks(report: Traits, index: IncidentIndex, windows_days: Floats) -> tuple[Slots, Floats]:
@@ -114,12 +162,12 @@ def first_looks(report: Traits, index: IncidentIndex, windows_days: Floats) -> t
     return _first_looks(asked(report, index, windows_days))
 
 
-def retrieve(report: Traits, index: IncidentIndex, windows_days: Floats, gate: Floats, kept: int) -> Slots:
-    """The slots worth a full look, ascending: the `kept` with the best first look, of equals the lower ones.
+def retrieve(report: Traits, index: IncidentIndex, windows_days: Floats, gate: Floats, kept: int) -> Found:
+    """The slots worth a full look: the `kept` with the best first look, of equals the lower ones.
 
     `gate` has the weight of each of LOOKS and, last, of 1: what sums up to less than zero is hopeless.
     """
-    return _likeliest(asked(report, index, windows_days), gate, kept)
+    return Found(*_likeliest(asked(report, index, windows_days), gate, kept))
 
 
 _X, _Y, _CENTRE_X, _CENTRE_Y = (H[name] for name in ("x", "y", "centre_x", "centre_y"))
@@ -135,20 +183,20 @@ def _is_common(flag: int, holders: int) -> bool:
 @compiled
 def _search(near: Asked) -> tuple[Slots, Slots]:
     """Slots found, and slots that words voted for; `flags` and `votes` say how, and were zero before."""
-    says, numbers, counts, blocks, flags, votes = (
-        near.says, near.numbers, near.counts, near.blocks, near.flags, near.votes,
-    )  # fmt: skip
+    says, keys, lists, blocks, flags, votes = near.says, near.keys, near.lists, near.blocks, near.flags, near.votes
+    heads, holders = np.empty(len(keys), dtype=np.int64), np.empty(len(keys), dtype=np.int64)
     room = 0
-    for at in range(len(numbers)):
-        if numbers[at] >= 0 and not _is_common(says[at], counts[numbers[at]]):
-            room += counts[numbers[at]]
+    for at in range(len(keys)):
+        own = lists[place_of(lists, keys[at])]
+        heads[at], holders[at] = own[HEAD], own[COUNT]
+        if own[KEY] == NONE or _is_common(says[at], own[COUNT]):
+            heads[at] = NONE
+        else:
+            room += own[COUNT]
     found, size = np.empty(room, dtype=np.int64), 0
     voted, voters = np.empty(room, dtype=np.int64), 0
-    for at in range(len(numbers)):
-        flag, number = says[at], numbers[at]
-        if number < 0 or _is_common(flag, counts[number]):
-            continue
-        block = near.heads[number]
+    for at in range(len(keys)):
+        flag, block = says[at], heads[at]
         while block >= 0:
             for place in range(FIRST, FIRST + blocks[block, USED]):
                 slot = blocks[block, place]
@@ -156,12 +204,12 @@ def _search(near: Asked) -> tuple[Slots, Slots]:
                     if votes[slot] == 0:
                         voted[voters] = slot
                         voters += 1
-                    votes[slot] += np.float32(1.0 / (3.0 + counts[number]))
+                    votes[slot] += np.float32(1.0 / (3.0 + holders[at]))
                 else:
                     if flags[slot] == 0:
                         found[size] = slot
                         size += 1
-                    flags[slot] |= (flag & (_HERE | _PERSON | _DEVICE)) | _FOUND
+                    flags[slot] |= (flag & (_HERE | PERSON | DEVICE | ALARM)) | _FOUND
             block = blocks[block, NEXT]
     for slot in _most_voted(voted[:voters], votes):
         if flags[slot] == 0:
@@ -203,7 +251,7 @@ def _first_looks(near: Asked) -> tuple[Slots, Floats]:
 
 
 @compiled
-def _likeliest(near: Asked, gate: Floats, most: int) -> Slots:
+def _likeliest(near: Asked, gate: Floats, most: int) -> tuple[Slots, npt.NDArray[np.int8]]:
     """As _first_looks, but what cannot be among the `most` hopeful any more is dropped as early as possible.
 
     Where incidents are many, memory is what takes time: a slot's headings lie far away, and few are read.
@@ -211,7 +259,7 @@ def _likeliest(near: Asked, gate: Floats, most: int) -> Slots:
     found, voted = _search(near)
     flags, votes, glances, head, windows_days = near.flags, near.votes, near.glances, near.head, near.windows_days
     best, hopes = np.empty(most, dtype=np.int64), np.empty(most, dtype=np.float64)
-    look = np.empty(len(LOOKS), dtype=np.float32)
+    shared, look = np.empty(most, dtype=np.int8), np.empty(len(LOOKS), dtype=np.float32)
     kept, least = 0, -ROUNDING
     promise = np.empty((2, 2), dtype=np.float64)
     for here in range(2):
@@ -230,8 +278,8 @@ def _likeliest(near: Asked, gate: Floats, most: int) -> Slots:
             continue
         here = 1 if flag & _HERE else 0
         hope = gate[len(LOOKS)] + min(vote, 0.5) * gate[_SHARED]
-        hope += gate[_SAME_PERSON] if flag & _PERSON else 0.0
-        hope += gate[_SAME_DEVICE] if flag & _DEVICE else 0.0
+        hope += gate[_SAME_PERSON] if flag & PERSON else 0.0
+        hope += gate[_SAME_DEVICE] if flag & DEVICE else 0.0
         old = math.log1p(max(days, 0.0))
         hope += old * gate[_OLD]
         if falls and hope + max(promise[here, 0], promise[here, 1]) < least:
@@ -253,13 +301,14 @@ def _likeliest(near: Asked, gate: Floats, most: int) -> Slots:
             continue
         kept = min(kept + 1, most)
         for later in range(kept - 1, place, -1):
-            best[later], hopes[later] = best[later - 1], hopes[later - 1]
-        best[place], hopes[place] = slot, hope
+            best[later], hopes[later], shared[later] = best[later - 1], hopes[later - 1], shared[later - 1]
+        best[place], hopes[place], shared[place] = slot, hope, flag & ~_FOUND
         if kept == most:
             least = hopes[most - 1] - ROUNDING
     for slot in voted:
         votes[slot] = 0
-    return np.sort(best[:kept])
+    order = np.argsort(best[:kept])
+    return best[order], shared[order]
 
 
 @compiled
@@ -302,7 +351,7 @@ def _look(
     look[_UNKNOWN], look[_UNKNOWN_ROOT] = unknown, unknown * root
     look[_NEAR], look[_NEAR_ROOT] = here, here * root
     look[_OLD], look[_SHARED] = old, min(vote, 0.5)
-    look[_SAME_PERSON], look[_SAME_DEVICE] = (flag & _PERSON) > 0, (flag & _DEVICE) > 0
+    look[_SAME_PERSON], look[_SAME_DEVICE] = (flag & PERSON) > 0, (flag & DEVICE) > 0
 
 
 @compiled

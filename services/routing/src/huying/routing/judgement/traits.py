@@ -5,7 +5,10 @@ Refuses to hold the text or the person: a trait set can be thrown away and made 
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
+from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
@@ -39,8 +42,11 @@ H = {name: i for i, name in enumerate(HEAD)}
 IDS_AT = len(HEAD)
 WEIGHTS_AT = IDS_AT + WORDS
 LATE_AT = WEIGHTS_AT + 2 * WORDS
-TOPIC_AT = LATE_AT + WORDS
-"""Where in `Traits.packed` the word ids, their weights, how late they come and the wording space begin."""
+NUMBERS_AT = LATE_AT + WORDS
+NUMBERS = 4
+"""House numbers and the like that are remembered of a report."""
+TOPIC_AT = NUMBERS_AT + NUMBERS
+"""Where in `Traits.packed` the word ids, their weights, how late they come, the numbers and the wording space begin."""
 
 
 @dataclass(slots=True)
@@ -50,8 +56,8 @@ class Traits:
     report_id: str
     packed: Floats
     """HEAD, then word ids (exact in a float below 2**24; unused ones are BUCKETS), their weights in the text, their
-    weights in the address, how late they first stand in the text (0 at its beginning, below 1), then the unit vector
-    of the learned wording space."""
+    weights in the address, how late they first stand in the text (0 at its beginning, below 1), then `number_ids`, then the
+    unit vector of the learned wording space."""
     at: float
     x: float
     y: float
@@ -65,11 +71,10 @@ class Traits:
     """Calibrated distribution over the pack's headings."""
     likely: tuple[int, int]
     """The two likeliest headings."""
-    words: tuple[int, ...]
+    words: npt.NDArray[np.int32]
     """The POSTED heaviest word ids, heaviest first."""
     bits: npt.NDArray[np.uint64]
     """Landmarks (4 words), concepts (2 words), sides (1 word)."""
-    numbers: frozenset[str]
     channel: int
     reporter: str | None
     device: str | None
@@ -81,6 +86,15 @@ class Traits:
     emergency: float
 
 
+def number_ids(numbers: Iterable[str]) -> Floats:
+    """The first NUMBERS of what was said ("3号楼"), as hashes that a float holds exactly; NaN where there are fewer."""
+    ids = [float(crc32(number.encode()) & 0xFFFFFF) for number in sorted(numbers)[:NUMBERS]]
+    return np.array(ids + [math.nan] * (NUMBERS - len(ids)), dtype=np.float32)
+
+
+NO_NUMBERS = number_ids(())
+
+
 @compiled
 def remember_words(said: Ints, place: Ints, length: int, idf: Floats, packed: Floats) -> Ints:
     """Enter the words of text and address worth remembering in `packed`; the POSTED heaviest of them.
@@ -90,7 +104,7 @@ def remember_words(said: Ints, place: Ints, length: int, idf: Floats, packed: Fl
     own, own_weights = weigh(said, idf, SAID)
     named, named_weights = weigh(place, idf, WORDS - len(own))
     ids, weights = packed[IDS_AT:WEIGHTS_AT], packed[WEIGHTS_AT:LATE_AT]
-    late = packed[LATE_AT:TOPIC_AT]
+    late = packed[LATE_AT:NUMBERS_AT]
     ids[:] = BUCKETS
     weights[:] = 0.0
     late[:] = 0.0

@@ -65,15 +65,15 @@ def meetings(
     met: list[Meeting] = []
     for step in true_life(correlator, labelled, traits, fragments, life):
         own, problem = traits[step.number], labelled[step.number].problem
-        slots = correlator.candidates(own)
-        right = step.right(slots)
+        found = correlator.candidates(own)
+        right = step.right(found.slots)
         coverage.due += step.due
         coverage.found += step.due and bool(right.any())
-        if len(slots) and is_noted(labelled[step.number], step.number, blanks_every):
-            rows = correlator.evidence(own, slots)
-            sure = right | (rows[:, F["text_best"]] < ALIKE) if problem is None else np.ones(len(slots), bool)
+        if len(right) and is_noted(labelled[step.number], step.number, blanks_every):
+            rows = correlator.evidence(own, found)
+            sure = right | (rows[:, F["text_best"]] < ALIKE) if problem is None else np.ones(len(right), bool)
             if sure.any():
-                met.append(Meeting(step.number, rows[sure], right[sure], slots[sure]))
+                met.append(Meeting(step.number, rows[sure], right[sure], found.slots[sure]))
     return met
 
 
@@ -189,11 +189,10 @@ def as_lived(
             period, correlator, held = item.period, Correlator(judge), {}
         problem = item.problem or item.facts.report_id
         own = correlator.traits(item.facts, screening)
-        slots = correlator.candidates(own)
-        if len(slots):
-            records = [correlator.index.records[slot] for slot in slots.tolist()]
-            right = np.array([r is not None and is_of(r.incident_id, problem) for r in records], dtype=bool)
-            met.append(Meeting(number, correlator.evidence(own, slots), right, slots, lived=True))
+        found = correlator.candidates(own)
+        if len(found.slots):
+            right = np.array([is_of(one.incident_id, problem) for one in correlator.index.at(found.slots)], dtype=bool)
+            met.append(Meeting(number, correlator.evidence(own, found), right, found.slots, lived=True))
         verdict = correlator.judge(item.facts, screening)
         joined = verdict.incident_id
         if joined is not None and verdict.band == "ask" and not ((number + life) % 2 and is_of(joined, problem)):
