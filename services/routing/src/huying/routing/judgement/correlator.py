@@ -20,7 +20,7 @@ from .habits import with_habits
 from .index import COLUMN, IncidentIndex, Rows
 from .judge import Judge
 from .retrieval import Found, Slots, first_looks, retrieve
-from .scorer import Scorer, chance_of
+from .scorer import Scorer, Written, chance_of, log_odds
 from .traits import EPOCH_HOURS, Floats, Traits
 
 CANDIDATES_KEPT = 5
@@ -118,9 +118,7 @@ class Correlator:
         if not len(found.slots):
             return Verdict(report.report_id, "new", None, 0.0, ())
         features = self.evidence(traits, found)
-        odds = self._pair.log_odds(features)
-        order, chances, final = second_look(features, odds)
-        score = chance_of(self._final.log_odds(final)[0])
+        order, chances, score = _weighed(features, self._pair.trees, self._final.trees)
         standing = list(zip(order.tolist(), chances.tolist(), strict=True))
         return self._verdict(traits, screening, found.slots, features, standing, score)
 
@@ -268,6 +266,15 @@ class Correlator:
 _RETURN = [F[name] for name in ("metres_best", "village_same", "matter_dot", "hours_since_first")]
 _REPORTS, _EMERGENCY, _OPEN, _TOP = (COLUMN[name] for name in ("reports", "emergency", "open", "top"))
 _FINAL = np.array([F[name] for name in FINAL_FEATURES[6:]])
+
+
+@compiled
+def _weighed(
+    features: Floats, pair: Written, final: Written
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], float]:
+    """Places of the candidates, the likeliest first; their chances to four digits; the chance of the first at the second look."""
+    order, chances, seen = second_look(features, log_odds(features, *pair))
+    return order, chances, chance_of(log_odds(seen, *final)[0])
 
 
 @compiled

@@ -52,11 +52,19 @@ Slots = npt.NDArray[np.int64]
 
 
 class Asked(NamedTuple):
-    """What a search goes through: the lists that a report leads to, the index, and the report."""
+    """What a search goes through: the report, what it names, and the index."""
 
+    words: npt.NDArray[np.int32]
+    point: tuple[float, float]
+    likely: tuple[int, int]
+    day: int
+    town: int
+    matters: Floats
+    head: Floats
     says: npt.NDArray[np.int64]
-    """What each list says of the incidents found under it."""
-    keys: npt.NDArray[np.int64]
+    """Of each name: VILLAGE, PERSON ..."""
+    names: npt.NDArray[np.int64]
+    """Keys of what the report names."""
     lists: Lists
     blocks: Blocks
     flags: npt.NDArray[np.int8]
@@ -64,8 +72,6 @@ class Asked(NamedTuple):
     """Both scratch over slots, zero before and after a search."""
     glances: Floats
     shares: npt.NDArray[np.uint8]
-    matters: Floats
-    head: Floats
     windows_days: Floats
     """For each heading, how long after its last report an incident still attracts."""
 
@@ -105,56 +111,10 @@ def asked(report: Traits, index: IncidentIndex, windows_days: Floats) -> Asked:
         names += (device_key(report.device_id), alarm_key(report.device))
         says += (DEVICE, ALARM)
     return Asked(
-        *_lists(report.words, report.x, report.y, report.at, report.likely, report.town, _ints(names), _ints(says)),
-        index.postings.lists, index.postings.blocks, index.flags, index.votes, index.glances, index.shares,
-        report.matters, report.packed, windows_days,
+        report.words, (report.x, report.y), report.likely, int(report.at // 24), report.town, report.matters, report.packed,
+        np.array(says, dtype=np.int64), np.array(names, dtype=np.int64), index.postings.lists, index.postings.blocks,
+        index.flags, index.votes, index.glances, index.shares, windows_days,
     )  # fmt: skip
-
-
-def _ints(values: list[int]) -> npt.NDArray[np.int64]:
-    return np.array(values, dtype=np.int64)
-
-
-_cell_of, _cell_key, _day_key, _heading_key = (
-    compiled(cell_of),
-    compiled(cell_key),
-    compiled(day_key),
-    compiled(heading_key),
-)
-
-
-@compiled
-def _lists(
-    words: npt.NDArray[np.int32],
-    x: float,
-    y: float,
-    at: float,
-    likely: tuple[int, int],
-    town: int,
-    names: npt.NDArray[np.int64],
-    says_of_names: npt.NDArray[np.int64],
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """What the lists say, and their keys: words, the 3 x 3 block of cells around (or all of its heading), days, names."""
-    has_point = not math.isnan(x)
-    asked = min(len(words), WORDS_ASKED * (1 if has_point else 2))
-    size = asked + (9 if has_point else 1) + 4 + len(names)
-    says, keys = np.zeros(size, dtype=np.int64), np.empty(size, dtype=np.int64)
-    says[:asked], keys[:asked] = _WORD, words[:asked]
-    used = asked
-    if has_point:
-        column, row = _cell_of(x, y)
-        for step in range(9):
-            says[used], keys[used] = _PLAIN, _cell_key(column + step // 3 - 1, row + step % 3 - 1)
-            used += 1
-    else:
-        says[used], keys[used] = _HEADING, _heading_key(likely[0], town)
-        used += 1
-    for matter in likely:
-        for day in (int(at // 24), int(at // 24) - 1):
-            says[used], keys[used] = _DAY, _day_key(matter, day)
-            used += 1
-    says[used:], keys[used:] = says_of_names, names
-    return says, keys
 
 
 def first_looks(report: Traits, index: IncidentIndex, windows_days: Floats) -> tuple[Slots, Floats]:
@@ -175,6 +135,37 @@ _THEIR_X, _THEIR_Y, _THEIR_CENTRE_X, _THEIR_CENTRE_Y, _LAST_AT, _TOP = (GLANCE.i
 _AT = H["at"]
 
 
+_cell_of, _cell_key, _day_key, _heading_key = (
+    compiled(cell_of), compiled(cell_key), compiled(day_key), compiled(heading_key),
+)  # fmt: skip
+
+
+@compiled
+def _asked_for(near: Asked) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """What each list says, and its key: words, the 3 x 3 block of cells around (or all of the heading), days, names."""
+    x, y = near.point
+    has_point = not math.isnan(x)
+    words = near.words[: WORDS_ASKED * (1 if has_point else 2)]
+    used = len(words)
+    size = used + (9 if has_point else 1) + 4 + len(near.names)
+    says, keys = np.empty(size, dtype=np.int64), np.empty(size, dtype=np.int64)
+    says[:used], keys[:used] = _WORD, words
+    if has_point:
+        column, row = _cell_of(x, y)
+        for step in range(9):
+            says[used], keys[used] = _PLAIN, _cell_key(column + step // 3 - 1, row + step % 3 - 1)
+            used += 1
+    else:
+        says[used], keys[used] = _HEADING, _heading_key(near.likely[0], near.town)
+        used += 1
+    for matter in near.likely:
+        for day in (near.day, near.day - 1):
+            says[used], keys[used] = _DAY, _day_key(matter, day)
+            used += 1
+    says[used:], keys[used:] = near.says, near.names
+    return says, keys
+
+
 @compiled
 def _is_common(flag: int, holders: int) -> bool:
     return holders > (CROWD if flag == _HEADING else COMMON if flag in (_WORD, _DAY) else holders)
@@ -183,7 +174,8 @@ def _is_common(flag: int, holders: int) -> bool:
 @compiled
 def _search(near: Asked) -> tuple[Slots, Slots]:
     """Slots found, and slots that words voted for; `flags` and `votes` say how, and were zero before."""
-    says, keys, lists, blocks, flags, votes = near.says, near.keys, near.lists, near.blocks, near.flags, near.votes
+    says, keys = _asked_for(near)
+    lists, blocks, flags, votes = near.lists, near.blocks, near.flags, near.votes
     heads, holders = np.empty(len(keys), dtype=np.int64), np.empty(len(keys), dtype=np.int64)
     room = 0
     for at in range(len(keys)):

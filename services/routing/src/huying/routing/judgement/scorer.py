@@ -20,6 +20,8 @@ Floats = npt.NDArray[np.float32]
 
 
 Masks = npt.NDArray[np.int32]
+Written = tuple[Masks, Masks, Floats, Floats, float]
+"""Features and masks of the splits of each tree, their limits, the leaves' values, and the offset of all."""
 ALL = 0xFFFF
 """All leaves of a tree are possible: at most sixteen."""
 _PLACES = 0x09AF
@@ -41,11 +43,11 @@ class Scorer:
             value[tree, : len(leaves)] = leaves
             for place, (own, at, rest) in enumerate(splits):
                 feature[tree, place], limit[tree, place], mask[tree, place] = own, at, rest
-        self._trees = feature, limit, mask, value, trees.offset
+        self.trees: Written = feature, mask, limit, value, trees.offset
 
     def log_odds(self, features: Floats) -> Floats:
         """Log-odds per row of `features` (rows, features); NaN means unknown. A row scores the same in any company."""
-        return _log_odds(features, *self._trees)
+        return log_odds(features, *self.trees)
 
 
 def _written(trees: Trees, tree: int) -> tuple[list[tuple[int, float, int]], list[float]]:
@@ -74,7 +76,7 @@ def _written(trees: Trees, tree: int) -> tuple[list[tuple[int, float, int]], lis
 
 
 @compiled
-def _log_odds(features: Floats, feature: Masks, limit: Floats, mask: Masks, value: Floats, offset: float) -> Floats:
+def log_odds(features: Floats, feature: Masks, mask: Masks, limit: Floats, value: Floats, offset: float) -> Floats:
     """Log-odds; `feature` counts every feature twice.
 
     Even ones have unknown as the smallest value, for splits that send it left; odd ones have it as it is, beyond every
