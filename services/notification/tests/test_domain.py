@@ -8,6 +8,7 @@ import pytest
 from notify_lives import HOUR, START, Life, breached, invited, stopped, warned
 
 from huying.contracts import incidents, orders
+from huying.contracts.commands import Actor
 from huying.contracts.course import ExtensionRequest
 from huying.contracts.places import Place
 from huying.county import Pack
@@ -177,6 +178,35 @@ def test_called_and_withdrawn_units_and_those_under_supervision_are_told(desk: D
     assert [template for _, template in pairs(told[2])] == ["whistled", "whistled"]
     assert {template for _, template in pairs(told[3])} == {"supervised"}
     assert [template for _, template in pairs(told[4])] == ["withdrawn"]
+
+
+def test_the_end_of_a_pause_is_told_to_the_unit_and_to_who_was_told_of_the_pause(desk: Desk) -> None:
+    for expired in (True, False):
+        life = Life("A").opened().dispatched()
+        life.beside(orders.IncidentSuspendedV1, "suspended", reason="等材料", until=START + 90 * HOUR)
+        _, told = tell(
+            desk, life.beside(orders.IncidentResumedV1, expired=expired, reason=None if expired else "料到了")
+        )
+        assert pairs(told[-2]) == [("unit:U02:duty_officer", "suspended"), ("reporter:wang", "reporter_paused")]
+        assert pairs(told[-1]) == [("unit:U02:duty_officer", "resumed"), ("reporter:wang", "reporter_resumed")]
+        assert ("挂起到期" in told[-1][0].text, "料到了" in told[-1][0].text) == (expired, not expired)
+    life.steps[-1] = life.steps[-1].model_copy(update={"actor": Actor(id="clerk", role="unit", unit="U02")})
+    assert pairs(tell(desk, life)[1][-1]) == [("reporter:wang", "reporter_resumed")], "the unit did it itself"
+
+
+def test_who_heard_of_supervision_hears_that_it_is_lifted(desk: Desk) -> None:
+    life = Life("A").opened().dispatched().beside(orders.IncidentSupervisedV1, listed=True, reason="拖")
+    _, told = tell(desk, life.beside(orders.IncidentSupervisedV1, listed=False, reason="已按期整改"))
+    assert [who for who, _ in pairs(told[-1])] == [who for who, _ in pairs(told[-2])]
+    assert {template for _, template in pairs(told[-1])} == {"supervision_lifted"}
+    assert "已按期整改" in told[-1][0].text
+
+
+@pytest.mark.parametrize(("by", "why"), [("expired", "时间已到"), ("completed", "已办结"), ("person", "")])
+def test_a_flood_mode_that_no_person_ended_is_told_to_the_dispatchers(desk: Desk, by: str, why: str) -> None:
+    _, told = tell(desk, Life("A").opened().dispatched().beside(orders.IncidentFloodClosedV1, by=by))
+    assert pairs(told[-1]) == ([("unit:U22:dispatcher", "flood_closed")] if why else [])
+    assert all(why in one.text for one in told[-1])
 
 
 @pytest.mark.parametrize(

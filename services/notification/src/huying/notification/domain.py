@@ -197,9 +197,9 @@ class Desk:
             case orders.IncidentEscalatedV1(from_level=low, to_level=high, reason=reason):
                 more = {"from_level": LEVEL_ZH[low], "to_level": LEVEL_ZH[high], "reason": reason}
                 yield from _each(self._level(high, event.incident), "escalated", more)
-            case orders.IncidentSupervisedV1(listed=True, reason=reason):
+            case orders.IncidentSupervisedV1(listed=listed, reason=reason):
                 people = self._audience.of(("duty_officer", "leader"), unit, village)
-                yield from _each(people, "supervised", {"reason": reason})
+                yield from _each(people, "supervised" if listed else "supervision_lifted", {"reason": reason})
             case orders.IncidentExtensionRequestedV1(request=request):
                 more = {"until": self._wording.moment(request.until), "reason": request.reason}
                 yield from _each(self._audience.holders("dispatcher", unit, village), "extension_requested", more)
@@ -211,7 +211,15 @@ class Desk:
                     yield from self._reporters(facts, "reporter_extended", {"until": until, "reason": request.reason})
             case orders.IncidentSuspendedV1(reason=reason, until=moment):
                 more = {"until": self._wording.moment(moment), "reason": reason}
+                yield from _each(() if _by(event, unit) else officers, "suspended", more)
                 yield from self._reporters(facts, "reporter_paused", more)
+            case orders.IncidentResumedV1(expired=expired):
+                more = {"expired": expired, "reason": event.reason or ""}
+                yield from _each(() if _by(event, unit) else officers, "resumed", more)
+                yield from self._reporters(facts, "reporter_resumed", {})
+            case orders.IncidentFloodClosedV1(by="expired" | "completed" as by):
+                people = self._audience.holders("dispatcher", unit, village)
+                yield from _each(people, "flood_closed", {"expired": by == "expired"})
             case orders.IncidentRedoneV1(reason=reason):
                 yield from self._reporters(facts, "reporter_redone", {"reason": reason})
             case orders.IncidentSplitV1(reports=reports, into_number=into):
@@ -349,6 +357,11 @@ def _result_after(result: str | None, event: IncidentEvent) -> str | None:
     if isinstance(event, feed.IncidentCompletedV1):
         return event.text
     return result if event.incident.state == "completed" else None
+
+
+def _by(event: IncidentEvent, unit: str | None) -> bool:
+    """Whether the unit's own people did it."""
+    return event.actor is not None and event.actor.unit == unit
 
 
 def _places(event: IncidentEvent) -> bool:
