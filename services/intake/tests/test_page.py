@@ -114,20 +114,29 @@ def test_a_merge_whose_target_is_not_known_yet_shows_the_incident_it_was() -> No
     assert progress.incident_of({"a": 0}, known) is known["a"]
 
 
+def way(state: str, **changes: object) -> progress.Progress:
+    """The page of a matter in this state."""
+    report = {"tracking_number": "ABCDEFGHJKMN", "received_at": NOW, "accepted_at": NOW, "incidents": {"a": 0}}
+    incident = {"version": 5, "number": "260302-00001", "state": state, "matter": "路灯照明", "opened_at": NOW}
+    return progress.page(report, {"a": incident | {"completed_at": None} | changes}, {})
+
+
 def completed(*clocks: dict[str, object]) -> progress.Progress:
     """The page of a matter that was completed now, with these clocks."""
-    report = {"tracking_number": "ABCDEFGHJKMN", "received_at": NOW, "accepted_at": NOW, "incidents": {"a": 0}}
     plain = {"kind": "resolution", "state": "stopped", "breached": False, "extensions": 0, "at": NOW}
-    incident = {
-        "version": 5,
-        "number": "260302-00001",
-        "state": "completed",
-        "matter": "路灯照明",
-        "opened_at": NOW,
-        "completed_at": NOW,
-        "clocks": {str(n): plain | clock for n, clock in enumerate(clocks)},
-    }
-    return progress.page(report, {"a": incident}, {})
+    told = {str(n): plain | clock for n, clock in enumerate(clocks)}
+    return way("completed", completed_at=NOW, clocks=told)
+
+
+def test_what_another_order_covers_waits_for_its_ruling_or_is_handled_with_it_and_nobody_has_to_accept_it() -> None:
+    def note(shown: progress.Progress, code: str) -> str | None:
+        return next(step.note for step in shown.steps if step.code == code)
+
+    assert note(way("covered", dispatch=None), "assigned") == note(way("adjudicating", dispatch=None), "assigned")
+    under = {"unit": "U02", "unit_name": "城管局", "dispatched_at": NOW}
+    assert note(way("covered", dispatch=under), "handled") == "与同一群体事件一并办理"
+    assert note(way("covered", dispatch=under | {"contacted_at": NOW}), "handled") == "已与反映人联系，正在处置"
+    assert note(way("dispatched", dispatch=under), "handled") == "等待责任单位签收"
 
 
 def test_a_completed_matter_still_says_its_deadline_extensions_and_breach() -> None:

@@ -39,8 +39,8 @@ PROMISES = ("resolution", "response", "contact", "acceptance", "adjudication")
 FINAL = ("resolution", "response")
 """Clocks whose breach makes a completed matter late, as the county's rates count it."""
 
-WAITING_ZH = {"adjudicating": "归属有分歧，正在裁决由谁办理", "suspended": "因故暂缓办理，时限已暂停"}
-"""What a citizen reads of states beside the main line."""
+WAITING_ZH = dict.fromkeys(("adjudicating", "covered"), "归属有分歧，正在裁决由谁办理")
+"""What a citizen reads where no unit has it: what is covered has none while the order that stands for it awaits a ruling."""
 
 LONGEST_CHAIN = 16
 """Merges of merges end; a ring, which routing forbids, must not hang the page."""
@@ -239,7 +239,7 @@ def _steps(report: Mapping[str, Any], incident: Mapping[str, Any] | None, rating
     notes: dict[StepCode, str | None] = {
         "classified": "正在核对是否与已有事件为同一问题" if asked else (incident or {}).get("matter"),
         "assigned": f"主责单位：{dispatch['unit_name']}" if dispatch else WAITING_ZH.get(state_now),
-        "handled": (WAITING_ZH.get(state_now) or _handling(dispatch)) if dispatch and not completed_at else None,
+        "handled": _handling(state_now, dispatch) if dispatch and not completed_at else None,
         "rated": GRADES_ZH[rating] if rating else None,
     }
     steps: list[Step] = []
@@ -251,9 +251,11 @@ def _steps(report: Mapping[str, Any], incident: Mapping[str, Any] | None, rating
     return tuple(steps)
 
 
-def _handling(dispatch: Mapping[str, Any]) -> str | None:
+def _handling(state: str, dispatch: Mapping[str, Any]) -> str:
+    if state == "suspended":
+        return "因故暂缓办理，时限已暂停"
     if dispatch.get("contacted_at"):
         return "已与反映人联系，正在处置"
-    if dispatch.get("accepted_at"):
-        return "责任单位已签收，正在处置"
-    return "等待责任单位签收" if dispatch else None
+    if state == "covered":  # nobody accepts it: its unit has the other's order
+        return "与同一群体事件一并办理"
+    return "责任单位已签收，正在处置" if dispatch.get("accepted_at") else "等待责任单位签收"
