@@ -2,11 +2,14 @@
 
 import json
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from pymongo.errors import AutoReconnect
 
-from huying.chassis.desk import CommandBody, answer, decision_of
+from huying.chassis import desk
+from huying.chassis.desk import CommandBody, CommandDesk, answer, decision_of
 from huying.contracts.incidents import CommandDeclinedV1
 
 DECLINED = CommandDeclinedV1(
@@ -50,3 +53,34 @@ def test_what_was_done_says_which_version_it_led_to() -> None:
 def test_a_version_that_no_database_can_hold_is_refused_by_name(version: int) -> None:
     with pytest.raises(ValidationError, match="expected_version"):
         CommandBody.model_validate({"action": {"kind": "accept"}, "expected_version": version})
+
+
+class Away:
+    """A database that answers no look, until it is back with the row."""
+
+    def __init__(self, *answers: dict[str, Any] | Exception) -> None:
+        self.answers = list(answers)
+
+    def collection(self, _: str) -> "Away":
+        return self
+
+    async def find_one(self, _: dict[str, Any]) -> dict[str, Any] | None:
+        answer = self.answers.pop(0) if self.answers else AutoReconnect("no primary")
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+async def test_a_look_that_fails_while_a_command_is_waited_for_decides_nothing_on_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def sees(*_: Any) -> bool:
+        return True
+
+    monkeypatch.setattr(desk, "POLL_S", 0.001)
+    monkeypatch.setattr(desk, "PATIENCE_S", 0.1)
+    row = {"_id": "cm-1", "status": "done"}
+    back: Any = Away(AutoReconnect("no primary"), row)
+    assert await CommandDesk(back, sees).wait("cm-1") == row
+    away: Any = Away()
+    assert await CommandDesk(away, sees).wait("cm-1") is None, "not decided yet: 202, never a fault"

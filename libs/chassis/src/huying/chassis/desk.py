@@ -6,6 +6,7 @@ Used by every service that lets people command. It never decides by itself.
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from hashlib import sha256
 from typing import Annotated, Any
 
@@ -13,6 +14,7 @@ from fastapi import APIRouter, Depends, Header, Path, Request
 from fastapi.responses import JSONResponse
 from pydantic import Field
 from pymongo import InsertOne
+from pymongo.errors import PyMongoError
 
 from huying.contracts.commands import Action, Actor, CommandIssuedV1
 from huying.contracts.identity import deterministic_id
@@ -95,15 +97,16 @@ class CommandDesk:
         return None
 
     async def wait(self, command_id: str) -> dict[str, Any] | None:
-        """The decision, or None when it takes longer than five seconds."""
+        """The decision, or None when it takes longer than five seconds; a look that fails says nothing of it."""
         waiter = self._waiting.setdefault(command_id, asyncio.get_running_loop().create_future())
         try:
             async with asyncio.timeout(PATIENCE_S):
                 while not waiter.done():
                     await asyncio.wait({waiter}, timeout=POLL_S * 4)
-                    row = None if waiter.done() else await self.known(command_id)
-                    if row is not None and row["status"] != "pending":
-                        return row
+                    with suppress(PyMongoError):
+                        row = None if waiter.done() else await self.known(command_id)
+                        if row is not None and row["status"] != "pending":
+                            return row
                 return waiter.result()
         except TimeoutError:
             return None

@@ -39,7 +39,7 @@ RELOOK = 15
 LONGEST_S = 60.0
 """How long a person is kept waiting for routing's decision before they are told that there is none yet."""
 FAULTS = (Transient, Broken, PyMongoError)
-"""Of giving a command. The last: of the desk's own looks, before it took it in or after."""
+"""Of giving a command, before the desk took it in. The last: of its look whether it did before."""
 AGAIN_S = 1.0
 """Between two looks while the database is away."""
 STILL = "还在办理，请稍候；不用再提交"
@@ -170,7 +170,7 @@ class Desk:
             del self.undecided[named]
 
     async def _decided(self, incident_id: str, given: Given, still: Callable[[], object]) -> JSONResponse | None:
-        """Routing's decision; None when it takes too long, or a fault came before the command is known as taken in."""
+        """Routing's decision; None when it takes too long, or a fault kept the command from being taken in."""
         until, told = time.monotonic() + LONGEST_S, False
         while True:
             try:
