@@ -109,3 +109,9 @@ def test_numbers_are_taken_as_people_type_them_and_buttons_name_known_commands()
     assert numbers("260302-00001，260302-00002、 260302-00003") == ["260302-00001", "260302-00002", "260302-00003"]
     assert numbers("２６０３０２－００００１，260302-00002") == ["260302-00001", "260302-00002"]
     assert set(FIRST) | set(FORMS) <= set(MOVES)
+
+
+@pytest.mark.parametrize("kind", ["complete", "suspend", "request_extension", "redo"])
+def test_whoever_writes_what_citizens_are_told_reads_that_they_are(kind: str) -> None:
+    label = FORMS[kind][0].label
+    assert "群众" in label

@@ -85,11 +85,11 @@ FORMS: Mapping[str, tuple[Field, ...]] = {
     "supervise": (_why("督办理由（必填）"),),
     "lift_supervision": (_why("摘牌理由（必填）"),),
     "suspend": (_why("挂起理由（必填，群众看得到）"), Field("until", "最晚到", "when")),
-    "request_extension": (_why("延期理由（必填）"), Field("until", "延到", "when")),
+    "request_extension": (_why("延期理由（必填，批准后群众看得到）"), Field("until", "延到", "when")),
     "resume": (_why("恢复办理的理由（必填）"),),
     "approve_extension": (_why("批准延期的理由（必填）"),),
     "refuse_extension": (_why("不予延期的理由（必填）"),),
-    "redo": (_why("重办理由（必填）"),),
+    "redo": (_why("重办理由（必填，群众看得到）"),),
     "group": (Field("children", "子事件编号（用逗号或空格隔开）", "incidents"), _why("并入理由（必填）")),
     "release": (_why("移出理由（必填）"),),
     "open_flood": (
