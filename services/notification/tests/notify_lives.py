@@ -101,8 +101,9 @@ class Life:
             dispatched_at=self.at,
         )
 
-    def returned(self) -> "Life":
-        return self._step(incidents.IncidentReturnedV1, "dispatched", dispatch=self.dispatch, reason="不归我们管")
+    def returned(self, state: str = "dispatched") -> "Life":
+        gone, self.dispatch = self.dispatch, None if state == "adjudicating" else self.dispatch
+        return self._step(incidents.IncidentReturnedV1, state, dispatch=gone, reason="不归我们管")
 
     def parted(self, *reports: ReportRef) -> "Life":
         facts = {"into": "C", "into_number": "N-C", "reports": reports, "reason": "另一盏灯"}

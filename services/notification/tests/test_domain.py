@@ -251,6 +251,13 @@ def test_questions_and_returns_go_to_the_dispatchers(desk: Desk) -> None:
     assert "已先行派单，研判不影响处置" in told[2][0].text
 
 
+def test_a_return_that_leaves_it_to_the_centre_asks_the_dispatchers_to_rule(desk: Desk) -> None:
+    _, told = tell(desk, Life("A").opened().dispatched().returned().returned("adjudicating"))
+    assert ["请裁决" in notices[0].text for notices in told[2:]] == [False, True]
+    assert ["改派" in notices[0].text for notices in told[2:]] == [True, False]
+    assert all(notices[0].text.startswith("单位U02退回") for notices in told[2:]), "the centre returns nothing"
+
+
 @pytest.mark.parametrize(
     ("danger", "word", "said"),
     [({"clock_class": "emergency"}, "紧急", "立即处置"), ({"alarm": True}, "险情待核", "尽快核定")],
@@ -265,6 +272,16 @@ def test_a_danger_is_told_to_the_dispatchers_at_once_and_its_order_says_so(
     assert told[0][0].title == f"【{word}】N-A 路灯照明"
     assert said in told[0][0].text
     assert told[1][0].title == f"【{word}·派单】N-A 路灯照明"
+
+
+@pytest.mark.parametrize("danger", [{"clock_class": "emergency"}, {"alarm": True}])
+def test_whoever_has_a_danger_reads_that_it_is_one_however_it_comes_to_them(desk: Desk, danger: dict[str, Any]) -> None:
+    word = "【紧急·" if "clock_class" in danger else "【险情待核·"
+    for life in (Life("A").opened(), Life("B").opened()):
+        life.danger = danger
+        _, told = tell(desk, life.dispatched(assisting=("U03",)) if life.name == "A" else life.covered())
+        warned = [one.template for one in told[1] if one.title.startswith(word)]
+        assert warned == (["dispatched", "assisting"] if life.name == "A" else ["covered"]) + ["grid_dispatched"]
 
 
 def raised(kind: Any, before: dict[str, Any], after: dict[str, Any], **facts: Any) -> Life:

@@ -147,7 +147,6 @@ class Desk:
             case feed.IncidentDispatchedV1(dispatch=dispatch):
                 names = "、".join(self._unit(code) for code in dispatch.assisting)
                 more = {"assisting": names, "basis": dispatch.basis or dispatch.catalogue}
-                more["danger"] = danger_zh(view.classification)
                 yield from _each(self._audience.holders("duty_officer", dispatch.unit, village), "dispatched", more)
                 for code in dispatch.assisting:
                     told = {"unit": self._unit(code), "main_unit": dispatch.unit_name}
@@ -166,9 +165,10 @@ class Desk:
                 numbers = "、".join(one.number for one in event.named())
                 question = {"candidate": numbers, "until": self._wording.moment(until), "holds": view.state == "asked"}
                 yield from _each(self._audience.holders("dispatcher", unit, village), "asked", question)
-            case feed.IncidentReturnedV1(reason=reason, basis=basis):
-                more = {"reason": reason, "basis": basis or ""}
-                yield from _each(self._audience.holders("dispatcher", unit, village), "returned", more)
+            case feed.IncidentReturnedV1(dispatch=dispatch, reason=reason, basis=basis):
+                why = {"reason": reason, "basis": basis or "", "unit": dispatch.unit_name}
+                ruling = {"ruling": view.state == "adjudicating"}
+                yield from _each(self._audience.holders("dispatcher", unit, village), "returned", {**why, **ruling})
             case feed.IncidentCompletedV1(text=text):
                 yield from _each(self._audience.holders("grid_worker", unit, village), "grid_completed", {"text": text})
                 yield from self._reporters(facts, "reporter_completed", {"text": text})
@@ -287,6 +287,7 @@ class Desk:
             "matter": view.classification.matter_name,
             "place": place_zh(view.place),
             "unit": view.dispatch.unit_name if view.dispatch else self._unit(None),
+            "danger": danger_zh(view.classification),
         }
 
     def _opening_fields(self, facts: Facts) -> dict[str, Any]:
@@ -328,8 +329,7 @@ def _raised(event: orders.IncidentAlarmedV1 | orders.IncidentConfirmedV1) -> boo
 
 
 def _alarm(view: IncidentView, reason: str) -> dict[str, Any]:
-    what = view.classification
-    return {"danger": danger_zh(what), "unsure": what.alarm, "reason": reason}
+    return {"unsure": view.classification.alarm, "reason": reason}
 
 
 def _reporters_after(reporters: tuple[Told, ...], event: IncidentEvent) -> tuple[Told, ...]:
