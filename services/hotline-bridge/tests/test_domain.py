@@ -203,6 +203,14 @@ def test_an_alarm_says_in_chinese_what_happened(change: dict[str, Any], text: st
     assert alarms.submitted(alarm(**change), "130529").text == text
 
 
+@pytest.mark.parametrize("point", [{"lon": 0, "lat": 0}, {"lon": -180, "lat": 37, "crs": "bd09"}])
+def test_an_alarm_whose_device_has_no_fix_is_taken_without_a_point(pack: Pack, point: dict[str, Any]) -> None:
+    """Of points at the map's edge BD-09 makes some beyond it, which no report can hold."""
+    told = alarm(point=point, village_code="130529103202")
+    place = arrival_of(alarms.SOURCE, told.origin_id, alarms.submitted(told, pack.code), pack, "d").place
+    assert (place.point, place.village_code) == (None, "130529103202")
+
+
 def test_every_alarm_line_of_the_county_becomes_a_report(county_reports: list[dict[str, Any]], pack: Pack) -> None:
     lines = [report for report in county_reports if report["channel"] == "iot"]
     assert len(lines) == 76

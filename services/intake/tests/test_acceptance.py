@@ -174,6 +174,19 @@ def test_the_channel_says_in_which_system_its_points_come(decide: Any) -> None:
     assert distance_m((plain.lon, plain.lat), (said.lon, said.lat)) > 300
 
 
+@pytest.mark.parametrize("point", [(0, 0), (116.39, 39.9), (-180, 37), (115, -90), (115.03, 38)])
+@pytest.mark.parametrize("crs", ["wgs84", "gcj02", "bd09"])
+def test_a_point_far_outside_the_county_is_no_place_of_the_report(decide: Any, point: Any, crs: str) -> None:
+    """A device without a fix says 0, 0; two of them would be one spot, and each be far from its own problem."""
+    lon, lat = point
+    decision = decide(point={"lon": lon, "lat": lat, "crs": crs}, village_code="130529100003")
+    assert (decision.event.place.point, decision.event.place.village_code) == (None, "130529100003")
+
+
+def test_a_point_a_little_outside_the_county_stays(decide: Any) -> None:
+    assert decide(point={"lon": 115.4, "lat": 37.5, "crs": "wgs84"}).event.place.point is not None
+
+
 @pytest.mark.parametrize(
     ("changes", "codes"),
     [

@@ -19,7 +19,7 @@ from pydantic import Field
 from huying.county.calendar import CalendarChoices, WorkingCalendar
 from huying.county.channels import Channel
 from huying.county.clocks import ClockPolicy
-from huying.county.geometry import EARTH_RADIUS_M, Point, distance_m
+from huying.county.geometry import EARTH_RADIUS_M, Point, accuracy_m, distance_m
 from huying.county.judging import Correlation, CorrelationRule, Screening
 from huying.county.matters import TOWN, Circumstance, Duty, DutyLine, Matter, catalogue, line_for
 from huying.county.people import Person, Role, Unit
@@ -166,6 +166,14 @@ class Pack(Record):
         ordered = tuple(sorted(self.villages, key=lambda village: (village.lat, village.code)))
         return tuple(village.lat for village in ordered), ordered
 
+    @cached_property
+    def _reach(self) -> tuple[float, float, float, float]:
+        """West, south, east, north, degrees: the county's box and as far around it as a point may be wrong."""
+        lons, lats = zip(*(corner for ring in self.outline.rings for corner in ring), strict=True)
+        up = degrees(accuracy_m("unknown") / EARTH_RADIUS_M)
+        aside = up / cos(radians(max(map(abs, lats))))
+        return min(lons) - aside, min(lats) - up, max(lons) + aside, max(lats) + up
+
     def matter(self, code: str) -> Matter:
         """The matter with this code (KeyError when there is none)."""
         return self._matters[code]
@@ -250,6 +258,11 @@ class Pack(Record):
     def contains(self, point: tuple[float, float]) -> bool:
         """Whether a WGS-84 (lon, lat) lies in the county."""
         return self.outline.contains(Point(*point))
+
+    def reaches(self, point: tuple[float, float]) -> bool:
+        """Whether something at a WGS-84 (lon, lat) may be the county's: in it, or within some 20 km of its box."""
+        west, south, east, north = self._reach
+        return west <= point[0] <= east and south <= point[1] <= north
 
     def people(self, role: str, unit: str | None = None, village: str | None = None) -> tuple[Person, ...]:
         """Holders of a role, of one unit or one village when given; empty when there are none."""

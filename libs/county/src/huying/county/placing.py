@@ -58,7 +58,7 @@ def located(body: ReportSubmittedV1, channel: Channel, pack: Pack) -> Place:
         village=village_name,
         town_code=town.code if town else None,
         town=town.name_zh if town else words,
-        point=_point(body.point, channel),
+        point=_point(body.point, channel, pack),
     )
 
 
@@ -81,11 +81,16 @@ def _town(words: str | None, pack: Pack) -> Town | None:
     return short[0] if len(short) == 1 else None
 
 
-def _point(point: Point | None, channel: Channel) -> Point | None:
-    """WGS-84; the channel says in which system its points are and how exact, unless the report does."""
+def _point(point: Point | None, channel: Channel, pack: Pack) -> Point | None:
+    """WGS-84; the channel says in which system its points are and how exact, unless the report does.
+
+    None far outside the county: 0, 0 of a device without a fix, or where a reporter is who is travelling.
+    """
     if point is None:
         return None
     crs = point.crs if "crs" in point.model_fields_set else channel.crs
     lon, lat = to_wgs84(point.lon, point.lat, crs)
+    if not pack.reaches((lon, lat)):
+        return None
     exact = point.accuracy_m if point.accuracy_m is not None else accuracy_m(channel.point_source)
     return Point(lon=round(lon, DECIMALS), lat=round(lat, DECIMALS), crs="wgs84", accuracy_m=exact)
