@@ -1,5 +1,7 @@
 """What a route answers when something fails under it: always problem+json, never a stack."""
 
+from collections.abc import AsyncIterator
+
 import httpx
 import pytest
 from fastapi import FastAPI
@@ -49,6 +51,9 @@ async def test_a_fault_under_a_route_is_a_problem_without_its_details(error: Exc
         ("application/json", b'{"alarm": tilt}', "body", "character 10"),
         ("application/json", b'["tilt"]', "body", "JSON object"),
         ("application/json", b'{"alarm": 1}', "alarm", "string"),
+        ("application/json", '{"alarm": "倾斜"}'.encode("gbk"), "body", "UTF-8"),
+        ("application/json", b"[" * 100_000, "body", "nest"),
+        ("application/json", b'{"alarm": ' + b"1" * 5_000 + b"}", "body", "numbers"),
     ],
 )
 async def test_a_body_that_cannot_be_used_is_told_what_to_send(kind: str, body: bytes, field: str, says: str) -> None:
@@ -68,6 +73,24 @@ async def test_a_body_that_cannot_be_used_is_told_what_to_send(kind: str, body: 
     assert (answer.status_code, error["field"]) == (422, field)
     assert says in error["message"]
     assert says in answer.json()["detail"]
+
+
+async def test_a_body_over_the_limit_is_told_so_also_when_it_comes_in_pieces() -> None:
+    app = FastAPI()
+    problem.install(app)
+
+    @app.post("/lines")
+    async def take(line: dict[str, str]) -> None:
+        del line
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(3):
+            yield b" " * (problem.MAX_BODY_BYTES // 2)
+
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service") as client:
+        answer = await client.post("/lines", content=pieces(), headers={"content-type": "application/json"})
+    assert (answer.status_code, answer.json()["title"]) == (413, "Too large")
+    assert "send pictures as links" in answer.json()["detail"]
 
 
 async def test_an_absent_database_is_one_line_in_the_log_and_no_stack() -> None:

@@ -15,6 +15,7 @@ from .errors import Broken, Transient
 MAX_BODY_BYTES = 1024 * 1024
 """A report is text; pictures are fetched from where the publisher keeps them."""
 
+UNREADABLE = "cannot be read; send JSON in UTF-8 with nesting and numbers of a usual size"
 NO_OBJECT = "send a JSON object, with the header Content-Type: application/json"
 LONGEST_CAUSE = 500
 """The database's client tells of every server that it knows, at length."""
@@ -58,6 +59,11 @@ def install(app: FastAPI) -> None:
 
     async def on_http(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
+        if isinstance(error.__cause__, Problem):  # of `BodyLimit`: whatever ends its reading is a bad body to FastAPI
+            return error.__cause__.response()
+        if error.status_code == 400:
+            errors = [{"field": "body", "message": UNREADABLE}]
+            return Problem(422, "Invalid request", f"body: {UNREADABLE}", errors=errors).response()
         return Problem(error.status_code, "Refused", str(error.detail)).response()
 
     async def on_transient(_: Request, error: Exception) -> JSONResponse:
