@@ -51,8 +51,8 @@ class Bench:
         headers = self.headers(who, **{"Idempotency-Key": key, "Content-Type": "application/json"})
         return await self.client.post("/v1/reports", content=content, headers=headers)
 
-    async def inbound(self, name: str, data: bytes, signed: bool = True) -> None:
-        event = CloudEvent(name, self.source, ReportSubmittedV1.TYPE, data)
+    async def inbound(self, name: str, data: bytes, signed: bool = True, kind: str = ReportSubmittedV1.TYPE) -> None:
+        event = CloudEvent(name, self.source, kind, data)
         headers = list(event.headers())
         if signed:
             signature = sign("park", self.private, name, self.source, event.type, data)
@@ -190,8 +190,9 @@ async def test_kafka_door_accepts_signed_records_and_tells_publishers_of_refusal
     await bench.inbound("e1", json.dumps({**plain, "text": "别的"}).encode())
     await bench.inbound("e1", good)
     await bench.inbound("e5", json.dumps(REPORT).encode())
+    await bench.inbound("e6", good, kind="cn.huying.report.submited.v1")
     await bench.inbound("e4", good)
-    refused = await bench.read(topics.INBOUND_REJECTED, 4)
+    refused = await bench.read(topics.INBOUND_REJECTED, 5)
     accepted = await bench.read(topics.REPORTS, 2)
     assert [event["origin_id"] for event in accepted] == ["e1", "e4"]
     assert [(event["origin_id"], event["reason"].partition(":")[0]) for event in refused] == [
@@ -199,7 +200,9 @@ async def test_kafka_door_accepts_signed_records_and_tells_publishers_of_refusal
         ("e3", "invalid_data"),
         ("e1", "identity_reused"),
         ("e5", "personal_data"),
+        ("e6", "invalid_data"),
     ]
+    assert refused[-1]["field"] == "type"
     assert all(event["offset"] >= 0 and event["topic"] == topics.INBOUND.name for event in refused)
     parked = {"topic": topics.INBOUND.name, "key": b"park"}
     assert await bench.database.collection("parked").count_documents(parked) == 0

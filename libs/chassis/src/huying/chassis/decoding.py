@@ -12,6 +12,9 @@ from .errors import Broken
 from .message import Message
 from .parking import RawRecord
 
+ANY = "*"
+"""`TYPE` of a model that takes every type of its topic that no other one has, instead of passing it over."""
+
 
 class Decoder:
     """Reads the records of the topics that a service consumes, and what it parked of other ways in."""
@@ -40,9 +43,10 @@ class Decoder:
         except EnvelopeError as error:
             raise Broken("no_cloudevent", str(error)) from error
         models = self._models[record.partition.topic]
-        model = models.get(event.type)
-        if model is None:
+        if event.type not in models:
             _refuse_future_version(event, models)
+        model = models.get(event.type, models.get(ANY))
+        if model is None:
             return None
         try:
             body = model.model_validate_json(event.data)

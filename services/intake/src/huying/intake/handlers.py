@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Self
 
 from huying.chassis.clock import Clock
+from huying.chassis.decoding import ANY
 from huying.chassis.measures import Measures
 from huying.chassis.message import API, Effects, Message, Outgoing, Stateless
 from huying.chassis.mongo import Mongo
@@ -51,7 +52,13 @@ class InboundRecord(Event):
         return cls()
 
 
-INBOUND = replace(topics.INBOUND, events=(InboundRecord,))
+class ForeignRecord(InboundRecord):
+    """A record of another type: a slip of the pen is told to whoever made it, too."""
+
+    TYPE = ANY
+
+
+INBOUND = replace(topics.INBOUND, events=(InboundRecord, ForeignRecord))
 CONSUMED = (INBOUND, topics.INCIDENTS, topics.CLOCKS, topics.RATINGS)
 
 
@@ -243,7 +250,8 @@ class Intake(Stateless):
 
     def _judge(self, state: State, message: Message, effects: Effects) -> tuple[Principal | None, acceptance.Decision]:
         """Who sent it, as far as that is proven, and what becomes of it."""
-        refused = acceptance.identity_problem(message.source, message.id)
+        foreign = acceptance.WRONG_TYPE if isinstance(message.body, ForeignRecord) else None
+        refused = acceptance.identity_problem(message.source, message.id) or foreign
         signer = None
         if refused is None:
             header = message.headers.get(SIGNATURE_HEADER, "")

@@ -11,7 +11,7 @@ from huying.chassis.security import Principal
 from huying.contracts.envelope import STRUCTURED, CloudEvent, EnvelopeError, parse
 from huying.contracts.reports import ReportSubmittedV1
 
-from .domain.acceptance import Refused, identity_problem, may_speak_for
+from .domain.acceptance import WRONG_TYPE, Refused, identity_problem, may_speak_for
 
 IDEMPOTENCY_KEY = "idempotency-key"
 PREFIX = "ce-"
@@ -71,7 +71,7 @@ def _cloudevent(headers: Mapping[str, str], body: bytes, who: Principal, name: s
     except EnvelopeError as error:
         return Refused("invalid_data", error.attribute, error.problem)
     if event.type != ReportSubmittedV1.TYPE:
-        return Refused("invalid_data", "type", f"this door takes {ReportSubmittedV1.TYPE}")
+        return WRONG_TYPE
     if name not in (None, event.id):
         return Refused("invalid_identity", "Idempotency-Key", "differs from the CloudEvent's id; send one of them")
     if not may_speak_for(who.sources, event.source) and event.source != _own_source(who):

@@ -101,6 +101,9 @@ class Refused:
     message: str
 
 
+WRONG_TYPE = Refused("invalid_data", "type", f"this door takes {ReportSubmittedV1.TYPE}")
+"""A CloudEvent of something else."""
+
 Decision = Accepted | Repeated | Refused
 
 
