@@ -6,6 +6,7 @@ import pytest
 
 from huying.chassis.security import Principal
 from huying.contracts.reports import ReportSubmittedV1
+from huying.intake.domain.acceptance import Refused
 from huying.intake.letters import Letter, opened
 
 PARK = Principal("park", "system", sources=("园区 网关", "gov/park"))
@@ -30,3 +31,24 @@ def test_an_identity_is_the_same_in_both_modes(told: dict[str, str], source: str
     for letter in (binary, structured):
         assert isinstance(letter, Letter), letter
         assert (letter.source, letter.origin_id) == (source, origin_id)
+
+
+def test_an_idempotency_key_is_the_id_however_it_is_spelled() -> None:
+    """Curl and most clients send it as UTF-8, which HTTP hands over as Latin-1."""
+    key = "巨〔2026〕411号".encode().decode("latin-1")
+    plain = opened({"idempotency-key": key}, json.dumps(DATA).encode(), PARK)
+    event = {"specversion": "1.0", "type": ReportSubmittedV1.TYPE, "id": "巨〔2026〕411号", "source": "园区 网关"}
+    headers = {"content-type": "application/cloudevents+json", "idempotency-key": key}
+    structured = opened(headers, json.dumps(event | {"data": DATA}).encode(), PARK)
+    for letter in (plain, structured):
+        assert isinstance(letter, Letter), letter
+        assert (letter.source, letter.origin_id) == ("园区 网关", "巨〔2026〕411号")
+
+
+def test_an_identity_that_is_none_is_called_as_its_sender_called_it() -> None:
+    long = "k" * 201
+    event = {"ce-specversion": "1.0", "ce-type": ReportSubmittedV1.TYPE, "ce-source": "gov/park", "ce-id": long}
+    for headers, field in (({"idempotency-key": long}, "Idempotency-Key"), (event, "id")):
+        refused = opened(headers, json.dumps(DATA).encode(), PARK)
+        assert isinstance(refused, Refused)
+        assert (refused.reason, refused.field) == ("invalid_identity", field)

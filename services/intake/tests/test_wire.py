@@ -315,7 +315,10 @@ async def test_a_cloudevent_over_http_has_its_own_identity_in_both_modes(bench: 
     plain = await bench.post(REPORT, "c1")
     assert (first.status_code, second.status_code, plain.status_code) == (202, 202, 202)
     assert first.json() == second.json() == plain.json()
+    reused = await send(json.dumps({**REPORT, "text": "别的"}).encode(), binary)
+    assert (reused.status_code, reused.json()["detail"].partition(":")[0]) == (409, "id")
     for change, field in (
+        ({"ce-id": "c" * 201}, "id"),
         ({"ce-source": "gov/other"}, "source"),
         ({"ce-type": "cn.other"}, "type"),
         ({"ce-specversion": "9"}, "specversion"),

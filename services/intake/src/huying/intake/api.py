@@ -1,6 +1,5 @@
 """HTTP doors of intake: reports, the citizen's page, the vault. Every refusal says which field and what to do."""
 
-import contextlib
 import uuid
 from typing import Annotated, Any
 
@@ -25,6 +24,9 @@ SHORTEST_PURPOSE = 2
 
 MERGES_FOLLOWED = 4
 """How many merges of merges a page follows: one read each."""
+
+STATUS = {"identity_reused": (409, "Already used"), "wrong_jurisdiction": (403, "Not allowed")}
+"""Of refusals that are not about a field's form."""
 
 NOT_FOUND = "没有找到这个编号的上报。请核对编号；刚刚提交的请稍后再查。"
 
@@ -69,7 +71,7 @@ async def submit(
         submitted, letter.origin_id, trace=request.headers.get("traceparent"), time=body.received_at
     )
     if isinstance(decision, Refused):
-        raise _refusal(decision)
+        raise _refusal(letter.blamed(decision))
     known = decision.event if isinstance(decision, acceptance.Accepted) else decision.known
     address = f"/v1/reports/{known.tracking_number}"
     answer = {"report_id": known.report_id, "tracking_number": known.tracking_number, "status_url": address}
@@ -151,11 +153,7 @@ async def unmask(
 
 
 def _purpose(header: str | None) -> str:
-    """The purpose in words; HTTP hands UTF-8 headers over as Latin-1."""
-    text = header or ""
-    with contextlib.suppress(UnicodeError):
-        text = text.encode("latin-1").decode("utf-8")
-    text = text.strip()
+    text = letters.text_of(header or "").strip()
     if not SHORTEST_PURPOSE <= len(text) <= LONGEST_PURPOSE or not text.isprintable():
         raise _invalid("Purpose", f"say in {SHORTEST_PURPOSE} to {LONGEST_PURPOSE} characters why you need to know")
     return text
@@ -166,11 +164,7 @@ def _invalid(field: str, message: str) -> Problem:
 
 
 def _refusal(refused: Refused) -> Problem:
-    if refused.reason == "identity_reused":
-        return Problem(409, "Already used", f"Idempotency-Key: {refused.message}", reason=refused.reason)
-    field = "Idempotency-Key" if refused.reason == "invalid_identity" else refused.field
-    if refused.reason == "wrong_jurisdiction":
-        return Problem(403, "Not allowed", f"{field}: {refused.message}", reason=refused.reason)
-    problem = _invalid(field, refused.message)
-    problem.body["reason"] = refused.reason
-    return problem
+    status, title = STATUS.get(refused.reason, (422, "Invalid request"))
+    detail = f"{refused.field}: {refused.message}"
+    errors = [{"field": refused.field, "message": refused.message}]
+    return Problem(status, title, detail, errors=errors, reason=refused.reason)

@@ -4,7 +4,7 @@ It finds out identity, sender's source and data; it never looks inside the data.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import unquote_to_bytes
 
 from huying.chassis.security import Principal
@@ -25,6 +25,20 @@ class Letter:
     source: str
     origin_id: str
     data: bytes
+    id_field: str = "id"
+    """What its sender calls the `id`."""
+
+    def blamed(self, refused: Refused) -> Refused:
+        """A refusal of this letter, in its sender's words."""
+        return replace(refused, field=self.id_field) if refused.field == "id" else refused
+
+
+def text_of(header: str) -> str:
+    """A header in its sender's words: HTTP hands UTF-8 over as Latin-1."""
+    try:
+        return header.encode("latin-1").decode()
+    except UnicodeError:
+        return header
 
 
 def opened(headers: Mapping[str, str], body: bytes, who: Principal) -> Letter | Refused:
@@ -37,7 +51,7 @@ def opened(headers: Mapping[str, str], body: bytes, who: Principal) -> Letter | 
         body: as it travelled.
         who: whose key was shown. Without a CloudEvents source it speaks for its own first one.
     """
-    name = headers.get(IDEMPOTENCY_KEY)
+    name = text_of(headers[IDEMPOTENCY_KEY]) if IDEMPOTENCY_KEY in headers else None
     letter: Letter | Refused
     if f"{PREFIX}specversion" in headers or headers.get("content-type", "").lower().startswith(STRUCTURED):
         letter = _cloudevent(headers, body, who, name)
@@ -46,10 +60,11 @@ def opened(headers: Mapping[str, str], body: bytes, who: Principal) -> Letter | 
             "invalid_identity", "Idempotency-Key", "is missing; send a header that names this report for good"
         )
     else:
-        letter = Letter(_own_source(who), name, body)
+        letter = Letter(_own_source(who), name, body, "Idempotency-Key")
     if isinstance(letter, Refused):
         return letter
-    return identity_problem(letter.source, letter.origin_id) or letter
+    refused = identity_problem(letter.source, letter.origin_id)
+    return letter if refused is None else letter.blamed(refused)
 
 
 def _own_source(who: Principal) -> str:
