@@ -161,12 +161,29 @@ class Story:
         self.feed.append(incidents.IncidentAcceptedV1(dispatch=self.dispatch, **self._common(after, actor)))
         return self
 
-    def returned(self, after: timedelta = timedelta(minutes=30)) -> "Story":
+    def returned(self, after: timedelta = timedelta(minutes=30), *, ruling: bool = False) -> "Story":
+        """Given back; with `ruling` for the last time, and the centre rules whose it is."""
         assert self.dispatch
         self.returns += 1
+        gone = self.dispatch
+        if ruling:
+            self.state, self.dispatch = "adjudicating", None
         self.feed.append(
-            incidents.IncidentReturnedV1(dispatch=self.dispatch, reason="灯杆属供电公司产权", **self._common(after))
+            incidents.IncidentReturnedV1(dispatch=gone, reason="灯杆属供电公司产权", **self._common(after))
         )
+        return self
+
+    def covered(self, by: "Story") -> "Story":
+        """Under the other's dispatch, or waiting with it for a ruling."""
+        self.state, self.dispatch = "covered", by.dispatch
+        self.feed.append(
+            orders.IncidentCoveredV1(by=by.name, by_number=by.number, dispatch=by.dispatch, **self._common())
+        )
+        return self
+
+    def redone(self, after: timedelta = timedelta(days=1)) -> "Story":
+        self.state, self.completed_at = "dispatched", None
+        self.feed.append(orders.IncidentRedoneV1(reason="又不亮了", count=1, **self._common(after)))
         return self
 
     def completed(self, after: timedelta = timedelta(hours=2)) -> "Story":
@@ -180,7 +197,7 @@ class Story:
         return self
 
     def merged(self, into: "Story") -> "Story":
-        self.state, self.merged_into = "merged", into.name
+        self.state, self.merged_into, self.dispatch = "merged", into.name, None
         self.feed.append(incidents.IncidentMergedV1(into=into.name, reports=(f"{self.name}-r1",), **self._common()))
         return self
 

@@ -78,6 +78,46 @@ def test_each_unit_is_metered_for_as_long_as_it_had_the_case() -> None:
     ]
 
 
+def test_nobody_is_metered_while_it_is_done_or_awaits_a_ruling_and_whoever_has_the_order_that_covers_it_is() -> None:
+    def held(story: Story) -> list[tuple[str, timedelta]]:
+        lines = [vars_of(line_of_step(event, NAMES)) for event in story.feed]
+        return parts.holding(lines[::-1], story.at + hour)
+
+    hour, roads = timedelta(hours=1), ("U01", "县交通运输局")
+    road, gone = STORIES["road"], Story("s-gone", "PA-0360", "坑", NOW).opened().dispatched(roads)
+    assert held(gone.accepted(hour).merged(road)) == [("县交通运输局", hour)]
+    done = (
+        Story("s-done", "PA-0361", "坑", NOW).opened().dispatched(roads).completed(hour).redone(30 * hour).dispatched()
+    )
+    assert held(done) == [("县交通运输局", hour), ("县交通运输局", hour)]
+    ruled = Story("s-ruled", "PA-0362", "坑", NOW).opened().dispatched(roads).returned(hour, ruling=True)
+    assert held(ruled) == [("县交通运输局", hour)]
+    child = Story("s-child", "PA-0363", "坑", NOW).opened().covered(road)
+    assert held(child) == [("县供水服务中心", hour)]
+    assert held(child.covered(road)) == [("县供水服务中心", hour)], "the same order again is no other turn"
+    assert held(child.covered(ruled)) == [("县供水服务中心", timedelta())]
+    card = parts.unit_card(
+        document(ruled), NOW, NAMES, [vars_of(line_of_step(event, NAMES)) for event in ruled.feed[::-1]]
+    )
+    assert ("还没有派单" in card, "等待裁决" in card, "1 小时" in card) == (False, True, True)
+
+
+@pytest.mark.parametrize("ruling", [True, False])
+def test_what_awaits_a_ruling_was_classified_and_is_to_be_assigned(ruling: bool) -> None:
+    story = Story("s-ruled", "PA-0364", "坑", NOW).opened().dispatched().returned(ruling=True)
+    child = Story("s-child", "PA-0365", "坑", NOW).opened().covered(story)
+    shown = parts.stepper(document(story if ruling else child), NOW)
+    assert re.findall(r'class="done"><b>✓ (\w+)', shown) == ["事件上报", "分类受理"]
+    assert re.findall(r'class="now"><b>(\w+)', shown) == ["响应指定"]
+    assert "等待裁决" in shown
+
+
+def test_nobody_is_asked_to_accept_what_another_order_covers() -> None:
+    child = Story("s-child", "PA-0366", "坑", NOW).opened().covered(STORIES["road"])
+    card = parts.unit_card(document(child), NOW, NAMES, [])
+    assert ("未签收" in card, "不另签收" in card) == (False, True)
+
+
 def test_who_was_spoken_with_stays_so_with_the_next_unit() -> None:
     story = Story("s-told", "PA-0353", "灯杆歪了", NOW).opened().dispatched()
     found, lines = document(story), [vars_of(line_of_step(event, NAMES)) for event in story.feed[::-1]]

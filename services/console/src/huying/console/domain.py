@@ -14,7 +14,7 @@ from huying.contracts.clocks import ClockEvent
 from huying.contracts.commands import Actor
 from huying.contracts.incidents import IncidentEvent, ReportRef
 from huying.contracts.moves import CLOSED, ROLE_WORDS, legal, permitted
-from huying.contracts.orders import IncidentRedoneV1
+from huying.contracts.orders import IncidentCoveredV1, IncidentRedoneV1
 
 from .history import aside
 from .words import CLOCKS, FINAL, OPEN_STATES, Names, dated, leading, place
@@ -47,6 +47,8 @@ class Line:
     who: str = ""
     holder: str = ""
     """The unit that has it from this line on; holding times are computed from these."""
+    free: bool = False
+    """Whether no unit has it from this line on."""
 
 
 def card(event: IncidentEvent) -> dict[str, Any]:
@@ -137,6 +139,7 @@ def report_of(event: IncidentEvent) -> ReportRef | None:
 def line_of_step(event: IncidentEvent, names: Names) -> Line:
     """A step of the feed as a line."""
     word, text, detail = _step(event, names)
+    given = event.dispatch if isinstance(event, feed.IncidentDispatchedV1 | IncidentCoveredV1) else None
     return Line(
         id=f"{event.incident_id}/{event.incident_version}",
         incident_id=event.incident_id,
@@ -147,7 +150,8 @@ def line_of_step(event: IncidentEvent, names: Names) -> Line:
         text=text,
         detail=detail,
         who=_who(event.actor, names),
-        holder=event.dispatch.unit_name if isinstance(event, feed.IncidentDispatchedV1) else "",
+        holder=given.unit_name if given else "",
+        free=event.incident.dispatch is None or event.incident.state in CLOSED,
     )
 
 

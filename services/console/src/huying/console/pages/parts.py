@@ -12,6 +12,8 @@ from ..words import CLASSES, CLOCKS, TONES, Names, danger, deadline, exact, plac
 
 STEPS = ("事件上报", "分类受理", "响应指定", "部门处置", "结果反馈")
 CLOCK_ORDER = tuple(CLOCKS)
+UNPLACED = {"adjudicating": "等待裁决由谁主责", "covered": "随群体事件等待裁决由谁主责", "merged": "已并入另一事件"}
+"""Why no unit has it any more, by state."""
 
 Line = dict[str, Any]
 
@@ -51,7 +53,7 @@ def stepper(document: dict[str, Any], now: datetime) -> str:
     handled = dispatch.get("accepted_at")
     moments = (
         view["opened_at"],
-        None if state == "asked" else dispatch.get("dispatched_at"),
+        None if state == "asked" else dispatch.get("dispatched_at") or view["opened_at"],
         dispatch.get("dispatched_at"),
         view.get("completed_at"),
         view.get("completed_at"),
@@ -59,7 +61,7 @@ def stepper(document: dict[str, Any], now: datetime) -> str:
     notes = (
         "" if state == "merged" else f"{view['report_count']} 件诉求",
         "待研判" if state == "asked" else CLASSES[view["classification"]["clock_class"]],
-        dispatch.get("unit_name") or "",
+        dispatch.get("unit_name") or UNPLACED.get(state, ""),
         f"{when(handled, now)} 签收" if handled else "",
         "已反馈" if view.get("completed_at") else "",
     )
@@ -127,33 +129,47 @@ def unit_card(document: dict[str, Any], now: datetime, names: Names, history: Se
     """Who has it, on what ground, and how long each unit had it."""
     view = document["view"]
     dispatch = view.get("dispatch")
-    if not dispatch:
-        return '<h2>责任单位</h2><p class="hy-quiet">还没有派单。</p>'
-    contacted = dispatch.get("contacted_at") or (view.get("course") or {}).get("contacted_at")  # by a unit before
+    facts = _dispatched(document, dispatch, now, names) if dispatch else ""
+    said = facts or f'<p class="hy-quiet">{UNPLACED.get(document["state"], "还没有派单")}。</p>'
+    held = "".join(
+        f"<dt>{escape(unit)}</dt><dd>{span(length)}</dd>"
+        for unit, length in holding(history, view.get("completed_at") or now)
+    )
+    return f"<h2>责任单位</h2>{said}" + (
+        '<h2 style="margin-top:12px">各单位持有时长</h2>'
+        f'<dl class="hy-facts" style="grid-template-columns:auto 1fr">{held}</dl>'
+        if held
+        else ""
+    )
+
+
+def _dispatched(document: dict[str, Any], dispatch: dict[str, Any], now: datetime, names: Names) -> str:
+    contacted = dispatch.get("contacted_at") or (document["view"].get("course") or {}).get(
+        "contacted_at"
+    )  # by one before
     helping = "、".join(names.unit(code) for code in dispatch.get("assisting") or ()) or "无"
+    unaccepted = "随群体事件办理，不另签收" if document["state"] == "covered" else "未签收"
     facts = {
         "主责": dispatch["unit_name"],
         "配合": helping,
         "依据": dispatch.get("basis") or f"职责清单 {dispatch['catalogue']}",
         "派单": when(dispatch["dispatched_at"], now),
-        "签收": when(dispatch["accepted_at"], now) if dispatch.get("accepted_at") else "未签收",
+        "签收": when(dispatch["accepted_at"], now) if dispatch.get("accepted_at") else unaccepted,
         "联系群众": when(contacted, now) if contacted else "未联系",
     }
     rows = "".join(f"<dt>{name}</dt><dd>{escape(text)}</dd>" for name, text in facts.items())
-    held = "".join(
-        f"<dt>{escape(unit)}</dt><dd>{span(length)}</dd>"
-        for unit, length in holding(history, view.get("completed_at") or now)
-    )
-    return f'<h2>责任单位</h2><dl class="hy-facts">{rows}</dl><h2 style="margin-top:12px">各单位持有时长</h2>' + (
-        f'<dl class="hy-facts" style="grid-template-columns:auto 1fr">{held}</dl>' if held else ""
-    )
+    return f'<dl class="hy-facts">{rows}</dl>'
 
 
 def holding(history: Sequence[Line], until: datetime) -> list[tuple[str, timedelta]]:
     """How long each main unit had it, in order; `history` has the newest first."""
-    spans = [(line["holder"], line["at"]) for line in reversed(history) if line["holder"]]
-    ends = [*(at for _, at in spans), until][1:]
-    return [(unit, max(end - at, timedelta())) for (unit, at), end in zip(spans, ends, strict=True)]
+    turns: list[tuple[str, datetime]] = []
+    for line in reversed(history):
+        unit = line["holder"]
+        if (unit or line.get("free")) and (not turns or turns[-1][0] != unit):
+            turns.append((unit, line["at"]))
+    ends = [*(at for _, at in turns), until][1:]
+    return [(unit, max(end - at, timedelta())) for (unit, at), end in zip(turns, ends, strict=True) if unit]
 
 
 def clocks(document: dict[str, Any], now: datetime) -> str:
