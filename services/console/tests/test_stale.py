@@ -8,6 +8,7 @@ import pytest
 from nicegui import Client, ui
 
 from huying.chassis.errors import Transient
+from huying.console.domain import Own
 from huying.console.pages import dialogs, feed, frame, incident, triage
 from huying.console.pages.feed import FeedPage, _pages
 from huying.console.pages.incident import IncidentPage
@@ -175,6 +176,34 @@ async def test_an_incident_that_comes_while_its_page_is_open_is_shown(monkeypatc
     desk.board.found["a"] = case("a")
     await page.look()
     assert (page.head.visible, page.columns.visible, page.history.visible) == (True, True, True)
+
+
+async def test_a_unit_with_the_order_of_a_mass_event_sees_of_its_family_what_it_may_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shown: list[list[str]] = []
+    pieces = Part()
+    pieces.beside = lambda document, now, names, children: shown.append([one["_id"] for one in children])
+    for name, stub in (("ui", Part()), ("parts", pieces), ("show_time", lambda _: None)):
+        monkeypatch.setattr(incident, name, stub)
+    plain = {"view": {}, "merged_into": None}
+    desk: Any = Desk(Board(case("a") | plain | {"unit": "U01"}))
+    page: Any = IncidentPage(desk, "a")
+    page.draw()
+    monkeypatch.setattr(page, "_buttons", lambda *_: None)
+    family = [case(name) | plain | {"unit": unit, "town_code": town} for name, unit, town in FAMILY]
+
+    async def children(_: str) -> list[dict[str, Any]]:
+        return family
+
+    desk.board.children = children
+    for own in (None, Own("U01"), Own("U01", "130529101")):
+        desk.own = own
+        await page.look()
+    assert shown == [["b", "c", "d"], ["b"], ["b", "d"]]
+
+
+FAMILY = (("b", "U01", "130529100"), ("c", "U02", "130529100"), ("d", "U02", "130529101"))
 
 
 async def test_a_slow_look_for_what_was_wished_before_shows_nothing_of_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -253,6 +253,7 @@ _ROW = {
     "extended": 1,
     "pinned": 1,
     "unit": 1,
+    "town_code": 1,
     "opened_at": 1,
     "at": 1,
 }

@@ -63,7 +63,7 @@ class IncidentPage:
             document = await board.incident(self.id)
             history = await board.history(self.id) if document else []
             reports = await board.reports(self.id) if document else []
-            children = await board.children(self.id) if document else []
+            family = await board.children(self.id) if document else []
             merged_into = document and document.get("merged_into")
             into = await board.incident(merged_into) if merged_into else None
         except (Transient, PyMongoError):
@@ -79,6 +79,7 @@ class IncidentPage:
             self._nothing("没有这个事件", "编号可能抄错了，或者它还没有传到这里。请回到实时页搜索。")
             return
         self.document, self.listed = document, reports
+        children = [one for one in family if desk.own is None or takes_part(one, desk.own)]
         self._show(True)
         self.head.content = parts.title_line(document, now)
         self.steps.content = parts.stepper(document, now)
