@@ -83,6 +83,18 @@ async def test_a_double_click_is_one_command_and_another_try_after_a_refusal_is_
     assert after_a_fault == again, "nobody decided on it, so it is still the same command"
 
 
+async def test_a_refusal_names_the_field_as_the_form_does(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = iter(("until：结束时间须在此刻之后、7 天之内", "PA-0312：已在群体事件中", "没有办成"))
+
+    async def order(*_: Any) -> JSONResponse:
+        return JSONResponse({"detail": next(said)}, 409)
+
+    monkeypatch.setattr(frame, "order", order)
+    flood = {"kind": "open_flood", "until": "2026-03-01T08:00:00+08:00", "reason": "大雨"}
+    told = [(await desk.command("in-1", 3, flood))[1] for _ in range(3)]
+    assert told == ["到什么时候自动结束：结束时间须在此刻之后、7 天之内", "PA-0312：已在群体事件中", "没有办成"]
+
+
 async def test_a_click_while_the_database_is_away_gets_an_answer(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     async def order(*_: Any) -> JSONResponse:
         raise AutoReconnect("no primary")

@@ -165,6 +165,13 @@ def action_of(kind: str, filled: Mapping[str, Any]) -> dict[str, Any] | str:
     return action
 
 
+def named(kind: str, refusal: str) -> str:
+    """Routing's refusal with the form's word for the field, where it begins with the command's own name for one."""
+    name, colon, rest = refusal.partition("：")
+    label = next((field.label for field in FORMS.get(kind, ()) if field.name == name), name)
+    return f"{label}{colon}{rest}"
+
+
 def _wrong(kind: str, what: str) -> str:
     return f"填写的内容不对，没有{MOVES[kind].word}。请检查：{what}"
 

@@ -29,6 +29,7 @@ from ..domain import Own, own_of, sees_all
 from ..handlers import Projection
 from ..repository import Board
 from ..session import COOKIE, Sessions
+from ..wishes import named
 from ..words import ZONE, Names
 
 GROUND_STATE = "huying_console"
@@ -138,24 +139,24 @@ class Desk:
         body = CommandBody.model_validate({"action": action, "expected_version": version})
         said = json.dumps(action, sort_keys=True)
         identity = deterministic_id("cm", self.who.id, incident_id, version, said, self.attempt)
-        named, wish = (incident_id, said), Given(identity, action, body)
-        given, answer = self.undecided.get(named), None
+        name, wish = (incident_id, said), Given(identity, action, body)
+        given, answer = self.undecided.get(name), None
         try:
             if given is not None and await self._over(given, wish):
-                self._forget(named, given)
+                self._forget(name, given)
         except (Transient, PyMongoError):
             assert given is not None
         else:
-            given = self.undecided.setdefault(named, wish)
+            given = self.undecided.setdefault(name, wish)
             answer = await self._decided(incident_id, given, still)
         if answer is None:
             return (None, NO_ANSWER) if given.taken else (False, "服务暂时不可用，没有办成，请稍后再试")
-        self._forget(named, given)
+        self._forget(name, given)
         if answer.status_code == 200:
             return True, "已办"
         self.attempt = uuid4().hex  # a refusal changes no version: the same wish may be granted the next time
         told = json.loads(bytes(answer.body))
-        return False, str(told.get("detail") or "没有办成，请刷新后再试")
+        return False, named(action["kind"], str(told.get("detail") or "没有办成，请刷新后再试"))
 
     async def _over(self, given: Given, wish: Given) -> bool:
         """Whether nobody decides any more on what was given, and it is wished for anew, of another version."""
@@ -165,9 +166,9 @@ class Desk:
         given.taken = given.taken or row is not None
         return row is None or row["status"] != "pending"
 
-    def _forget(self, named: tuple[str, str], given: Given) -> None:
-        if self.undecided.get(named) is given:
-            del self.undecided[named]
+    def _forget(self, name: tuple[str, str], given: Given) -> None:
+        if self.undecided.get(name) is given:
+            del self.undecided[name]
 
     async def _decided(self, incident_id: str, given: Given, still: Callable[[], object]) -> JSONResponse | None:
         """Routing's decision; None when it takes too long, or a fault kept the command from being taken in."""
