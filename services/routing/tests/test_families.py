@@ -181,6 +181,11 @@ def test_what_is_covered_has_its_own_clocks_and_so_more_time_of_its_own(county: 
 
 def test_an_incident_is_no_child_of_its_own_and_is_told_so(county: County) -> None:
     incident = county.arrives()
+    county.done(done := county.arrives(), c.Accept())
+    county.done(done, c.Complete(text="好"))
+    declined = county.wishes(incident, c.Group(children=(done,))).declined
+    assert declined is not None
+    assert "已办结，不能并入群体事件" in declined.message
     declined = county.wishes(incident, c.Group(children=(incident,))).declined
     assert declined is not None
     assert declined.message == f"{county[incident].number} 不能并入自身"

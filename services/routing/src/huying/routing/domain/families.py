@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from huying.contracts.commands import CloseFlood, Group, OpenFlood, Release
 from huying.contracts.incidents import Dispatch
-from huying.contracts.moves import ACTIVE, OPEN
+from huying.contracts.moves import ACTIVE, OPEN, STATE_WORDS
 from huying.county import Duty
 
 from .. import asides, steps
@@ -155,7 +155,7 @@ def group(turn: Turn, parent: Incident, action: Group) -> Refusal | None:
         if child.course.parent is not None or child.children:
             return impossible(f"{child.number} 已在群体事件中，不能再并入")
         if child.state not in OPEN or child.state == "asked":
-            return impossible(f"{child.number} 处于 {child.state}，不能并入群体事件")
+            return impossible(f"{child.number} {STATE_WORDS[child.state]}，不能并入群体事件")
         if child.course.flood is not None:
             return impossible(f"{child.number} 开着汛期模式：请先结束汛期模式")
         current = turn.get(parent.id)
