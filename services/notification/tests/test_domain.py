@@ -307,19 +307,22 @@ def test_a_unit_that_has_the_order_hears_at_once_that_it_became_dangerous(desk: 
 @pytest.mark.parametrize(
     ("before", "after", "heard"),
     [
-        ({}, {"clock_class": "emergency"}, True),
-        ({"alarm": True}, {"clock_class": "emergency"}, True),
-        ({"alarm": True}, {"alarm": True}, False),
-        ({"clock_class": "emergency"}, {"clock_class": "emergency"}, False),
-        ({"clock_class": "emergency"}, {}, False),
+        ({}, {"clock_class": "emergency"}, "alarm"),
+        ({"alarm": True}, {"clock_class": "emergency"}, "alarm"),
+        ({"alarm": True}, {"alarm": True}, ""),
+        ({"clock_class": "emergency"}, {"clock_class": "emergency"}, ""),
+        ({"clock_class": "emergency"}, {}, "alarm_over"),
+        ({"alarm": True}, {}, "alarm_over"),
+        ({}, {}, ""),
     ],
 )
-def test_a_confirmation_is_told_as_an_alarm_where_it_makes_an_emergency(
-    desk: Desk, before: dict[str, Any], after: dict[str, Any], heard: bool
+def test_a_confirmation_that_makes_an_emergency_or_ends_a_danger_is_told_to_whoever_heard_of_it(
+    desk: Desk, before: dict[str, Any], after: dict[str, Any], heard: str
 ) -> None:
-    _, told = tell(desk, raised(orders.IncidentConfirmedV1, before, after))
-    assert (("unit:U02:duty_officer", "alarm") in pairs(told[-1])) == heard
-    assert heard == bool(told[-1])
+    _, told = tell(desk, raised(orders.IncidentConfirmedV1, before, after, reason="到场看过"))
+    people = ["unit:U02:duty_officer", "unit:U02:leader", GRID, "unit:U22:dispatcher"]
+    assert pairs(told[-1]) == ([(one, heard) for one in people] if heard else [])
+    assert all("到场看过" in one.text for one in told[-1])
 
 
 def test_a_held_incident_that_becomes_dangerous_is_told_to_the_dispatchers_and_then_to_its_unit(desk: Desk) -> None:

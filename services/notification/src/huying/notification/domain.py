@@ -181,10 +181,10 @@ class Desk:
         unit = event.incident.dispatch.unit if event.incident.dispatch else None
         officers = self._audience.holders("duty_officer", unit, village)
         match event:
-            case orders.IncidentAlarmedV1() | orders.IncidentConfirmedV1() if _raised(event):
+            case orders.IncidentAlarmedV1() | orders.IncidentConfirmedV1() if template := _of_danger(event):
                 roles = ("duty_officer", "leader", "grid_worker", "dispatcher") if unit else ("dispatcher",)
                 more = _alarm(event.incident, event.reason or "")
-                yield from _each(self._audience.of(roles, unit, village), "alarm", more)
+                yield from _each(self._audience.of(roles, unit, village), template, more)
             case orders.IncidentWithdrawnV1(dispatch=dispatch, reason=reason):
                 more = {"reason": reason, "unit": dispatch.unit_name}
                 yield from _each(self._audience.holders("duty_officer", dispatch.unit, village), "withdrawn", more)
@@ -322,10 +322,12 @@ def place_zh(place: Place) -> str:
     return named or place.address or "地点待核实"
 
 
-def _raised(event: orders.IncidentAlarmedV1 | orders.IncidentConfirmedV1) -> bool:
-    """Whether the step makes an emergency of it, or an alarm of what was none."""
+def _of_danger(event: orders.IncidentAlarmedV1 | orders.IncidentConfirmedV1) -> str:
+    """What is told of a step that makes an emergency of it, an alarm of what was none, or ends both; else nothing."""
     now, before = event.incident.classification, event.before
-    return now.danger and (now.clock_class, now.alarm) != (before.clock_class, before.alarm)
+    if not now.danger:
+        return "alarm_over" if before.danger else ""
+    return "alarm" if (now.clock_class, now.alarm) != (before.clock_class, before.alarm) else ""
 
 
 def _alarm(view: IncidentView, reason: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ COMMON = ("number", "title", "matter", "place", "unit", "county")
 FIELDS: Mapping[str, tuple[str, ...]] = {
     "dispatched": ("assisting", "basis", "danger"),
     "alarm": ("danger", "unsure", "reason"),
+    "alarm_over": ("reason",),
     "assisting": ("main_unit", "danger"),
     "grid_dispatched": ("danger",),
     "reporter_progress": ("tracking", "progress"),
