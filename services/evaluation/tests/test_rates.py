@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from huying.evaluation.domain import Rules, decide_clock, decide_rating, decide_step
-from huying.evaluation.rates import FIGURES, Period, figures, grades, marks, silent
+from huying.evaluation.rates import FIGURES, Period, figures, grades, marks, silent, taken
 
 RULES = Rules(timedelta(days=15), timedelta(days=3))
 
@@ -25,7 +25,7 @@ def case_of(life, *clocks):
 TABLE = [
     ("asked only", Life("A").opened(asked=True), [], set(), {"dispatched"}),
     ("merged away", Life("A").opened().merged("B"), [], set(), {"dispatched", "responded"}),
-    ("just sent", Life("A").opened(), [], {"dispatched"}, {"responded", "on_time_n", "timely_acceptance_n"}),
+    ("just sent", Life("A").opened(), [], {"dispatched"}, {"responded", "on_time_n"}),
     (
         "a mass event's child that is covered from its beginning",
         Life("A").opened(asked=True).covered().completed(),
@@ -34,18 +34,11 @@ TABLE = [
         {"overdue", "returned"},
     ),
     (
-        "taken in time",
-        Life("A").opened().accepted(),
-        [clock("a", "acceptance", "on_time")],
-        {"responded", "timely_acceptance", "timely_acceptance_n"},
-        {"completed", "on_time_n"},
-    ),
-    (
         "taken late",
         Life("A").opened().accepted(),
         [clock("a", "acceptance", "breached", "late")],
-        {"timely_acceptance_n"},
-        {"timely_acceptance", "overdue"},
+        {"responded"},
+        {"completed", "on_time_n", "overdue"},
     ),
     (
         "done in time",
@@ -94,7 +87,7 @@ TABLE = [
         "done in time, begun anew, and its new clock still runs",
         Life("A").opened().completed().redone(),
         [clock("r", "resolution", "on_time"), clock("r2", "resolution"), clock("a", "acceptance", "on_time")],
-        {"redone", "timely_acceptance"},
+        {"redone"},
         {"on_time", "on_time_n", "overdue"},
     ),
     (
@@ -120,6 +113,22 @@ def test_every_counted_case_is_in_its_n():
     for _, life, clocks, _, _ in TABLE:
         found = set(marks(case_of(life, *clocks)))
         assert all(base in found for figure, (_, base) in FIGURES.items() if figure in found)
+
+
+def test_an_acceptance_counts_for_the_unit_whose_it_was_and_late_though_another_has_it_now():
+    late, mine = clock("a", "acceptance", "breached", "late"), clock("b", "acceptance", "on_time")
+    mine = [event.model_copy(update={"unit": "U05"}) for event in mine]
+    gone, open_still = clock("c", "acceptance", "void"), clock("d", "acceptance")
+    case = case_of(Life("A").opened().returned().dispatched("U05").accepted(), late, mine, gone, open_still)
+    assert (case.unit, taken(case)) == (
+        "U05",
+        [{"unit": "U02", "timely": False}, {"unit": "U05", "timely": True}],
+    )
+    assert taken(case_of(Life("A").opened(), clock("a", "acceptance", "breached"))) == [
+        {"unit": "U02", "timely": False}
+    ]
+    line = figures({"taken": 2, "timely": 1})["timely_acceptance"]
+    assert line == {"name": "及时受理率", "count": 1, "n": 2, "rate": 0.5}
 
 
 def test_a_silent_citizen_is_never_a_satisfied_one():

@@ -191,3 +191,37 @@ async def test_a_verdict_counts_for_the_unit_whose_result_it_is_about(
         assert [await listed("U02", "satisfied"), await listed("U02", "satisfied", counted="false")] == [0, 1]
         assert [await listed("U05", "satisfied"), await listed("U05", "satisfied", counted="false")] == [1, 0]
         assert await listed("U05", "returned", counted="false") == 1, "another unit returned it, not this one"
+
+
+async def test_an_acceptance_counts_for_the_unit_whose_dispatch_it_was(
+    app: Any, embedded_stack: Stack, unique_name: str
+) -> None:
+    start = datetime.now(UTC) - timedelta(hours=20)
+    life = Life(unique_name, town=unique_name, start=start).opened().returned().dispatched("U05").accepted()
+    late = clock(f"{unique_name}-a", "acceptance", "breached", "late", at=start, incident=unique_name)
+    timely = clock(f"{unique_name}-b", "acceptance", "on_time", at=start, incident=unique_name)
+    async with running(app) as client:
+        await publish(embedded_stack, [*life.steps, *late, *(one.model_copy(update={"unit": "U05"}) for one in timely)])
+        year = f"{life.opened_at.astimezone(ZONE):%Y}"
+
+        async def told() -> dict[str, tuple[int, int]]:
+            lines = {row["unit"]: row["figures"] for row in (await rates(client, year, unique_name))["units"]}
+            found = {unit: line["timely_acceptance"] for unit, line in lines.items()}
+            return {unit: (one["count"], one["n"]) for unit, one in found.items()}
+
+        async def listed(unit: str) -> list[int]:
+            asked = {"period": year, "town": unique_name, "unit": unit, "figure": "timely_acceptance"}
+            both = [asked | {"counted": word} for word in ("true", "false")]
+            answers = [await client.get("/v1/rates/incidents", params=one, headers=KEY) for one in both]
+            return [len(answer.json()["incidents"]) for answer in answers]
+
+        async def all_told() -> bool:
+            return await told() == {"U02": (0, 1), "U05": (1, 1)}
+
+        await until(all_told, "both acceptances in the rates")
+        assert [await listed(unit) for unit in ("U02", "U05")] == [[0, 1], [1, 0]]
+        before = {"$unset": {"taken": 1}, "$addToSet": {"marks": "timely_acceptance_n"}}
+        await app.state.ground.mongo.collection("cases").update_one({"_id": unique_name}, before)
+        assert (await told(), await listed("U05")) == ({"U02": (0, 0), "U05": (0, 1)}, [0, 1]), (
+            "as it was counted before"
+        )

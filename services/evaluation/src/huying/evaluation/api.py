@@ -14,6 +14,8 @@ from .repository import CASES
 PAGE = 200
 """Cases in one answer; `after` leads on."""
 GRADES = (*SATISFIED, "dissatisfied")
+LISTED = MARKS | {"satisfied", "timely_acceptance"}
+"""Figures whose cases can be listed: the last two are not of cases, but of verdicts and of dispatches."""
 
 router = APIRouter(prefix="/v1", tags=["rates"])
 Ask = Annotated[Principal, Depends(allowed("unit", "dispatcher", "leader", "supervisor", "system"))]
@@ -28,7 +30,7 @@ async def rates(who: Ask, ground: Place, period: str, unit: Code = None, town: C
     unit = _own(who, unit)
     rows = await ground.mongo.collection(CASES).aggregate(_pipeline(span, town)).to_list(None)
     by_unit: dict[str, dict[str, int]] = {}
-    for part in ("cases", "verdicts", "held", "returns"):
+    for part in ("cases", "verdicts", "taken", "held", "returns"):
         for row in rows[0][part]:
             by_unit.setdefault(row.pop("_id"), {}).update(row)
     chosen = {code: row for code, row in by_unit.items() if unit in {None, code}}
@@ -63,8 +65,8 @@ async def incidents(
 ) -> dict[str, Any]:
     """The cases behind a figure: those counted, or with `counted=false` the rest of its n."""
     span, unit = _period(period), _own(who, unit)
-    if figure not in MARKS and figure != "satisfied":
-        known = ", ".join(sorted({*MARKS, "satisfied"}))
+    if figure not in LISTED:
+        known = ", ".join(sorted(LISTED))
         raise Problem(
             422, "Invalid request", f"figure: {figure!r} is not one of {known}", errors=[_wrong("figure", known)]
         )
@@ -103,6 +105,10 @@ def _behind(figure: str, counted: bool, unit: str | None) -> dict[str, Any]:
     if figure == "satisfied":
         wanted = SATISFIED if counted else ("dissatisfied",)
         return {"invitations": {"$elemMatch": {"grade": {"$in": wanted}, **whose}}}
+    if figure == "timely_acceptance":
+        known = [{"marks": "timely_acceptance_n"}, {"marks": figure if counted else {"$ne": figure}}]
+        before = {"taken": None, "$and": known, **whose}
+        return {"$or": [{"taken": {"$elemMatch": {"timely": counted, **whose}}}, before]}
     if figure == "returned" and unit is not None:
         return {"returned_by": unit} if counted else {"held_by": unit, "returned_by": {"$ne": unit}}
     if counted:
@@ -117,7 +123,10 @@ def _match(span: Period, town: str | None) -> dict[str, Any]:
 
 
 def _pipeline(span: Period, town: str | None) -> list[dict[str, Any]]:
-    """Counts by mark, grade and unit, in one pass over the period's cases. A verdict is of the unit of its result."""
+    """Counts by mark, grade and unit, in one pass over the period's cases.
+
+    A verdict is of the unit of its result, an acceptance and a return of the unit whose dispatch it was.
+    """
     counts: dict[str, Any] = {mark: {"$sum": {"$cond": [{"$in": [mark, "$marks"]}, 1, 0]}} for mark in sorted(MARKS)}
     counts |= {"silent": {"$sum": {"$ifNull": ["$silent", {"$size": {"$filter": _UNSAID}}]}}}
     verdicts = {grade: {"$sum": {"$cond": [{"$eq": ["$invitations.grade", grade]}, 1, 0]}} for grade in GRADES}
@@ -127,6 +136,11 @@ def _pipeline(span: Period, town: str | None) -> list[dict[str, Any]]:
             "$facet": {
                 "cases": [{"$group": {"_id": "$unit", **counts}}],
                 "verdicts": [{"$unwind": "$invitations"}, {"$group": {"_id": "$invitations.unit", **verdicts}}],
+                "taken": [
+                    {"$project": {"taken": {"$ifNull": ["$taken", _TAKEN_BEFORE]}}},
+                    {"$unwind": "$taken"},
+                    {"$group": {"_id": "$taken.unit", **_TAKEN}},
+                ],
                 "held": [{"$unwind": "$held_by"}, {"$group": {"_id": "$held_by", "held": {"$sum": 1}}}],
                 "returns": [{"$unwind": "$returned_by"}, {"$group": {"_id": "$returned_by", "returns": {"$sum": 1}}}],
                 "names_now": [{"$group": {"_id": "$unit", "name": {"$last": "$unit_name"}}}],
@@ -140,6 +154,15 @@ def _pipeline(span: Period, town: str | None) -> list[dict[str, Any]]:
     ]
 
 
+_TAKEN: dict[str, Any] = {"taken": {"$sum": 1}, "timely": {"$sum": {"$cond": ["$taken.timely", 1, 0]}}}
+_TAKEN_BEFORE: dict[str, Any] = {
+    "$cond": [
+        {"$in": ["timely_acceptance_n", "$marks"]},
+        [{"unit": "$unit", "timely": {"$in": ["timely_acceptance", "$marks"]}}],
+        [],
+    ]
+}
+"""Of a case that was written before acceptances were counted by dispatch."""
 _UNSAID = {"input": "$invitations", "cond": {"$eq": ["$$this.grade", None]}}
 """For a case that was written before `silent` was counted."""
 

@@ -9,17 +9,17 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from huying.contracts.clocks import ClockKind
 
-from .domain import Case
+from .domain import Case, CaseClock
 
 ZONE = ZoneInfo("Asia/Shanghai")
 """Months begin at the county's midnight."""
 
 FIGURES: Mapping[str, tuple[str, str]] = {
-    "timely_acceptance": ("及时受理率", "timely_acceptance_n"),
     "first_contact": ("先行联系率", "first_contact_n"),
     "on_time": ("按时率", "on_time_n"),
     "completed": ("办结率", "dispatched"),
@@ -33,7 +33,7 @@ FIGURES: Mapping[str, tuple[str, str]] = {
 MARKS = frozenset(
     {*FIGURES, *(base for _, base in FIGURES.values()), "returned", "rated", "unrated", "invited", "review"}
 )
-"""What the drill-down can list."""
+"""What the drill-down can list of cases."""
 
 FINAL: frozenset[ClockKind] = frozenset({"resolution", "response"})
 """Clocks by which an answer is on time: Julu's public services have a response clock in place of a resolution."""
@@ -81,13 +81,11 @@ def marks(case: Case) -> list[str]:
     if case.dispatched_at is None or case.merged_into is not None:
         return []
     final = _verdict(case, FINAL)
-    acceptance, contact = _verdict(case, {"acceptance"}), _verdict(case, {"contact"})
+    contact = _verdict(case, {"contact"})
     rated = sum(grades(case).values())
     completed = case.completed_at is not None
     holds = {
         "dispatched": True,
-        "timely_acceptance_n": acceptance is not None,
-        "timely_acceptance": acceptance is True,
         "first_contact_n": contact is not None,
         "first_contact": contact is True,
         "on_time_n": final is not None,
@@ -109,10 +107,22 @@ def marks(case: Case) -> list[str]:
 
 def _verdict(case: Case, kinds: frozenset[ClockKind] | set[ClockKind]) -> bool | None:
     """True in time, False late or breached, None undecided. One late clock makes it late; one that runs, open."""
-    counted = [clock for clock in case.clocks.values() if clock.kind in kinds and clock.verdict != "void"]
-    if any(clock.breached or clock.verdict == "late" for clock in counted):
+    counted = [_in_time(clock) for clock in case.clocks.values() if clock.kind in kinds and clock.verdict != "void"]
+    if False in counted:
         return False
-    return True if counted and all(clock.verdict == "on_time" for clock in counted) else None
+    return True if counted and all(counted) else None
+
+
+def _in_time(clock: CaseClock) -> bool | None:
+    if clock.breached or clock.verdict == "late":
+        return False
+    return True if clock.verdict == "on_time" else None
+
+
+def taken(case: Case) -> list[dict[str, Any]]:
+    """Dispatches whose acceptance has a verdict: `unit`, and whether `timely`. Whoever was late stays so when it goes on."""
+    clocks = [one for one in case.clocks.values() if one.kind == "acceptance" and one.verdict != "void"]
+    return [{"unit": one.unit, "timely": _in_time(one)} for one in clocks if _in_time(one) is not None]
 
 
 def grades(case: Case) -> dict[str, int]:
@@ -139,22 +149,23 @@ def figures(row: Mapping[str, int]) -> dict[str, dict[str, object]]:
     """One line of the table: each figure with its name, count, n and rate.
 
     Args:
-        row: counts by mark and by grade, `silent` (reports), `held` (dispatches) and `returns` (of those).
+        row: counts by mark and by grade, `silent` (reports), `held` (dispatches) and `returns` (of those), `taken`
+            (dispatches whose acceptance has a verdict) and `timely` (of those).
     """
     out: dict[str, dict[str, object]] = {"dispatched": {"name": "派单数", "count": row.get("dispatched", 0)}}
+    out["timely_acceptance"] = _line("及时受理率", row.get("timely", 0), row.get("taken", 0))
     for figure, (name, base) in FIGURES.items():
-        count, n = row.get(figure, 0), row.get(base, 0)
-        out[figure] = {"name": name, "count": count, "n": n, "rate": share(count, n)}
-    held, returns = row.get("held", 0), row.get("returns", 0)
-    out["returned"] = {"name": "退回率", "count": returns, "n": held, "rate": share(returns, held)}
+        out[figure] = _line(name, row.get(figure, 0), row.get(base, 0))
+    out["returned"] = _line("退回率", row.get("returns", 0), row.get("held", 0))
     by_grade = {grade: row.get(grade, 0) for grade in (*SATISFIED, "dissatisfied")}
     rated, satisfied = sum(by_grade.values()), sum(by_grade[grade] for grade in SATISFIED)
     out["satisfied"] = {
-        "name": "满意率",
-        "count": satisfied,
-        "n": rated,
-        "rate": share(satisfied, rated),
+        **_line("满意率", satisfied, rated),
         "unrated": row.get("silent", 0),
         **{f"{grade}_count": count for grade, count in by_grade.items()},
     }
     return out
+
+
+def _line(name: str, count: int, n: int) -> dict[str, object]:
+    return {"name": name, "count": count, "n": n, "rate": share(count, n)}

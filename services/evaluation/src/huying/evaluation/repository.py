@@ -11,7 +11,7 @@ from huying.contracts.identity import deterministic_id
 from huying.contracts.ratings import CallbackDueV1, IncidentRatedV1, RatingInvitedV1, ReviewDueV1
 
 from .domain import Because, Case, Invitation, redo_id
-from .rates import grades, marks, silent
+from .rates import grades, marks, silent, taken
 from .tickets import Ticket, Tickets
 
 CASES = "cases"
@@ -32,7 +32,8 @@ def write(case: Case) -> tuple[Case, ReplaceOne[Document]]:
     """
     following = case.model_copy(update={"revision": case.revision + 1})
     document: dict[str, Any] = following.model_dump(exclude={"incident_id"})
-    document |= {"_id": case.incident_id, "marks": marks(case), "grades": grades(case), "silent": len(silent(case))}
+    document |= {"_id": case.incident_id, "marks": marks(case), "taken": taken(case)}
+    document |= {"grades": grades(case), "silent": len(silent(case))}
     return following, ReplaceOne({"_id": case.incident_id, "revision": case.revision}, document, upsert=True)
 
 
