@@ -7,7 +7,7 @@ from evaluation_lives import Life, clock
 from hypothesis import given
 from hypothesis import strategies as st
 
-from huying.evaluation.domain import Rules, decide_clock, decide_rating, decide_step
+from huying.evaluation.domain import Rules, decide_clock, decide_rating, decide_silence, decide_step
 from huying.evaluation.rates import FIGURES, Period, figures, grades, marks, silent, taken
 
 RULES = Rules(timedelta(days=15), timedelta(days=3))
@@ -155,6 +155,27 @@ def test_who_rated_the_new_result_is_not_silent_because_a_redo_ended_their_first
     for one in case.invitations[2:]:
         [case] = decide_rating(case, one.rating_id, "satisfied", None, one.at).cases
     assert (silent(case), "unrated" in marks(case)) == (set(), False)
+
+
+def test_a_result_waits_for_a_call_back_from_when_it_is_due_until_somebody_says_how_it_went_or_it_is_done_again():
+    def waits(case) -> bool:
+        return "callback" in marks(case)
+
+    life = Life("A").opened().completed()
+    case = case_of(life)
+    assert not waits(case)
+    [due] = decide_silence(case, case.callback_due_at).cases
+    assert waits(due)
+    [said] = decide_rating(due, due.invitations[0].rating_id, "satisfied", None, due.callback_at).cases
+    assert not waits(said)
+    for event in life.redone(24 * 5).completed().steps[-3:]:
+        [due] = decide_step({"A": due}, event, RULES).cases
+        assert not waits(due)
+    [due] = decide_silence(due, due.callback_due_at).cases
+    assert waits(due)
+    gone = Life("A").opened().completed().parted("A-r1", into="B").steps[-1]
+    [alone] = decide_step({"A": due}, gone.model_copy(update={"incident_version": 99}), RULES).cases
+    assert not waits(alone), "nobody is left to be called"
 
 
 def test_who_was_split_off_is_not_silent_about_what_is_not_theirs():

@@ -130,6 +130,19 @@ class Case(_Part):
         """Whether it is still about its reporter's matter: their report may have gone on to another incident."""
         return invitation.report_id in self.reports
 
+    @property
+    def unheard(self) -> tuple[Invitation, ...]:
+        """Who can be asked about the result that stands, as long as nobody has said how it went."""
+        asked = [one for one in self.invitations if one.round == self.redone]
+        said = any(one.grade is not None for one in asked)
+        return () if said else tuple(one for one in asked if self.stands(one))
+
+    @property
+    def called(self) -> bool:
+        """Whether a call-back for the result that stands fell due."""
+        asked = [one.at for one in self.invitations if one.round == self.redone]
+        return self.callback_at is not None and bool(asked) and self.callback_at >= min(asked)
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
@@ -342,13 +355,10 @@ def _awaited(case: Case, rules: Rules) -> Case:
 
     The first to be invited sets it; where nobody was left at that time, the first who is there again.
     """
-    asked = [one for one in case.invitations if one.round == case.redone]
-    there = [one.at for one in asked if case.stands(one)]
-    if case.callback_due_at is not None or not there or any(one.grade is not None for one in asked):
+    there = case.unheard
+    if case.callback_due_at is not None or not there or case.called:
         return case
-    if case.callback_at is not None and case.callback_at >= min(one.at for one in asked):
-        return case
-    return case.model_copy(update={"callback_due_at": min(there) + rules.callback_after})
+    return case.model_copy(update={"callback_due_at": min(one.at for one in there) + rules.callback_after})
 
 
 def _ended(invitation: Invitation, at: datetime) -> Invitation:

@@ -31,7 +31,7 @@ FIGURES: Mapping[str, tuple[str, str]] = {
 """Figure: its name, and the mark of the cases it is a share of."""
 
 MARKS = frozenset(
-    {*FIGURES, *(base for _, base in FIGURES.values()), "returned", "rated", "unrated", "invited", "review"}
+    {*FIGURES, *(base for _, base in FIGURES.values()), "returned", "rated", "unrated", "invited", "review", "callback"}
 )
 """What the drill-down can list of cases."""
 
@@ -98,6 +98,7 @@ def marks(case: Case) -> list[str]:
         "overdue": final is False,
         "extended": any(clock.extended for clock in case.clocks.values()),
         "review": case.review_round is not None and case.review_round == case.redone,
+        "callback": case.called and bool(case.unheard),
         "invited": bool(case.invitations),
         "rated": rated > 0,
         "unrated": bool(silent(case)),
