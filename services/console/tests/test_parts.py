@@ -45,6 +45,12 @@ def test_the_five_steps_show_what_is_done_and_where_it_stands(name: str, done: l
     assert re.findall(r'class="now"><b>(\w+)', shown) == ([now] if now else [])
 
 
+def test_a_side_of_a_question_says_where_the_incident_stands_and_who_has_it() -> None:
+    assert "已办结" in parts.standing(document(STORIES["garbage"]))
+    assert "县住房和城乡建设局" in parts.standing(document(STORIES["gas"]))
+    assert "待研判" in parts.standing(document(STORIES["twin"]))
+
+
 def test_a_merged_one_does_not_say_that_it_never_had_a_report() -> None:
     gone = Story("s-gone", "PA-0350", "灯杆歪了", NOW).opened().merged(STORIES["lamp"])
     assert "0 件诉求" not in parts.stepper(document(gone) | {"view": gone.feed[-1].incident.model_dump()}, NOW)

@@ -112,6 +112,16 @@ async def test_the_other_side_of_a_question_appears_when_it_comes_and_shows_how_
     assert page.sides[2:] == [("a", 1), ("b", 3), ("a", 1), ("b", 4)]
 
 
+async def test_whoever_answers_sees_that_a_candidate_is_finished_and_what_a_yes_does_then(page: Any) -> None:
+    for state, said in (("accepted", ""), ("completed", "PA-b 已办结：办结后又反映的，合并即重办。")):
+        page.desk.board.found["b"] = case("b", 3 + bool(said)) | {"state": state}
+        await page._show_question(NOW)
+        assert page.then.text == said
+    page.picked[1].clear()
+    page._say()
+    assert page.then.text == ""
+
+
 async def test_a_reason_half_written_stays_when_the_question_is_drawn_anew(page: Any) -> None:
     await page._show_question(NOW)
     page.why.value = "两处相隔两公里"

@@ -45,6 +45,13 @@ def title_line(document: dict[str, Any], now: datetime) -> str:
     )
 
 
+def standing(document: dict[str, Any]) -> str:
+    """Its state, and the unit that has it."""
+    word, tone = STATE_WORDS[document["state"]], TONES[document["state"]]
+    unit = (document["view"].get("dispatch") or {}).get("unit_name")
+    return f'<span class="hy-tag t-{tone}">{word}</span>' + (f" {escape(unit)}" if unit else "")
+
+
 def stepper(document: dict[str, Any], now: datetime) -> str:
     """The five steps, what is done, since when, and where it stands."""
     view = document["view"]

@@ -58,6 +58,8 @@ class TriagePage:
         self.shown: tuple[Any, ...] | None = None
         self.candidates: list[dict[str, Any]] = []
         """What the question in front names, the likeliest first."""
+        self.finished: set[str] = set()
+        """Those of them that are completed."""
         self.picked: tuple[str, set[str]] = ("", set())
         """The question in front, and the candidates that this person has ticked."""
         self.why: Any = None
@@ -160,6 +162,7 @@ class TriagePage:
             return
         mine = await board.reports(ask["_id"]) if ask else []
         theirs = [await board.reports(other["_id"]) if other else [] for other in others]
+        self.finished = {other["_id"] for other in others if other and other["state"] == "completed"}
         self.shown, self.candidates = shown, candidates  # after the last read: one that fails is made again
         typed = self.why.value if self.why is not None and ask and self.picked[0] == ask["_id"] else ""
         self.question.clear()
@@ -210,7 +213,8 @@ class TriagePage:
             f'<div class="hy-quiet hy-small">{word} · <a href="/incidents/{escape(one["_id"])}">'
             f"{escape(one['number'])}</a> · {when(one['opened_at'], now)}</div>"
             f"<h2>{escape(view['title'])}</h2>"
-            f"<div>{escape(view['classification']['matter_name'])} · {escape(place(view))}</div>{listed}",
+            f"<div>{escape(view['classification']['matter_name'])} · {escape(place(view))}</div>"
+            f"<div>{parts.standing(one)}</div>{listed}",
             sanitize=False,
         ).classes("hy-card")
 
@@ -223,7 +227,6 @@ class TriagePage:
             self.why = ui.input("理由（可不填）", value=typed)
             self.why.props("outlined dense maxlength=1000").style("flex:1 1 100%")
             self.yes = ui.button(on_click=lambda: self.answer(ask, True)).props("unelevated data-key=y")
-            self._say()
             ui.button(f"{no}，{then}", on_click=lambda: self.answer(ask, False)).props("outline data-key=n")
             ui.button("先放一放", on_click=self.skip).props("flat data-key=s")
             for piece in parts.proposals(reports):
@@ -231,13 +234,18 @@ class TriagePage:
                 ui.button(word, on_click=lambda piece=piece: self.part(ask, reports, piece)).props("outline")
             if not _holds(ask):
                 ui.label("已先行派单，研判不影响处置；合并会撤回这张派单。").classes("hy-quiet")
+            self.then = ui.label().classes("hy-quiet")
+            self._say()
 
     def _say(self) -> None:
         """What a yes would do, by what is ticked."""
-        numbers = [one["number"] for one in self.candidates if one["incident_id"] in self.picked[1]]
+        picked = [one for one in self.candidates if one["incident_id"] in self.picked[1]]
+        numbers = [one["number"] for one in picked]
+        done = "、".join(one["number"] for one in picked if one["incident_id"] in self.finished)
         several = "都是同一件，" if len(numbers) > 1 else ""
         self.yes.text = f"{several}合并到 {numbers[0]}" if numbers else "请先选是哪一件"
         self.yes.set_enabled(bool(numbers))
+        self.then.text = f"{done} 已办结：办结后又反映的，合并即重办。" if done else ""
 
     def _say_undo(self) -> None:
         """What would be taken back next."""
