@@ -1,17 +1,18 @@
 """What the services remember, read once for the prover. It believes nothing and repairs nothing."""
 
+import asyncio
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
 
 from huying.chassis.parking import CLOSED, HELD_STATES
 from huying.chassis.relay import REFUSED
 from huying.contracts import topics
 
+from .databases import client_of, name_of, require
 from .replay.quiet import CONSUMES
 
 DOORS = {"intake": ("reports", "body_hash"), "hotline-bridge": ("orders", "digest")}
@@ -58,10 +59,14 @@ UNSENT = {"published": {"$in": [None, REFUSED]}}
 
 
 async def books_of(mongo_url: str, prefix: str) -> Books:
-    """Read the services' databases."""
-    client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(mongo_url, tz_aware=True)
-    try:
-        of = {service: client[f"{prefix}_{service.replace('-', '_')}"] for service in CONSUMES}
+    """Read the services' databases.
+
+    Raises:
+        StackError: there is none.
+    """
+    await asyncio.to_thread(require, mongo_url, prefix)
+    async with client_of(mongo_url) as client:
+        of = {service: client[name_of(prefix, service)] for service in CONSUMES}
         reports, incidents, dispatches = (of["routing"][name] for name in ("reports", "incidents", "dispatches"))
         return Books(
             reports={row["_id"]: row["incident_id"] async for row in reports.find({}, {"incident_id": 1})},
@@ -79,8 +84,6 @@ async def books_of(mongo_url: str, prefix: str) -> Books:
             copies={service: await _copies(of[service], *where) for service, where in COPIES.items()},
             read_at=datetime.now(UTC),
         )
-    finally:
-        await client.close()
 
 
 async def _positions(database: Database) -> dict[str, int]:

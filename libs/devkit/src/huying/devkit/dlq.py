@@ -14,6 +14,7 @@ from huying.chassis.relay import REFUSED
 from huying.chassis.sealing import Sealer
 from huying.contracts.wording import mask_numbers
 
+from .databases import name_of
 from .system import SERVICES
 
 COLUMNS = dict.fromkeys(
@@ -66,7 +67,7 @@ class Lot:
         sealer = Sealer(secret, "parked")
         self._parkings: dict[str, tuple[Mongo, Parking]] = {}
         for service in SERVICES:
-            mongo = Mongo(mongo_url, f"{prefix}_{service.name.replace('-', '_')}")
+            mongo = Mongo(mongo_url, name_of(prefix, service.name))
             self._parkings[service.name] = (mongo, Parking(mongo, service.name, sealer))
 
     async def list(self, states: Iterable[str] = tuple(HELD_STATES)) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .screen import DATABASE, AsJson, Mongo, Prefix, console, fail, refusals, say_json
+from .screen import DATABASE, AsJson, Mongo, Prefix, console, fail, refusals, say_json, spinner
 
 app = typer.Typer(help="搁置的记录 · parked records", no_args_is_help=True)
 ParkedId = Annotated[str, typer.Argument(help="pk-...，见 huying dlq list")]
@@ -18,8 +18,7 @@ SecretFile = Annotated[Path | None, typer.Option(help="密钥文件（默认 .ru
 
 
 def _run(mongo: str, prefix: str, secret: str, work: Callable[[Any], Awaitable[Any]]) -> Any:
-    from pymongo.errors import PyMongoError
-
+    from ..databases import require
     from ..dlq import Lot
 
     async def all_of_it() -> Any:
@@ -29,11 +28,9 @@ def _run(mongo: str, prefix: str, secret: str, work: Callable[[Any], Awaitable[A
         finally:
             lot.close()
 
-    with refusals():
-        try:
-            return asyncio.run(all_of_it())
-        except PyMongoError as error:
-            fail(f"数据库没有回答 · the database does not answer: {error}; start it or give --mongo")
+    with refusals(), spinner("查找"):
+        require(mongo, prefix)
+        return asyncio.run(all_of_it())
 
 
 def _secret(file: Path | None) -> str:

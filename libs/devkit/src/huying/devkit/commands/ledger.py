@@ -2,11 +2,11 @@
 
 import asyncio
 import time
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from .screen import BROKER, DATABASE, Kafka, Mongo, Prefix, fail
+from .screen import BROKER, DATABASE, Kafka, Mongo, Prefix, fail, refusals, spinner
 
 MEMBERS_LINGER_S = 15.0
 """A static member that was stopped stays in its group until its session ends."""
@@ -33,12 +33,11 @@ def forget(
     yes: Annotated[bool, typer.Option("--yes", help="不再询问")] = False,
 ) -> None:
     """忘掉主题的位置：重建的主题从头读，已处理过的由身份识别。Read topics that were made anew from their start."""
-    from aiokafka.errors import KafkaError
-
-    from huying.chassis.broker import MissingTopicsError
     from huying.contracts.topics import SOURCES
 
+    from ..databases import name_of, require
     from ..replay.quiet import CONSUMES
+    from ..stack import cluster
 
     if topic is not None and topic not in {one.name for one in SOURCES}:
         fail(f"没有主题 {topic!r} · no such topic: one of {', '.join(one.name for one in SOURCES)}")
@@ -55,14 +54,12 @@ def forget(
     if not yes:
         asked = f"{service or '全部服务'} 将从头读 {topic or '全部主题'}，请先停掉{'该' if service else '它们的'}服务。继续？"
         typer.confirm(asked, abort=True, err=True)
+    with refusals(), spinner("查找"):
+        cluster.run(cluster.answering(kafka))
+        require(mongo, prefix)
     for reader, name in readings:
-        database = f"{prefix}_{reader.replace('-', '_')}"
-        try:
-            count = asyncio.run(forget_topic(mongo, kafka, database, f"{group_prefix}.{reader}", name))
-        except MissingTopicsError as error:
-            fail(f"总线上没有这个主题 · {error}; run `huying topics create`")
-        except KafkaError as error:
-            fail(f"总线不放手 · the broker does not let go after {MEMBERS_LINGER_S:g} s: {error}; stop {reader} first")
+        with refusals(), spinner(f"{reader} {name}"):
+            count = cluster.run(forget_topic(mongo, kafka, name_of(prefix, reader), f"{group_prefix}.{reader}", name))
         typer.echo(f"{reader}: 忘掉 {name} 的 {count} 个位置；现在重新启动它", err=True)
 
 
@@ -70,15 +67,14 @@ async def forget_topic(mongo: str, kafka: str, database: str, group: str, topic:
     """From where a service reads on: the ledger's positions; first the offsets that the broker shows of its group.
 
     Raises:
-        KafkaError: the group still has members; nothing was forgotten.
+        StackError: the group still has members; nothing was forgotten.
     """
     import re
 
-    from pymongo import AsyncMongoClient
+    from ..databases import client_of
 
     await _rewind(kafka, group, topic)
-    client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(mongo)
-    async with client:
+    async with client_of(mongo) as client:
         result = await client[database]["positions"].delete_many({"_id": {"$regex": f"/{re.escape(topic)}/[0-9]+$"}})
     return result.deleted_count
 
@@ -89,6 +85,8 @@ async def _rewind(kafka: str, group: str, topic: str) -> None:
 
     from huying.chassis.broker import partitions_of
 
+    from ..stack import StackError
+
     partitions = await partitions_of(kafka, [topic])
     until = time.monotonic() + MEMBERS_LINGER_S
     async with AIOKafkaConsumer(bootstrap_servers=kafka, group_id=group, enable_auto_commit=False) as consumer:
@@ -97,7 +95,10 @@ async def _rewind(kafka: str, group: str, topic: str) -> None:
             try:
                 await consumer.commit(dict.fromkeys(partitions, 0))  # where the log begins later, the broker says so
                 return
-            except KafkaError:
+            except KafkaError as error:
                 if time.monotonic() > until:
-                    raise
+                    raise StackError(
+                        f"总线不放手 · the broker does not let go of {group} after {MEMBERS_LINGER_S:g} s: {error}; "
+                        "stop the service first"
+                    ) from error
                 await asyncio.sleep(0.5)

@@ -12,7 +12,20 @@ import typer
 Pack = Annotated[
     Path | None, typer.Option("--pack", envvar="HUYING_PACK", help="县域包（默认巨鹿）· the county's pack")
 ]
-Kafka = Annotated[str, typer.Option("--kafka", envvar="HUYING_KAFKA", help="总线地址 · broker, host:port")]
+
+
+def _address(given: str) -> str:
+    """host:port, or several with commas between: the client takes what is none of these for a host, or fails on it."""
+    for one in given.split(","):
+        host, _, port = one.strip().rpartition(":")
+        if not host or not port.isdecimal():
+            raise typer.BadParameter(f"{one!r} 不是 host:port · is not host:port, such as {BROKER}")
+    return given
+
+
+Kafka = Annotated[
+    str, typer.Option("--kafka", envvar="HUYING_KAFKA", callback=_address, help="总线地址 · broker, host:port")
+]
 Mongo = Annotated[str, typer.Option("--mongo", envvar="HUYING_MONGO", help="数据库地址 · MongoDB's URL")]
 Prefix = Annotated[
     str,
@@ -22,7 +35,7 @@ Prefix = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="标准输出只有一个 JSON 对象 · JSON on stdout")]
 BROKER = "127.0.0.1:9092"
-DATABASE = "mongodb://127.0.0.1:27117/?replicaSet=rs0&directConnection=true"
+DATABASE = "mongodb://127.0.0.1:27117/?directConnection=true"
 """Both as `huying up` starts them."""
 
 
@@ -48,6 +61,10 @@ def fail(message: str, code: int = 1) -> NoReturn:
 @contextmanager
 def refusals() -> Iterator[None]:
     """Expected faults become one sentence and exit code 1; anything else keeps its stack."""
+    from aiokafka.errors import KafkaError
+    from pymongo.errors import PyMongoError
+
+    from huying.chassis.broker import MissingTopicsError
     from huying.chassis.errors import ConfigurationError
     from huying.county import PackError
 
@@ -57,6 +74,13 @@ def refusals() -> Iterator[None]:
         yield
     except (StackError, ConfigurationError, PackError) as error:
         fail(str(error))
+    except MissingTopicsError as error:
+        fail(f"总线上缺少主题 · {error}: run `huying topics create`")
+    except KafkaError as error:
+        fail(f"总线没有回答 · the broker does not answer: {error}; start it with `huying up` or give --kafka")
+    except PyMongoError as error:
+        why = str(error).partition(", Timeout:")[0].partition(" (configured")[0]  # without the client's own settings
+        fail(f"数据库没有回答 · the database does not answer: {why}; start it with `huying up` or give --mongo")
 
 
 @contextmanager

@@ -4,20 +4,16 @@ from typing import Annotated, Any
 
 import typer
 
-from .screen import BROKER, AsJson, Kafka, fail, say_json
+from .screen import BROKER, AsJson, Kafka, refusals, say_json
 
 app = typer.Typer(help="总线主题 · topics of the bus", no_args_is_help=True)
 
 
 def _run(work: Any) -> Any:
-    from aiokafka.errors import KafkaError
-
     from ..stack import cluster
 
-    try:
+    with refusals():
         return cluster.run(work)
-    except KafkaError as error:
-        fail(f"总线没有回答 · the broker does not answer: {error}; start it with `huying up` or give --kafka")
 
 
 @app.command()

@@ -15,12 +15,10 @@ async def look(bootstrap: str, mongo_url: str, prefix: str, without: Collection[
 
     from .. import logbook
     from ..books import books_of
-    from ..stack import StackError, cluster
+    from ..stack import cluster
     from ..verify import prove
 
-    broker = await cluster.cluster_id(bootstrap)
-    if broker is None:
-        raise StackError(f"no broker at {bootstrap!r}: start the system with `huying up`, or give --kafka")
+    broker = await cluster.answering(bootstrap)
     log = await logbook.read(bootstrap, SOURCES)
     return log, prove(log, await books_of(mongo_url, prefix), broker, without)
 

@@ -74,7 +74,7 @@ async def _ask(bootstrap: str, path: Path, current: Path | None, learned: Path |
     from huying.county import load
 
     from .. import installation, logbook
-    from ..stack import StackError, cluster
+    from ..stack import cluster
     from ..whatif import what_if
 
     old, new = load(current or installation.default_pack()), load(path)
@@ -83,8 +83,7 @@ async def _ask(bootstrap: str, path: Path, current: Path | None, learned: Path |
     except ValueError:
         fail(f"--since {since!r} 不是日期；写成 2026-03-01 或 2026-03-01T08:00")
     start = (start if start.tzinfo else start.replace(tzinfo=ZoneInfo(new.timezone))).astimezone(UTC)
-    if await cluster.cluster_id(bootstrap) is None:
-        raise StackError(f"no broker at {bootstrap!r}: start the system with `huying up`, or give --kafka")
+    await cluster.answering(bootstrap)
     log = await logbook.read(bootstrap, (REPORTS, INCIDENTS))
     return what_if(log, *rules_of(old, new, learned), start)
 

@@ -22,7 +22,7 @@ from huying.routing.judgement.learning.labelled import LabelledReport
 from .. import logbook
 from ..labels import labels_of
 from ..logbook import Record, readable
-from ..stack import StackError, cluster
+from ..stack import cluster
 
 ZONE = ZoneInfo("Asia/Shanghai")
 COMING = (feed.IncidentOpenedV1, feed.IncidentReportJoinedV1)
@@ -79,8 +79,7 @@ async def corrections_at(bootstrap: str) -> list[LabelledReport]:
         StackError: no broker answers there.
         NothingToLearnError: nobody has corrected anything yet.
     """
-    if await cluster.cluster_id(bootstrap) is None:
-        raise StackError(f"no broker at {bootstrap!r}: start the system with `huying up`, or give --kafka")
+    await cluster.answering(bootstrap)
     log = await logbook.read(bootstrap, (topics.REPORTS, topics.INCIDENTS))
     found = corrections(log)
     if not found:

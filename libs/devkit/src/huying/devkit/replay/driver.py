@@ -19,7 +19,7 @@ from huying.contracts.envelope import CloudEvent
 from huying.contracts.ticks import TickV1
 
 from ..people import Deed, People
-from ..stack import StackError, cluster
+from ..stack import cluster
 from .doors import Doors, post, received_at
 from .feed import Feed
 from .quiet import Quiet
@@ -87,11 +87,7 @@ class Driver:
     async def run(self) -> Replayed:
         """Drive it to the end. Raises NotQuietError or RefusedError when the system does not follow."""
         began = time.monotonic()
-        broker = await cluster.cluster_id(self._target.bootstrap)
-        if broker is None:
-            raise StackError(
-                f"no broker at {self._target.bootstrap!r}: start the system with `huying up --clock replay`"
-            )
+        broker = await cluster.answering(self._target.bootstrap)
         producer = AIOKafkaProducer(bootstrap_servers=self._target.bootstrap, acks="all")
         feed = Feed(self._target.bootstrap, (topics.INCIDENTS, topics.RATINGS))
         quiet = Quiet(self._target, broker)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from huying.chassis.errors import ConfigurationError
 
+from ..databases import name_of
 from ..installation import DOOR
 from ..system import BY_NAME, SERVICES, Services
 
@@ -56,7 +57,7 @@ class Target:
 
     def database(self, service: str) -> str:
         """Name of a service's database."""
-        return f"{self.prefix}_{service.replace('-', '_')}"
+        return name_of(self.prefix, service)
 
 
 def _read(tokens: Path) -> dict[str, str]:

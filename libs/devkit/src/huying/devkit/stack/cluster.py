@@ -9,6 +9,8 @@ from aiokafka.errors import KafkaError
 
 from huying.chassis import broker
 
+from .errors import StackError
+
 Answer = TypeVar("Answer")
 
 
@@ -24,6 +26,18 @@ async def cluster_id(bootstrap: str) -> str | None:
         return await broker.cluster_id(bootstrap)
     except KafkaError:
         return None
+
+
+async def answering(bootstrap: str) -> str:
+    """The cluster's id.
+
+    Raises:
+        StackError: nobody answers.
+    """
+    found = await cluster_id(bootstrap)
+    if found is None:
+        raise StackError(f"no broker at {bootstrap!r}: start the system with `huying up`, or give --kafka")
+    return found
 
 
 async def coordinates_groups(bootstrap: str, group: str) -> bool:
