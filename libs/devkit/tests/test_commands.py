@@ -11,7 +11,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NoReturn
 
+import psutil  # type: ignore[import-untyped]
 import pytest
+from typer import Exit
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -21,7 +23,7 @@ from huying.devkit.cli import app
 from huying.devkit.commands import up
 from huying.devkit.evaluate import cli as evaluation
 from huying.devkit.replay.quiet import CONSUMES
-from huying.devkit.stack import StackError
+from huying.devkit.stack import StackError, leftovers
 from huying.devkit.system import BY_NAME, SERVICES
 
 run = CliRunner()
@@ -242,6 +244,42 @@ def test_paths_are_shown_whole_in_a_narrow_window(
     for path in (made.folder / "logs", made.password_file, made.folder / "tokens.json", lines):
         assert str(path) in shown
     assert "127.0.0.1:1883" in shown
+
+
+def _unready(tmp_path: Path) -> tuple[list[str], Path]:
+    """A child that starts and never becomes ready; where it says who it is."""
+    pid = tmp_path / "pid"
+    code = f"import os, time; open({str(pid)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    return [sys.executable, "-c", code], pid
+
+
+@pytest.mark.parametrize("patience_s", [60.0, 0.0])
+def test_what_was_to_run_in_the_background_does_not_stay_there_half_started(
+    patience_s: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command, pid = _unready(tmp_path)
+    monkeypatch.setattr(up, "DETACH_PATIENCE_S", patience_s)
+
+    def pause(_: float) -> None:
+        if pid.is_file() and pid.read_text():
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(up.time, "sleep", pause)  # Ctrl-C
+    with pytest.raises((KeyboardInterrupt, Exit)):
+        up.in_background(tmp_path / "up", command)
+    child = int(pid.read_text()) if pid.is_file() and pid.read_text() else None
+    assert child is None or not psutil.pid_exists(child)
+
+
+def test_a_system_that_runs_keeps_the_log_that_it_writes(tmp_path: Path) -> None:
+    directory = tmp_path / "up"
+    directory.mkdir()
+    log = tmp_path / "up.log"
+    log.write_text("ready\n", "utf-8")
+    leftovers.write(directory / "routing.pid", "routing", os.getpid())
+    answer = run.invoke(app, ["up", "--detach"], env={"HUYING_RUN": str(tmp_path)})
+    assert (answer.exit_code, "huying down" in answer.stderr) == (1, True), answer.stderr
+    assert log.read_text("utf-8") == "ready\n"
 
 
 def _span(trace: str, span: str, parent: str | None, service: str, message: str, at: int) -> dict[str, object]:

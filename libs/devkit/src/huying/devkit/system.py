@@ -6,7 +6,7 @@ Knows names, modules and ports of the services and nothing of what they do.
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -133,7 +133,8 @@ class Services:
     def wait_ready(self, on_ready: Callable[[str, float], None] | None = None, names: Iterable[str] = ()) -> None:
         """Ask every `/readyz` in parallel until all answer 200; `on_ready(name, seconds)` per service.
 
-        Raises DidNotStartError with the end of its log for the first that ends or takes too long.
+        Raises DidNotStartError with the end of its log for the first that ends or takes too long. Then, and at Ctrl-C,
+        it does not wait for the others: they end when they are stopped.
         """
         chosen = list(names) or self.names
 
@@ -142,9 +143,12 @@ class Services:
             if on_ready:
                 on_ready(name, seconds)
 
-        with ThreadPoolExecutor(len(chosen) or 1) as pool:
-            for future in [pool.submit(wait, name) for name in chosen]:
+        pool = ThreadPoolExecutor(len(chosen) or 1)
+        try:
+            for future in as_completed([pool.submit(wait, name) for name in chosen]):
                 future.result()
+        finally:
+            pool.shutdown(wait=False)
 
     def restart(self, name: str) -> None:
         """Stop it if it runs, start it again and wait until it is ready."""

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -31,12 +32,13 @@ def up(
     from ..stack import default_directory
 
     directory = default_directory()
-    if detach:
-        _detach(directory)
-        return
     from .. import session
 
     session.end_by_signal()
+    if detach:
+        again = [word for word in sys.argv[1:] if word != "--detach"]
+        in_background(directory, [sys.executable, "-m", "huying.devkit.cli", *again])
+        return
     env = {"HUYING_TRACES": traces} if traces else {}
     with refusals():
         with spinner("启动") as status:
@@ -96,25 +98,35 @@ def down() -> None:
     typer.echo(f"已停止：{', '.join(ended)}" if ended else "没有在运行的系统 · nothing was running", err=True)
 
 
-def _detach(directory: Path) -> None:
-    arguments = [word for word in sys.argv[1:] if word != "--detach"]
+def in_background(directory: Path, command: Sequence[str]) -> None:
+    """Let `command` start the system and leave it running; what does not become ready is ended."""
+    from ..stack import leftovers
+
+    with refusals():
+        leftovers.clean(directory)
     directory.mkdir(parents=True, exist_ok=True)
     ready = directory / "ready"
     ready.unlink(missing_ok=True)
     log = directory.parent / f"{directory.name}.log"
     with log.open("wb") as output:
         child = subprocess.Popen(
-            [sys.executable, "-m", "huying.devkit.cli", *arguments],
+            command,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
     until = time.monotonic() + DETACH_PATIENCE_S
-    with spinner("启动"):
-        while not ready.exists():
-            if child.poll() is not None or time.monotonic() > until:
-                fail(f"没有启动成功 · it did not start; see {str(log)!r}\n{log.read_text('utf-8', 'replace')[-3000:]}")
-            time.sleep(0.1)
+    try:
+        with spinner("启动"):
+            while not ready.exists():
+                if child.poll() is not None or time.monotonic() > until:
+                    said = log.read_text("utf-8", "replace")[-3000:]
+                    fail(f"没有启动成功 · it did not start; see {str(log)!r}\n{said}")
+                time.sleep(0.1)
+    finally:
+        if not ready.exists():  # also at Ctrl-C
+            child.terminate()
+            child.wait()
     typer.echo(log.read_text("utf-8", "replace"), err=True)
     typer.echo("在后台运行，用 huying down 停止 · runs in the background", err=True)
