@@ -67,7 +67,9 @@ def step(offset: int, incident: str, version: int, kind: str, **data: Any) -> Re
     name = f"incident.{kind}"
     shared = STEP | {"incident_id": incident, "incident_version": version}
     parts = {"report": REPORT, "dispatch": DISPATCH}
-    whole = {key: parts[key] | value for key, value in data.items()}
+    whole: dict[str, Any] = {key: parts[key] | value for key, value in data.items()}
+    if kind == "dispatched":
+        whole["incident"] = VIEW | {"dispatch": whole["dispatch"]}
     return record("huying.incidents.v1", offset, name, f"{incident}/{version}", **shared | whole)
 
 
@@ -95,15 +97,16 @@ def month() -> tuple[Log, dict[str, Any]]:
     books = {
         "reports": {"rp-0": "in-0", "rp-1": "in-0"},
         "incidents": {"in-0": ("dispatched", 5, ("rp-0", "rp-1"))},
-        "active": ["in-0"],
+        "parts": {},
+        "active": [("in-0", "d5", "U02")],
         "positions": {
             "routing": {"c1/huying.reports.v1/0": 1},
             "sla-timer": {"c1/huying.incidents.v1/0": 4},
         },
         "unpublished": {"routing": 0},
         "published": {
-            "intake": [("c1", "huying.reports.v1", "rp-0"), ("c0", "huying.reports.v1", "rp-of-a-lost-broker")],
-            "routing": [("c1", "huying.incidents.v1", f"in-0/{version}") for version in range(1, 6)],
+            "intake": [("huying.reports.v1", "rp-0")],
+            "routing": [("huying.incidents.v1", f"in-0/{version}") for version in range(1, 6)],
         },
         "parked": {"routing": []},
         "closed": {},
@@ -151,7 +154,7 @@ def _dispatch_twice(log: Log, books: dict[str, Any]) -> None:
 
 
 def _active_twice(log: Log, books: dict[str, Any]) -> None:
-    books["active"] = ["in-0", "in-0"]
+    books["active"] *= 2
 
 
 def _gap(log: Log, books: dict[str, Any]) -> None:
@@ -193,7 +196,7 @@ def _unpublished(log: Log, books: dict[str, Any]) -> None:
 
 
 def _marked_and_never_sent(log: Log, books: dict[str, Any]) -> None:
-    books["published"]["routing"].append(("c1", "huying.clocks.v1", "ck/warned"))
+    books["published"]["routing"].append(("huying.clocks.v1", "ck/warned"))
 
 
 def _never_told_last(log: Log, books: dict[str, Any]) -> None:
@@ -210,7 +213,15 @@ def _dispatched_after_the_end(log: Log, books: dict[str, Any]) -> None:
 
 
 def _dispatch_of_nothing(log: Log, books: dict[str, Any]) -> None:
-    books["active"].append("in-7")
+    books["active"].append(("in-7", "d7", "U02"))
+
+
+def _another_dispatch(log: Log, books: dict[str, Any]) -> None:
+    books["active"] = [("in-0", "d2", "U02")]
+
+
+def _dispatched_to_another(log: Log, books: dict[str, Any]) -> None:
+    books["active"] = [("in-0", "d5", "U09")]
 
 
 def _seen_not_to_the_end(log: Log, books: dict[str, Any]) -> None:
@@ -255,6 +266,8 @@ def _held_on_another_cluster(log: Log, books: dict[str, Any]) -> None:
         (_without_a_dispatch, "dispatch_differs"),
         (_dispatched_after_the_end, "dispatch_differs"),
         (_dispatch_of_nothing, "dispatch_differs"),
+        (_another_dispatch, "dispatch_differs"),
+        (_dispatched_to_another, "dispatch_differs"),
         (_held_on_another_cluster, "lost"),
         (_seen_not_to_the_end, "copy_differs"),
         (_never_seen, "copy_differs"),
@@ -267,6 +280,12 @@ def test_a_planted_fault_is_found(fault: Any, invariant: str) -> None:
     assert proof.found[invariant] >= 1
     assert proof.examples[invariant]
     assert set(proof.found) <= set(INVARIANTS)
+
+
+def test_an_incident_without_a_dispatch_is_named_once() -> None:
+    log, books = month()
+    _without_a_dispatch(log, books)
+    assert prove(log, Books(**books), CLUSTER).found == {"dispatch_differs": 1}
 
 
 def test_a_service_without_a_ledger_is_named_once_unless_it_is_said_not_to_run_here() -> None:
@@ -316,6 +335,42 @@ def test_a_report_that_left_the_log_after_its_time_is_neither_lost_nor_unknown()
     log, books = month()
     books["reports"]["rp-old"], books["doors"]["intake"] = "in-0", {"rp-0", "rp-old"}
     assert prove(log, Books(**books), CLUSTER).violations == 0
+
+
+def _aged(log: Log, books: dict[str, Any]) -> None:
+    """What was told more than thirty days ago is gone: how the incident began and was parted, and its first report."""
+    books["reports"] |= {"rp-0-part": "in-0", "rp-1-part": "in-0"}
+    books["parts"] = {"rp-0-part": "rp-0", "rp-1-part": "rp-1"}
+    books["incidents"]["in-0"] = ("dispatched", 5, ("rp-0", "rp-1", "rp-0-part", "rp-1-part"))
+    books["published"] = {}
+    del log["huying.incidents.v1"][:3], log["huying.reports.v1"][0]
+
+
+def test_what_left_the_log_after_its_time_is_no_violation() -> None:
+    log, books = month()
+    _aged(log, books)
+    assert prove(log, Books(**books), CLUSTER).as_json()["examples"] == {}
+
+
+@pytest.mark.parametrize(
+    ("fault", "invariant"),
+    [
+        (_stranger, "unknown_reports"),
+        (_elsewhere, "feed_differs"),
+        (lambda log, books: books["parts"].update({"rp-1-part": "rp-9"}), "unknown_reports"),
+        (
+            lambda log, books: log["huying.incidents.v1"].insert(
+                0, step(1, "in-0", 2, "dispatched", dispatch={"dispatch_id": "d2"})
+            ),
+            "gaps",
+        ),
+    ],
+)
+def test_a_planted_fault_is_found_on_a_log_that_is_old(fault: Any, invariant: str) -> None:
+    log, books = month()
+    _aged(log, books)
+    fault(log, books)
+    assert prove(log, Books(**books), CLUSTER).found[invariant] >= 1
 
 
 @pytest.mark.parametrize("fate", ["parked", "closed"])

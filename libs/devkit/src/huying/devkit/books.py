@@ -36,13 +36,15 @@ class Books:
     """Report id to incident id, by routing."""
     incidents: Mapping[str, tuple[str, int, tuple[str, ...]]]
     """Incident id to state, version and reports, by routing."""
-    active: Sequence[str]
-    """Incident of each active main dispatch."""
+    parts: Mapping[str, str]
+    """Part of a report to its report, by routing."""
+    active: Sequence[tuple[str, str, str]]
+    """Incident, id and unit of each active main dispatch."""
     positions: Mapping[str, Mapping[str, int]]
     """Service to ledger."""
     unpublished: Mapping[str, int]
-    published: Mapping[str, Sequence[tuple[str, str, str]]]
-    """Service to (cluster, topic, event) of what it says that it has sent."""
+    published: Mapping[str, Sequence[tuple[str, str]]]
+    """Service to (topic, event) of what it says that it has sent."""
     parked: Mapping[str, Sequence[tuple[str, str, int, int]]]
     """Service to (cluster, topic, partition, offset) of records held."""
     closed: Mapping[str, Sequence[tuple[str, str, int, int]]]
@@ -74,7 +76,8 @@ async def books_of(mongo_url: str, prefix: str) -> Books:
                 row["_id"]: (row["state"], row["version"], tuple(row["reports"]))
                 async for row in incidents.find({}, {"state": 1, "version": 1, "reports": 1})
             },
-            active=[row["incident_id"] async for row in dispatches.find({"active": True})],
+            parts={row["_id"]: row["part_of"] async for row in reports.find({"part_of": {"$exists": True}})},
+            active=[(row["incident_id"], row["_id"], row["unit"]) async for row in dispatches.find({"active": True})],
             positions={service: await _positions(database) for service, database in of.items()},
             unpublished={name: await database["outbox"].count_documents(UNSENT) for name, database in of.items()},
             published={service: await _published(database) for service, database in of.items()},
@@ -90,10 +93,9 @@ async def _positions(database: Database) -> dict[str, int]:
     return {row["_id"]: row["at"] async for row in database["positions"].find()}
 
 
-async def _published(database: Database) -> list[tuple[str, str, str]]:
-    wanted = ("published", "topic", "event")
-    rows = database["outbox"].find({"published": {"$nin": [None, REFUSED]}}, dict.fromkeys(wanted, 1))
-    return [(row["published"], row["topic"], row["event"]) async for row in rows]
+async def _published(database: Database) -> list[tuple[str, str]]:
+    rows = database["outbox"].find({"published": {"$nin": [None, REFUSED]}}, {"topic": 1, "event": 1})
+    return [(row["topic"], row["event"]) async for row in rows]
 
 
 async def _let_in(database: Database, kept: str, mark: str) -> set[str]:

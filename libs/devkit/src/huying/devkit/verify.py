@@ -40,11 +40,11 @@ INVARIANTS = (
 
 `lost`: on the log or let in by a door, and in no incident; `in_two_incidents`; `unknown_reports`: in an incident, and
 never let in; `feed_differs`: the feed tells of another incident or state than routing's database; `double_dispatch`: two
-active main dispatches; `dispatch_differs`: an incident without the active dispatch that its state has, or with one that
-it has not; `gaps`: a version missing on the feed; `conflicting`: one event id, two contents; `clocks_fired_twice`;
+active main dispatches; `dispatch_differs`: an incident without the active dispatch that its state has, with one that it has not, or with another
+one than the feed tells; `gaps`: a version missing on the feed; `conflicting`: one event id, two contents; `clocks_fired_twice`;
 `not_fired`: a deadline passed and nobody was told; `copy_differs`: a service that knows an incident at another version
 than the feed tells last; `ledger_differs`: a ledger behind or ahead of its log, or none at all; `unpublished`: events that never left, or
-are said to have left and are not on the log.
+are said to have left, to whatever broker, and are not on the log. What the log no longer keeps is believed.
 """
 
 EXAMPLES = 5
@@ -101,13 +101,14 @@ def prove(log: Mapping[str, Sequence[Record]], books: Books, cluster: str, witho
     _identities(proof, log)
     told = _told(proof, log)
     steps = _steps(told)
-    _reports(proof, told, books, steps, cluster)
-    _feed(proof, steps)
+    whole = _is_whole(log.get(topics.INCIDENTS.name, ()))
+    _reports(proof, told, books, steps, cluster, whole)
+    _feed(proof, steps, whole)
     _incidents(proof, books, steps)
     _copies(proof, told, books, steps, cluster)
     _clocks(proof, told, books.read_at)
     _ledgers(proof, log, books, cluster, without)
-    _outboxes(proof, log, books, cluster)
+    _outboxes(proof, log, books)
     return proof
 
 
@@ -124,6 +125,14 @@ def _told(proof: Proof, log: Mapping[str, Sequence[Record]]) -> Told:
     if unreadable:
         proof.looked_at["unreadable"] = unreadable
     return told
+
+
+def _is_whole(records: Sequence[Record]) -> bool:
+    """Whether a topic's log has its beginning; what is older than the retention leaves it."""
+    firsts: dict[int, int] = {}
+    for record in records:
+        firsts.setdefault(record.partition, record.offset)
+    return not any(firsts.values())
 
 
 def _steps(told: Told) -> Steps:
@@ -147,7 +156,7 @@ def _identities(proof: Proof, log: Mapping[str, Sequence[Record]]) -> None:
                 proof.break_("conflicting", f"{topic.name}: {record.event.id} tells two things")
 
 
-def _reports(proof: Proof, told: Told, books: Books, steps: Steps, cluster: str) -> None:
+def _reports(proof: Proof, told: Told, books: Books, steps: Steps, cluster: str, whole: bool) -> None:
     accepted: set[str] = set()
     logged: set[str] = set()
     held = {*books.parked.get("routing", ()), *books.closed.get("routing", ())}  # what was given up is not lost
@@ -166,6 +175,8 @@ def _reports(proof: Proof, told: Told, books: Books, steps: Steps, cluster: str)
                 name, moves = step.report.report_id, step.report.moves
                 placed[name] = max(placed.get(name, (-1, "")), (moves, incident))
     on_feed = {name: incident for name, (_, incident) in placed.items()}
+    if not whole:  # how it came there was told too long ago
+        on_feed = {**books.reports, **on_feed}
     where: dict[str, list[str]] = defaultdict(list)
     for incident, (state, _, reports) in books.incidents.items():
         for report in reports if state != "merged" else ():
@@ -176,20 +187,23 @@ def _reports(proof: Proof, told: Told, books: Books, steps: Steps, cluster: str)
         elif len(where[report]) > 1:
             proof.break_("in_two_incidents", f"{report}: in {', '.join(where[report])}")
         elif not on_feed.get(report) == books.reports[report] == where[report][0]:
-            proof.break_(
-                "feed_differs", f"{report}: {on_feed.get(report)} on the feed, {where[report][0]} in the database"
-            )
-    for door, let_in in books.doors.items():
-        for report in let_in - logged - books.reports.keys():
+            kept = f"{books.reports[report]} in the database, among those of {where[report][0]}"
+            proof.break_("feed_differs", f"{report}: in {on_feed.get(report)} on the feed, in {kept}")
+    for door, had in books.doors.items():
+        for report in had - logged - books.reports.keys():
             proof.break_("lost", f"{report}: let in by {door}, and not on the log")
-    for report in books.reports.keys() - accepted - set().union(*books.doors.values()):
+    let_in = accepted.union(*books.doors.values())
+    if not whole:  # so was its parting
+        let_in |= {part for part, of in books.parts.items() if of in let_in}
+    for report in books.reports.keys() - let_in:
         proof.break_("unknown_reports", f"{report}: in {books.reports[report]}, and never let in")
 
 
-def _feed(proof: Proof, steps: Steps) -> None:
+def _feed(proof: Proof, steps: Steps, whole: bool) -> None:
     for incident, story in steps.items():
         versions = [step.incident_version for step in story]
-        if versions != list(range(1, len(versions) + 1)):
+        first = 1 if whole else versions[0]
+        if versions != list(range(first, first + len(versions))):
             proof.break_("gaps", f"{incident}: versions {versions}")
         active: set[str] = set()
         for step in story:
@@ -204,20 +218,28 @@ def _feed(proof: Proof, steps: Steps) -> None:
 
 def _incidents(proof: Proof, books: Books, steps: Steps) -> None:
     """What the database says of an incident, beside its own dispatches and what the feed told last."""
-    active = Counter(books.active)
-    for incident, count in active.items():
-        if count > 1:
-            proof.break_("double_dispatch", f"{incident}: {count} active main dispatches in the database")
+    active: dict[str, list[str]] = defaultdict(list)
+    for incident, dispatch, unit in books.active:
+        active[incident].append(f"{dispatch} to {unit}")
+    for incident, given in active.items():
+        if len(given) > 1:
+            proof.break_("double_dispatch", f"{incident}: {len(given)} active main dispatches in the database")
         if incident not in books.incidents:
             proof.break_("dispatch_differs", f"{incident}: a dispatch of no incident")
     for incident, (state, version, _) in books.incidents.items():
         if (incident in active) != (state in ACTIVE):
-            proof.break_("dispatch_differs", f"{incident}: {state}, and {active[incident]} active main dispatches")
+            count = len(active.get(incident, ()))
+            proof.break_("dispatch_differs", f"{incident}: {state}, and {count} active main dispatches")
         if incident in steps:  # older than the log's retention otherwise
             last = steps[incident][-1]
             if (last.incident_version, last.incident.state) != (version, state):
                 on_feed = f"{last.incident.state} at {last.incident_version} on the feed"
                 proof.break_("feed_differs", f"{incident}: {on_feed}, {state} at {version} in the database")
+            told = last.incident.dispatch
+            on_feed = f"{told.dispatch_id} to {told.unit}" if told else "none"
+            if incident in active and on_feed not in active[incident]:
+                kept = ", ".join(active[incident])
+                proof.break_("dispatch_differs", f"{incident}: {on_feed} on the feed, {kept} in the database")
 
 
 def _copies(proof: Proof, told: Told, books: Books, steps: Steps, cluster: str) -> None:
@@ -238,14 +260,15 @@ def _copies(proof: Proof, told: Told, books: Books, steps: Steps, cluster: str) 
                 proof.break_("copy_differs", f"{incident}: at {version} on the feed, {known}")
 
 
-def _outboxes(proof: Proof, log: Mapping[str, Sequence[Record]], books: Books, cluster: str) -> None:
+def _outboxes(proof: Proof, log: Mapping[str, Sequence[Record]], books: Books) -> None:
+    """A relay sends what another broker had to this one when it starts; until then it is not there."""
     for service, count in books.unpublished.items():
         if count:
             proof.break_("unpublished", f"{service}: {count} events wait in its outbox")
     there = {(name, record.event.id) for name, records in log.items() for record in records if record.event}
     for service, rows in books.published.items():
-        for sent_to, topic, event in rows:
-            if sent_to == cluster and topic in log and (topic, event) not in there:
+        for topic, event in rows:
+            if topic in log and (topic, event) not in there:
                 proof.break_("unpublished", f"{service}: {event} was sent, it says, and is not on {topic}")
 
 
