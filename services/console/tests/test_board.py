@@ -55,6 +55,14 @@ def board(projection: Projection) -> Board:
     return projection.board
 
 
+async def test_orders_whose_unit_asks_for_more_time_are_listed_for_whoever_decides(projection: Projection) -> None:
+    asked = {"$set": {"view.course.request": {"reason": "等配件"}}}
+    for name in ("s-lamp", "s-garbage"):  # the second is done
+        await projection._mongo.collection(FEED).update_one({"_id": name}, asked)
+    shown = await projection.board.shown(Wish("requested"), NOW)
+    assert ([row["_id"] for row in shown.rows], shown.counts["requested"]) == (["s-lamp"], 1)
+
+
 @pytest.mark.parametrize(
     ("said", "found"),
     [

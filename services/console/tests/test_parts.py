@@ -204,6 +204,9 @@ def test_emergencies_are_pinned_until_they_are_done_and_extensions_stand_apart()
     assert not row_of(document(STORIES["lamp"]), NOW, NAMES)["pinned"]
     road = row_of(document(STORIES["road"]), NOW, NAMES)
     assert (road["extended"], road["beside"]) == ("已延期 1 次", "退回 1 次")
+    asked = document(STORIES["road"])
+    asked["view"] |= {"course": {"request": {"reason": "等配件"}}}
+    assert row_of(asked, NOW, NAMES)["beside"] == "延期待批", "it waits for the centre"
     lamp = row_of(document(STORIES["lamp"]), NOW, NAMES)
     assert [door["name"] for door in lamp["doors"]] == ["群众端", "12345热线"]
 

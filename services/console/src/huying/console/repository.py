@@ -26,6 +26,7 @@ STATE_FILTERS: Mapping[str, tuple[str, Document]] = {
     "dispatched": ("待签收", {"state": "dispatched"}),
     "working": ("处置中", {"state": {"$in": ["accepted", "contacted", "suspended", "covered"]}}),
     "adjudicating": ("待裁决", {"state": "adjudicating"}),
+    "requested": ("延期待批", {"state": {"$in": list(OPEN_STATES)}, "view.course.request": {"$exists": True}}),
     "supervised": ("督办", {"state": {"$in": list(OPEN_STATES)}, "view.course.supervision": {"$exists": True}}),
     "overdue": ("超期", {}),
     "urgent": ("紧急", {"pinned": True}),

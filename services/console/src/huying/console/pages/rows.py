@@ -18,7 +18,8 @@ def row_of(document: dict[str, Any], now: datetime, names: Names) -> dict[str, A
     holds = document["state"] == "asked"
     limit = deadline(lead, now) if lead else (question(ask["until"], now) if ask and holds else None)
     extended = document.get("extended") or 0
-    beside = f"退回 {view['returns']} 次" if view.get("returns") else ""
+    returned = f"退回 {view['returns']} 次" if view.get("returns") else ""
+    beside = "延期待批" if (view.get("course") or {}).get("request") else returned
     if lead and ask and holds:  # the deadline stands in its own column already
         beside = question(ask["until"], now).until
     counts: dict[str, int] = {}
