@@ -73,6 +73,8 @@ async def test_a_unit_reads_what_its_people_were_told_and_nobody_reads_a_citizen
         ("u", "unit", None),
         ("head", "leader", "U03"),
         ("g", "grid_worker", "T01"),
+        ("elsewhere", "grid_worker", "T02"),
+        ("nowhere", "grid_worker", None),
     ):
         write_entry(ring, {"id": key_id, "role": role, "unit": unit, "sha256": sha256(key_id.encode()).hexdigest()})
     async with running(bench.app()) as client:
@@ -83,15 +85,15 @@ async def test_a_unit_reads_what_its_people_were_told_and_nobody_reads_a_citizen
             mine = {"Authorization": f"Bearer {key}"}
             return await client.get("/v1/notices", params={"incident": unique_name}, headers=mine)
 
-        seen = {key: (await asks(key)).json() for key in ("test-key", "u2", "head", "g")}
-        assert (await asks("u")).status_code == 403
+        seen = {key: (await asks(key)).json() for key in ("test-key", "u2", "head", "g", "elsewhere")}
+        assert [(await asks(key)).status_code for key in ("u", "nowhere")] == [403, 403]
     stored = bench.database["notices"].find_one({"incident_id": unique_name, "template": "rating_invited"})
     assert stored is not None
     assert "/r/abc" in stored["text"], "the reporter does get it"
     assert "/r/abc" not in json.dumps(seen)
     told = {key: [notice["template"] for notice in answer["notices"]] for key, answer in seen.items()}
     assert told.pop("test-key")[-1] == "rating_invited"
-    assert told == {"u2": ["dispatched"], "head": [], "g": ["grid_dispatched"]}
+    assert told == {"u2": ["dispatched"], "head": [], "g": ["grid_dispatched"], "elsewhere": []}
 
 
 @pytest.mark.parametrize("owner", ["notification-0", "notification-dead"])

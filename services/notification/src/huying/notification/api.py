@@ -16,6 +16,7 @@ from huying.chassis.security import Principal, allowed
 from huying.chassis.service import Ground, ground_of
 
 from .delivery.receivers import Receivers
+from .handlers import Notification
 from .repository import ROWS
 from .settings import Settings
 from .wording import LINKED
@@ -52,13 +53,13 @@ async def notices(
     }
     kept = ground.mongo.collection(ROWS)
     if after is not None:
-        last = await kept.find_one({"_id": after} | _own(who), {"at": 1})
+        last = await kept.find_one({"_id": after} | _own(who, ground), {"at": 1})
         if last is None:
             raise Problem(
                 422, "Invalid request", f"after: {after!r} is no notice; give what the last answer's `after` said"
             )
         query |= {"at": {"$gte": last["at"]}, "$or": [{"at": {"$gt": last["at"]}}, {"_id": {"$gt": after}}]}
-    found = kept.find(query | _own(who)).sort([("at", 1), ("_id", 1)]).limit(limit + 1)
+    found = kept.find(query | _own(who, ground)).sort([("at", 1), ("_id", 1)]).limit(limit + 1)
     rows = [_shown(row) async for row in found]
     return {"notices": rows[:limit], "after": rows[limit - 1]["notice_id"] if len(rows) > limit else None}
 
@@ -90,12 +91,16 @@ async def disable(handle: str, who: Steer, ground: Here) -> dict[str, str]:
     return {"handle": handle, "state": "disabled"}
 
 
-def _own(who: Principal) -> dict[str, Any]:
-    """What a key may see: a unit's what its people were told, a grid worker's what grid workers were, others all."""
-    if who.standing == "grid_worker":
-        return {"role": "grid_worker"}
+def _own(who: Principal, ground: Ground) -> dict[str, Any]:
+    """What a key may see: a unit's what its people were told, a grid worker's what those of its town were, others all."""
     unit = who.only_unit
-    return {} if unit is None else {"recipient": {"$regex": f"^unit:{re.escape(unit)}:"}}
+    if unit is None:
+        return {}
+    own = f"^unit:{re.escape(unit)}:"
+    if who.standing == "grid_worker":
+        villages = cast("Notification", ground.handler).desk.villages_of(unit)
+        own = f"^village:({'|'.join(map(re.escape, villages))}):grid_worker"
+    return {"recipient": {"$regex": own}}
 
 
 def _shown(row: Document) -> dict[str, Any]:

@@ -138,6 +138,11 @@ class Desk:
         reporter = self._audience.reporter(event.reporter)
         return [self._notice(facts, event.rating_id, event.at, reporter, "rating_invited", fields)]
 
+    def villages_of(self, unit: str) -> tuple[str, ...]:
+        """Villages of the towns that a unit serves."""
+        towns = self._pack.towns_of(unit)
+        return tuple(village.code for village in self._pack.villages if village.town in towns)
+
     def _steps(self, event: IncidentEvent, facts: Facts) -> Iterator[tuple[Recipient, str, Mapping[str, Any]]]:
         view, village = event.incident, event.incident.place.village_code
         unit = view.dispatch.unit if view.dispatch else None

@@ -39,7 +39,7 @@ class Notification(Stateless):
     def __init__(self, repository: Repository, desk: Desk, measures: Measures, wake: Callable[[], None]) -> None:
         """`wake` is called when a committed batch has notices to send."""
         self._repository = repository
-        self._desk = desk
+        self.desk = desk
         self._measures = measures
         self._wake = wake
         self._outcomes = measures.counter("notices_total", "Notices that are done with", "medium", "outcome")
@@ -75,7 +75,7 @@ class Notification(Stateless):
     def _incident(self, state: State, event: IncidentEvent, effects: Effects) -> None:
         known = state.incidents.get(event.incident_id)
         facts = known.facts if known else None
-        decided = self._desk.on_incident(facts, event)
+        decided = self.desk.on_incident(facts, event)
         if decided is None:
             return
         after, notices = decided
@@ -106,8 +106,8 @@ class Notification(Stateless):
 
     def _written(self, facts: Facts, event: Any, event_id: str) -> list[Notice]:
         if isinstance(event, ClockEvent):
-            return self._desk.on_clock(facts, event, event_id)
-        return self._desk.on_rating(facts, event)
+            return self.desk.on_clock(facts, event, event_id)
+        return self.desk.on_rating(facts, event)
 
     def _settle(self, state: State, outcomes: Outcomes, now: datetime, effects: Effects) -> None:
         rows = state.claimed.pop(outcomes.claim, None)
