@@ -203,6 +203,20 @@ def test_an_alarm_says_in_chinese_what_happened(change: dict[str, Any], text: st
     assert alarms.submitted(alarm(**change), "130529").text == text
 
 
+def test_two_alarms_are_never_one_identity() -> None:
+    assert alarm(device="gw-1/lid", alarm="tilt").origin_id != alarm(device="gw-1", alarm="lid/tilt").origin_id
+    assert alarm(device="gw-1", alarm="lid/tilt").origin_id == alarm(device="gw-1", alarm="lid/tilt").origin_id
+
+
+def test_a_county_without_a_channel_for_devices_refuses_alarms_and_says_what_to_add(pack: Pack) -> None:
+    channels = tuple(channel for channel in pack.channels if channel.code != alarms.CHANNEL)
+    told = {name: getattr(pack, name) for name in Pack.model_fields} | {"channels": channels}
+    bridge: Any = SimpleNamespace(pack=Pack.model_construct(**told), keys=KEYS)
+    with pytest.raises(Problem, match="adds it to channels") as refused:
+        arrival_of_alarm(bridge, alarm())
+    assert refused.value.body["errors"][0]["field"] == "channel"
+
+
 @pytest.mark.parametrize("point", [{"lon": 0, "lat": 0}, {"lon": -180, "lat": 37, "crs": "bd09"}])
 def test_an_alarm_whose_device_has_no_fix_is_taken_without_a_point(pack: Pack, point: dict[str, Any]) -> None:
     """Of points at the map's edge BD-09 makes some beyond it, which no report can hold."""

@@ -172,13 +172,15 @@ async def test_nobody_goes_to_the_vault_for_an_order_that_is_refused_or_had(
     late["工单"]["受理时间"] = "2999-01-01 00:00:00"
     taken, changed = numbered(orders, unique_name), numbered(orders, unique_name)
     changed["诉求人"]["姓名"] = "李四"
+    nameless = numbered(orders, f"{unique_name}-2")
+    nameless["诉求人"] = {"姓名": "\u202e", "联系电话": "\u200e"}
     async with running(made(vault)) as client:
         refused = await client.post(URL, json=late, headers=KEY)
         assert (refused.status_code, refused.json()["errors"][0]["ours"], vault.asked) == (422, "received_at", [])
         answers = [await client.post(URL, json=order, headers=KEY) for order in (taken, changed)]
         vault.away = True
-        answers.append(await client.post(URL, json=taken, headers=KEY))
-    assert [answer.status_code for answer in answers] == [202, 409, 202]
+        answers += [await client.post(URL, json=order, headers=KEY) for order in (taken, nameless)]
+    assert [answer.status_code for answer in answers] == [202, 409, 202, 202]
     assert [one["name"] for one in vault.asked] == ["张国强"]
 
 

@@ -74,17 +74,19 @@ async def _reference(bridge: Bridge, vault: Vault, reporter: Reporter | None, re
 
     Only an order that is let in comes here: nobody is kept for a refused one, a repeated one has its reference already.
     """
-    if reporter is not None and names_a_person(reporter):
-        return await vault.reference(reporter, report_id)
-    anonymous = persons.told(reporter)
-    return persons.reference_of(anonymous, report_id, bridge.keys.reporter) if anonymous is not None else None
+    told = persons.told(reporter)
+    if told is None:
+        return None
+    if names_a_person(told):
+        return await vault.reference(told, report_id)
+    return persons.reference_of(told, report_id, bridge.keys.reporter)
 
 
 async def take_alarm(ground: Ground, alarm: Alarm, trace: str | None = None) -> tuple[Arrival, Decision]:
     """Take in one line of a device.
 
     Raises:
-        Problem: 422 for a village that the county does not have, or for what no report may hold.
+        Problem: 422 for a village or a channel that the county does not have, or for what no report may hold.
         Transient: the database cannot take it now; nothing was stored.
     """
     arrival = arrival_of_alarm(ground.handler, alarm)
@@ -95,7 +97,7 @@ def arrival_of_alarm(bridge: Bridge, alarm: Alarm) -> Arrival:
     """A line of a device as it is decided about.
 
     Raises:
-        Problem: 422 for a village that the county does not have, or for what no report may hold.
+        Problem: 422 for a village or a channel that the county does not have, or for what no report may hold.
     """
     try:
         body = alarms.submitted(alarm, bridge.pack.code)

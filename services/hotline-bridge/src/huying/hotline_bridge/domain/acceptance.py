@@ -13,7 +13,7 @@ from huying.contracts import dates, identity, persons, wording
 from huying.contracts.identity import KeyedHash
 from huying.contracts.places import Place
 from huying.contracts.reports import ReportAcceptedV1, Reporter, ReporterRef, ReportSubmittedV1
-from huying.county import Pack, located
+from huying.county import Pack, UnknownCode, located
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +100,14 @@ def arrival_of(source: str, origin_id: str, body: ReportSubmittedV1, pack: Pack,
     """A translated order or alarm, its place looked up, its words masked and its reporter dropped.
 
     Raises:
-        UnknownCode: a grid or village that the county does not have.
-        KeyError: a channel that the pack does not have.
+        UnknownCode: a channel, grid or village that the county does not have.
     """
-    place = located(body, pack.channel(body.channel), pack)
+    try:
+        channel = pack.channel(body.channel)
+    except KeyError:
+        said = f"{body.channel!r} is no channel of {pack.name_zh}; the county's IT adds it to channels.yaml"
+        raise UnknownCode("channel", said) from None
+    place = located(body, channel, pack)
     told = {"text": wording.clean(body.text), "category_hint": wording.clean_line(body.category_hint or "")}
     told |= {"address": place.address or "", "town": place.town or ""}
     told["alarm"] = body.device.alarm if body.device is not None else ""
@@ -114,9 +118,9 @@ def arrival_of(source: str, origin_id: str, body: ReportSubmittedV1, pack: Pack,
     return Arrival(source, origin_id, body.model_copy(update=words), place.model_copy(update=where), digest)
 
 
-def names_a_person(reporter: Reporter | None) -> bool:
+def names_a_person(reporter: Reporter) -> bool:
     """Whether the vault is needed: a name or number, more than an anonymous reference."""
-    return reporter is not None and any((reporter.name, reporter.phone, reporter.id_number))
+    return any((reporter.name, reporter.phone, reporter.id_number))
 
 
 def decide(known: Known | None, arrival: Arrival, pack: Pack, keys: Keys, now: datetime) -> Decision:

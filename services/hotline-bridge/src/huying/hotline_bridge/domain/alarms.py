@@ -73,13 +73,15 @@ class Alarm(Value):
     def origin_id(self) -> str:
         """What makes this line one and the same line, however often it is sent.
 
-        It goes on the bus, so it tells no number of a person; a kind of alarm too long for it stands there by its digest.
+        It goes on the bus, so it tells no number of a person; a kind of alarm that is too long for it, or would run into
+        the device's name, stands there by its digest.
         """
         if self.id is not None:
             return self.id
         kind = wording.mask_numbers(wording.clean_line(self.alarm)) or "unnamed"
         named = self._named(kind)
-        return named if len(named) <= LONGEST_IDENTITY else self._named(deterministic_id("al", kind))
+        plain = "/" not in kind and len(named) <= LONGEST_IDENTITY
+        return named if plain else self._named(deterministic_id("al", kind))
 
     def _named(self, kind: str) -> str:
         return f"{self.device}/{kind}/{self.state}/{self.at.isoformat()}"
