@@ -52,3 +52,17 @@ def test_an_identity_that_is_none_is_called_as_its_sender_called_it() -> None:
         refused = opened(headers, json.dumps(DATA).encode(), PARK)
         assert isinstance(refused, Refused)
         assert (refused.reason, refused.field) == ("invalid_identity", field)
+
+
+@pytest.mark.parametrize(
+    ("event", "field"),
+    [
+        ('{"id": "A-1", "id": "A-2", "data": {"text": "路灯不亮"}}', "id"),
+        ('{"id": "A-1", "data": {"text": "路灯不亮", "text": "路灯亮了"}}', "text"),
+    ],
+)
+def test_a_structured_event_that_says_a_thing_twice_is_refused(event: str, field: str) -> None:
+    whole = event.replace("{", f'{{"specversion": "1.0", "type": "{ReportSubmittedV1.TYPE}", "source": "gov/park", ', 1)
+    refused = opened({"content-type": "application/cloudevents+json"}, whole.encode(), PARK)
+    assert isinstance(refused, Refused)
+    assert (refused.reason, refused.field) == ("invalid_data", field)

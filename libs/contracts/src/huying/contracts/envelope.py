@@ -14,6 +14,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from . import members
+from .members import DuplicateMember
+
 STRUCTURED = "application/cloudevents+json"
 BINARY_PREFIX = "ce_"
 REQUIRED = ("id", "source", "type", "specversion")
@@ -130,7 +133,9 @@ def parse(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> CloudEve
 
 def _parse_structured(value: bytes | None, trace: Mapping[str, str]) -> CloudEvent:
     try:
-        body = json.loads(value or b"")
+        body = members.read(value or b"")
+    except DuplicateMember as error:
+        raise EnvelopeError(error.args[0], members.TWICE) from error
     except (ValueError, RecursionError) as error:
         raise EnvelopeError(
             "specversion", "no ce_specversion header and the value is not JSON: send CloudEvents 1.0"

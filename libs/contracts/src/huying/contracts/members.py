@@ -5,6 +5,8 @@ from typing import Any
 
 from . import wording
 
+TWICE = "is there twice; send it once, so that nobody has to guess"
+"""What a refusal says of the member."""
 LONGEST_NAME = 100
 """Characters of a member's name that a refusal quotes."""
 
@@ -13,14 +15,15 @@ class DuplicateMember(ValueError):
     """An object has a member twice; the only argument is its name, fit to be shown."""
 
 
-def check(data: bytes | str) -> None:
-    """Nothing, for JSON in which no object has a member twice.
+def read(data: bytes | str) -> Any:
+    """The JSON, in which no object has a member twice.
 
     Raises:
         DuplicateMember: one has.
         ValueError: it is no JSON.
+        RecursionError: it is nested too deeply.
     """
-    json.loads(data, object_pairs_hook=_once)
+    return json.loads(data, object_pairs_hook=_once)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -123,10 +123,10 @@ def unambiguous(data: bytes) -> None:
         Problem: 422 that names the member.
     """
     try:
-        members.check(data)
+        members.read(data)
     except DuplicateMember as error:
         [name] = error.args
-        raise invalid([Fault(name, name, "is there twice; send it once, so that nobody has to guess")]) from error
+        raise invalid([Fault(name, name, members.TWICE)]) from error
 
 
 def digest_of(content: Mapping[str, Any], key: bytes) -> str:

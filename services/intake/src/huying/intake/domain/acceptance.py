@@ -111,13 +111,13 @@ def read(data: bytes) -> ReportSubmittedV1 | Refused:
     """A publisher's JSON as a report, or the refusal that names the field. Input is never quoted back."""
     try:
         body = ReportSubmittedV1.model_validate_json(data)
-        members.check(data)
+        members.read(data)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         field = ".".join(str(part) for part in first["loc"])
         return Refused("invalid_data", field, first["msg"])
     except DuplicateMember as error:
-        return Refused("invalid_data", error.args[0], "is there twice; send it once, so that nobody has to guess")
+        return Refused("invalid_data", error.args[0], members.TWICE)
     except OverflowError:
         return Refused("invalid_data", "received_at", "a date is out of range; send RFC 3339 with an offset")
     return body
