@@ -174,8 +174,13 @@ async def test_who_may_what(bench: Bench) -> None:
 
 async def test_fifty_megabytes_and_garbage_are_refused_and_the_service_lives(bench: Bench) -> None:
     assert (await bench.post(b"x" * 50_000_000, "big")).status_code == 413
-    for body in (b"", b"{", b"\xff\xfe\x00", b"[" * 100_000, b'{"text":"\\ud800"}', b"null"):
-        assert (await bench.post(body, "bad")).status_code == 422
+    vault, to_vault = "/v1/vault/identities", bench.headers("park")
+    for body in (b"", b"{", b"\xff\xfe\x00", b"[" * 100_000, b'{"text":"\\ud800"}', b"null", "张三".encode("gbk")):
+        for refused in (await bench.post(body, "bad"), await bench.client.post(vault, content=body, headers=to_vault)):
+            assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "body")
+            assert "UTF-8" in refused.json()["detail"]
+    double = await bench.client.post(vault, content=b'{"name": "a", "name": "b"}', headers=to_vault)
+    assert (double.status_code, double.json()["errors"][0]["field"]) == (422, "name")
     hostile = {**REPORT, "text": "a\u0000b\u202ec\u0007", "address": "\u0000", "town": "\u2066"}
     assert (await bench.post(hostile, "hostile")).status_code == 202
     assert (await bench.client.get("/readyz")).status_code == 200

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from huying.chassis.problem import Problem
 from huying.chassis.security import Principal, allowed
@@ -128,14 +128,12 @@ async def _incidents(ground: Ground, report: dict[str, Any]) -> dict[str, dict[s
 @router.post("/vault/identities", openapi_extra=_json_body(Identity), tags=["vault"])
 async def register(who: Keeper, request: Request, ground: OnGround) -> ReporterRef:
     """Keep a person's words in the vault and get the reference that everyone else uses. Repeats change nothing."""
-    try:
-        identity = Identity.model_validate_json(await request.body())
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        raise _invalid(".".join(map(str, first["loc"])), first["msg"]) from None
-    if persons.told(identity) is None:
+    person = acceptance.read_as(Identity, await request.body())
+    if isinstance(person, Refused):
+        raise _refusal(person)
+    if persons.told(person) is None:
         raise _invalid("reference", "nothing was told; send one of reference, name, phone, id_number")
-    registration = Registration(identity, f"{who.id} {identity.scope}")
+    registration = Registration(person, f"{who.id} {person.scope}")
     ref: ReporterRef = await ground.submit(registration, f"register-{uuid.uuid4()}")
     return ref
 
@@ -165,6 +163,6 @@ def _invalid(field: str, message: str) -> Problem:
 
 def _refusal(refused: Refused) -> Problem:
     status, title = STATUS.get(refused.reason, (422, "Invalid request"))
-    detail = f"{refused.field}: {refused.message}"
-    errors = [{"field": refused.field, "message": refused.message}]
-    return Problem(status, title, detail, errors=errors, reason=refused.reason)
+    field = refused.field or "body"
+    errors = [{"field": field, "message": refused.message}]
+    return Problem(status, title, f"{field}: {refused.message}", errors=errors, reason=refused.reason)

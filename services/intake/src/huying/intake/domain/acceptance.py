@@ -7,15 +7,18 @@ already known to come from whom it says.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, TypeVar
 
 from pydantic import ValidationError
 
 from huying.contracts import dates, identity, members, persons, wording
 from huying.contracts.identity import LONGEST_IDENTITY, KeyedHash
 from huying.contracts.members import DuplicateMember
+from huying.contracts.message import Value
 from huying.contracts.reports import ReportAcceptedV1, Reporter, ReporterRef, ReportSubmittedV1
 from huying.county import Pack, UnknownCode, located
+
+V = TypeVar("V", bound=Value)
 
 RefusalReason = Literal[
     "unsigned",
@@ -108,18 +111,21 @@ Decision = Accepted | Repeated | Refused
 
 
 def read(data: bytes) -> ReportSubmittedV1 | Refused:
-    """A publisher's JSON as a report, or the refusal that names the field. Input is never quoted back."""
+    """A publisher's JSON as a report, or the refusal that names the field."""
+    return read_as(ReportSubmittedV1, data)
+
+
+def read_as(model: type[V], data: bytes) -> V | Refused:
+    """JSON as a `model`, or the refusal that names the field, none for the whole. Input is never quoted back."""
     try:
-        body = ReportSubmittedV1.model_validate_json(data)
+        body = model.model_validate_json(data)
         members.read(data)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         field = ".".join(str(part) for part in first["loc"])
-        return Refused("invalid_data", field, first["msg"])
+        return Refused("invalid_data", field, first["msg"] if field else f"{first['msg']}; send a JSON object in UTF-8")
     except DuplicateMember as error:
         return Refused("invalid_data", error.args[0], members.TWICE)
-    except OverflowError:
-        return Refused("invalid_data", "received_at", "a date is out of range; send RFC 3339 with an offset")
     return body
 
 
