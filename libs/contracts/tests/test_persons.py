@@ -115,6 +115,12 @@ def test_an_anonymous_reference_is_one_person_whatever_its_spelling(spelling: st
         (Reporter(name="张国强", phone="4332211"), "我是张国强，找4332211", "我是张**，找****11"),
         (Reporter(id_number="E 12345678"), "护照E12345678", "护照E1*****78"),
         (Reporter(name="李"), "李庄村西头", "李庄村西头"),
+        (Reporter(name="张 三"), "我是张三，张 三", "我是张**，张**"),
+        (Reporter(phone="0319-4321234"), "请回电4321234", "请回电****34"),
+        (Reporter(phone="010-66123456"), "座机6612 3456", "座机****56"),
+        (Reporter(phone="4321234"), "打432-1234或0319-4321234", "打****34或0319-***1234"),
+        (Reporter(id_number="H1234567"), "证件 h123 4567", "证件 ****"),
+        (Reporter(phone="4321234", id_number="(无)"), "工单4321,234号", "工单4321,234号"),
     ],
 )
 def test_what_a_reporter_told_of_himself_is_masked_in_the_text(reporter: Reporter, text: str, masked: str) -> None:

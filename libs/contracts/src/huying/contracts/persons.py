@@ -22,6 +22,7 @@ LONGEST = {"text": 5000, "address": 500, "town": 100, "category_hint": 100, "ala
 
 _WORDS = tuple(name for name in Reporter.model_fields if name != "ref")
 _COUNTRY = re.compile(r"^(?:00)?86(?=1[3-9]\d{9}$)")
+_AREA = re.compile(r"^0(?:10|2\d|[3-9]\d{2})(?=\d{7,8}$)")
 _ALONE = re.compile(
     r"(?<![0-9A-Za-z])(?:(?:00)?(?:86)?1[3-9]\d{9}"
     r"|\d{6}(?:18|19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}[\dXx])(?![0-9A-Za-z])"
@@ -119,13 +120,16 @@ def hide(text: str, *reporters: Reporter | None) -> str:
 
 
 def _without(hidden: str, reporter: Reporter) -> str:
-    if reporter.name and len(reporter.name) > 1:
-        hidden = hidden.replace(reporter.name, mask_name(reporter.name))
-    phone = phone_of(reporter.phone)
+    name = "".join((reporter.name or "").split())  # 张 三, as forms align it
+    if len(name) > 1:
+        hidden = wording.mask_spelled(hidden, name, mask_name(name))
+    phone, id_number = phone_of(reporter.phone), id_number_of(reporter.id_number)
     if phone is not None:
-        hidden = hidden.replace(phone, mask_phone(phone))
-    id_number = id_number_of(reporter.id_number)
-    return hidden.replace(id_number, wording.mask_id_number(id_number)) if id_number is not None else hidden
+        for number in (phone, _AREA.sub("", phone)):  # at home nobody says the area's code
+            hidden = wording.mask_spelled(hidden, number, mask_phone(number))
+    if id_number is not None:
+        hidden = wording.mask_spelled(hidden, id_number, wording.mask_id_number(id_number))
+    return hidden
 
 
 def shown(told: Mapping[str, str], *reporters: Reporter | None) -> dict[str, str]:

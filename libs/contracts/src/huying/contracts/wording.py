@@ -24,6 +24,7 @@ _OTHER_DIGIT = re.compile(r"[^\D0-9]")
 _APART = r"[-－‐-―.．·\t \u00a0\u00ad\u061c\u180e\u2000-\u200f\u202a-\u202f\u2060-\u206f\u3000\ufeff]"
 """What people put between the groups of a number, and what they paste unseen."""
 _GAP = f"{_APART}{{0,3}}"
+_SPACES = re.compile(_APART)
 _DAY = r"(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
 
 _ID_NUMBER = re.compile(
@@ -73,6 +74,13 @@ def mask_numbers(text: str) -> str:
 def _masked_mobile(match: re.Match[str]) -> str:
     digits = "".join(filter(str.isdigit, match[0]))[-11:]
     return f"{digits[:3]}****{digits[-4:]}"
+
+
+def mask_spelled(text: str, known: str, mask: str) -> str:
+    """`text` with a known name or number masked, however it is spaced and in small letters or capitals."""
+    if _SPACES.sub("", known).lower() not in _SPACES.sub("", text).lower():
+        return text
+    return re.sub(_GAP.join(map(re.escape, known)), lambda _: mask, text, flags=re.IGNORECASE)
 
 
 def mask_id_number(number: str) -> str:
