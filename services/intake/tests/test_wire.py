@@ -97,10 +97,11 @@ async def bench(embedded_stack: Stack, mongo_database: str, tmp_path: Path) -> A
         ("head", "leader"),
         ("old", "citizen"),
         ("far", "system"),
+        ("far-ops", "dispatcher"),
     )
     for name, role in people:
         entry: dict[str, Any] = {"id": name, "role": role, "sha256": sha256(f"token-of-{name}".encode()).hexdigest()}
-        entry |= {"unit": "U02"} if name == "head" else {"jurisdiction": "130530"} if name == "far" else {}
+        entry |= {"unit": "U02"} if name == "head" else {"jurisdiction": "130530"} if name.startswith("far") else {}
         write_entry(ring, entry | ({"sources": [source], "public_key": public} if name == "park" else {}))
     settings = Settings(
         kafka=embedded_stack.bootstrap,
@@ -167,7 +168,9 @@ async def test_who_may_what(bench: Bench) -> None:
     assert "Idempotency-Key" in unnamed.json()["detail"]
     far = await bench.post(REPORT, "k", who="far")
     assert (far.status_code, far.json()["reason"]) == (403, "wrong_jurisdiction")
-    for who, expected in (("park", 403), ("u02", 403), ("head", 403), ("ops", 422)):
+    kept = await bench.client.post("/v1/vault/identities", json={"name": "张三"}, headers=bench.headers("far"))
+    assert (kept.status_code, await bench.database.collection("vault").count_documents({})) == (403, 0)
+    for who, expected in (("park", 403), ("u02", 403), ("head", 403), ("far-ops", 403), ("ops", 422)):
         assert (await bench.client.get("/v1/vault/ps-1", headers=bench.headers(who))).status_code == expected
     assert (await bench.client.post("/v1/vault/identities", json={}, headers=bench.headers("ops"))).status_code == 403
 

@@ -49,6 +49,15 @@ class Principal:
         """As whom they are let in."""
         return "publisher" if self.role == "system" and self.sources else self.actor.standing
 
+    def must_serve(self, county: str) -> None:
+        """Pass for a key that is bound to no county or to this one.
+
+        Raises:
+            Problem: 403.
+        """
+        if self.jurisdiction not in (None, county):
+            raise Problem(403, "Not allowed", f"Your key is for {self.jurisdiction!r}; this is {county!r}.")
+
     @property
     def only_unit(self) -> str | None:
         """The unit whose matters alone they are shown, a grid worker those of its town, too; None for everybody's.

@@ -67,9 +67,7 @@ async def post_alarm(alarm: Alarm, who: Publisher, request: Request, ground: OnG
 def _speaks_for(who: Principal, origin: str, ground: Ground) -> None:
     if origin not in who.sources:
         raise Problem(403, "Not allowed", f"Your key may not speak for {origin!r}; ask for one whose sources have it.")
-    county = ground.handler.pack.code
-    if who.jurisdiction not in (None, county):
-        raise Problem(403, "Not allowed", f"Your key is for {who.jurisdiction!r}; this is {county!r}.")
+    who.must_serve(ground.handler.pack.code)
 
 
 def _ready(ground: Ground) -> None:

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Header, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from pydantic import Field
 
+from huying.chassis.errors import Transient
 from huying.chassis.problem import Problem
 from huying.chassis.security import Principal, allowed
 from huying.chassis.service import Ground, ground_of
@@ -128,6 +129,7 @@ async def _incidents(ground: Ground, report: dict[str, Any]) -> dict[str, dict[s
 @router.post("/vault/identities", openapi_extra=_json_body(Identity), tags=["vault"])
 async def register(who: Keeper, request: Request, ground: OnGround) -> ReporterRef:
     """Keep a person's words in the vault and get the reference that everyone else uses. Repeats change nothing."""
+    _of_this_county(who, ground)
     person = acceptance.read_as(Identity, await request.body())
     if isinstance(person, Refused):
         raise _refusal(person)
@@ -143,11 +145,18 @@ async def unmask(
     ref: str, who: Confidant, ground: OnGround, purpose: Annotated[str | None, Header()] = None
 ) -> JSONResponse:
     """Look behind a mask: `ps-...` for a person, a report's id for its unmasked words. Each look is recorded."""
+    _of_this_county(who, ground)
     said = _purpose(purpose)
     found = await ground.submit(Unmasking(ref, who, said), f"unmask-{uuid.uuid4()}")
     if found is None:
         raise Problem(404, "Unknown reference", "The vault has nothing under this reference.")
     return JSONResponse({"ref": ref, **found}, 200, {"Cache-Control": "no-store"})
+
+
+def _of_this_county(who: Principal, ground: Ground) -> None:
+    if ground.handler is None:
+        raise Transient("the service has not started yet")
+    who.must_serve(ground.handler.pack.code)
 
 
 def _purpose(header: str | None) -> str:
