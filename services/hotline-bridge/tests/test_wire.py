@@ -18,7 +18,8 @@ from huying.chassis.security import write_entry
 from huying.chassis.testing import SECRET, running, until
 from huying.contracts import dates
 from huying.contracts.envelope import CloudEvent
-from huying.contracts.topics import INCIDENTS, REPORTS
+from huying.contracts.ratings import IncidentRatedV1
+from huying.contracts.topics import INCIDENTS, RATINGS, REPORTS
 from huying.devkit.dlq import Lot
 from huying.devkit.stack import Stack
 from huying.devkit.stack import topics as provisioning
@@ -54,7 +55,7 @@ def vault() -> FakeVault:
 
 @pytest.fixture
 async def made(embedded_stack: Stack, mongo_database: str, tmp_path: Path) -> Callable[..., Any]:
-    wanted = [(t.name, t.partitions, t.config()) for t in (INCIDENTS, REPORTS)]
+    wanted = [(t.name, t.partitions, t.config()) for t in (INCIDENTS, RATINGS, REPORTS)]
     await provisioning.create(embedded_stack.bootstrap, wanted)
     keys = tmp_path / "keys.json"
     sources = ["hotline_12345", "nowhere", "iot"]
@@ -163,6 +164,17 @@ async def test_an_order_goes_in_once_and_its_standing_comes_back(
         await until(finished, "the result")
         told = (await client.get(where, headers=KEY)).json()
         assert (told["result"], told["origin_state"]) == ("已清理并立牌", {"code": "50", "name_zh": "已办结"})
+        assert told["rating"] is None
+
+        await rate(embedded_stack, name, "satisfied", minute=2)
+        last = await rate(embedded_stack, name, "dissatisfied", minute=1)
+        read = {"_id": {"$regex": f"/{RATINGS.name}/{last.partition}$"}, "at": {"$gte": last.offset}}
+        await until(lambda: database["positions"].count_documents(read) == 1, "both were read")
+        told = (await client.get(where, headers=KEY)).json()
+        assert (told["rating"], told["state"]) == (
+            {"grade": "satisfied", "at": "2026-03-09T08:02:00+00:00"},
+            "completed",
+        )
 
 
 async def test_nobody_goes_to_the_vault_for_an_order_that_is_refused_or_had(
@@ -228,6 +240,22 @@ async def publish(stack: Stack, incident: Incident) -> None:
             )
     finally:
         await producer.stop()
+
+
+async def rate(stack: Stack, report_id: str, grade: Any, minute: int) -> Any:
+    given = IncidentRatedV1(
+        rating_id="ra-1",
+        incident_id=f"in-{report_id}",
+        report_id=report_id,
+        jurisdiction="130529",
+        unit="U02",
+        grade=grade,
+        at=datetime(2026, 3, 9, 8, minute, tzinfo=UTC),
+    )
+    wrapped = CloudEvent(f"{report_id}/{minute}", "test", given.TYPE, given.encode(), given.at)
+    async with AIOKafkaProducer(bootstrap_servers=stack.bootstrap) as producer:
+        key = given.incident_id.encode()
+        return await producer.send_and_wait(RATINGS.name, wrapped.data, key=key, headers=list(wrapped.headers()))
 
 
 def line(device: str, **change: Any) -> dict[str, Any]:

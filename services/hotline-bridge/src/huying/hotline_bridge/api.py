@@ -50,6 +50,7 @@ async def get_order(origin: str, number: str, who: Publisher, ground: OnGround) 
         "received_at": document["received_at"],
         "accepted_at": document["accepted_at"],
         "origin_due_at": document["origin_due_at"],
+        "rating": document.get("rating"),
         **document["standing"],
     }
 

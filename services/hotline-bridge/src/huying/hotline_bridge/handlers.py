@@ -12,6 +12,7 @@ from huying.chassis.message import API, Effects, Message, Outgoing, Stateless, W
 from huying.chassis.mongo import Mongo
 from huying.chassis.parking import PARKED
 from huying.contracts.incidents import IncidentEvent
+from huying.contracts.ratings import IncidentRatedV1
 from huying.contracts.topics import REPORTS
 from huying.county import Pack
 
@@ -85,7 +86,10 @@ class Bridge(Stateless):
             return Effects().write(PARKED, body.parked)
         if message.topic != API and isinstance(body, IncidentEvent):
             return self._on_incident(state, body)
-        return Effects()
+        effects = Effects()
+        if isinstance(body, IncidentRatedV1):
+            repository.save_rating(effects, body.report_id, body.grade, body.at)
+        return effects
 
     def committed(self, state: State) -> None:
         """Count what is in the database now, so that a batch tried again is not counted twice."""

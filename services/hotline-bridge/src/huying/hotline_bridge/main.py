@@ -50,7 +50,7 @@ def create_app(settings: Settings | None = None, *, vault: httpx.AsyncBaseTransp
     app = build(
         settings,
         wire=wire,
-        topics=(topics.INCIDENTS,),
+        topics=(topics.INCIDENTS, topics.RATINGS),
         routers=(api.router,),
         indexes=INDEXES,
         beside=beside,

@@ -4,6 +4,7 @@ No document holds a name, a number or an order's own words.
 """
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from pymongo import IndexModel, InsertOne, UpdateOne
@@ -62,6 +63,12 @@ def save_standing(effects: Effects, report_id: str, order: Mapping[str, Any], se
     """
     told = {name: order[name] for name in ("revision", "incidents", "moves", "parts", "standing")}
     effects.write(ORDERS, UpdateOne({"_id": report_id, "revision": seen}, {"$set": told}, upsert=True))
+
+
+def save_rating(effects: Effects, report_id: str, grade: str, at: datetime) -> None:
+    """The citizen's verdict on the order, unless a later one is there; reports of other doors are none of ours."""
+    known = [{"rating": None}, {"rating.at": {"$lte": at}}]
+    effects.write(ORDERS, UpdateOne({"_id": report_id, "$or": known}, {"$set": {"rating": {"grade": grade, "at": at}}}))
 
 
 def save_incident(effects: Effects, incident_id: str, fields: dict[str, Any]) -> None:

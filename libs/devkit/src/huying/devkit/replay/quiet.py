@@ -18,7 +18,7 @@ from .target import Target
 
 CONSUMES: Mapping[str, tuple[str, ...]] = {
     "intake": (topics.INBOUND.name, topics.INCIDENTS.name, topics.CLOCKS.name, topics.RATINGS.name),
-    "hotline-bridge": (topics.INCIDENTS.name,),
+    "hotline-bridge": (topics.INCIDENTS.name, topics.RATINGS.name),
     "routing": (topics.REPORTS.name, topics.COMMANDS.name),
     "sla-timer": (topics.INCIDENTS.name,),
     "notification": (topics.INCIDENTS.name, topics.CLOCKS.name, topics.RATINGS.name),
