@@ -67,6 +67,18 @@ def test_a_clock_that_counts_no_more_is_shown_only_where_no_other_of_its_kind_do
     assert ("不计时限" in shown, "剩 8 小时" in shown) == (False, True)
 
 
+def test_time_that_was_granted_after_a_breach_takes_nothing_back() -> None:
+    hour = timedelta(hours=1)
+    story = Story("s-late", "PA-0354", "灯杆歪了", NOW - 50 * hour).opened().dispatched()
+    story.clock("response", NOW - 50 * hour, 48 * hour, ("breached", 48 * hour), ("extended", 49 * hour))
+    found = document(story)
+    assert ("剩 22 小时" in parts.clocks(found, NOW), "曾超期" in parts.clocks(found, NOW)) == (True, True)
+    assert row_of(found, NOW, NAMES)["extended"] == "已延期 1 次 · 曾超期"
+    assert "曾超期" in parts.title_line(found, NOW)
+    assert "曾超期" not in parts.clocks(document(STORIES["water"]), NOW), "it is overdue, and says so"
+    assert "曾超期" not in parts.clocks(document(STORIES["road"]), NOW)
+
+
 def test_a_question_that_holds_a_dispatch_says_until_when_beside_its_clock() -> None:
     twin = Story("s-held", "PA-0352", "灯杆歪了", NOW).opened().asked(STORIES["lamp"])
     assert row_of(document(twin), NOW, NAMES)["beside"] == "", "its limit says so already"

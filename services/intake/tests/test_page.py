@@ -87,6 +87,9 @@ def test_a_passed_deadline_and_an_extension_stand_apart() -> None:
     assert "超期 2 小时" in html
     assert "已延期 1 次" in html
     assert "时限已暂停" in shown(paused=True, until=NOW)
+    granted = shown(until=NOW + timedelta(hours=2), extensions=1, was_overdue=True)
+    assert ("剩 2 小时" in granted, "曾超期" in granted) == (True, True)
+    assert ("曾超期" in html, "曾超期" in shown(until=NOW + timedelta(hours=2))) == (False, False)
 
 
 def test_what_is_done_again_says_so() -> None:

@@ -113,7 +113,7 @@ STORY: dict[str, list[Event]] = {
         clock(ClockStoppedV1, "acceptance", 9, 30, verdict="on_time"),
         clock(ClockBreachedV1, "response", 50, 100),
         clock(ClockExtendedV1, "response", 55, 200, reason="大雨", count=1),
-        clock(ClockStoppedV1, "response", 60, 200, verdict="on_time"),
+        clock(ClockStoppedV1, "response", 60, 200, verdict="late"),
     ],
     "ratings": [
         IncidentRatedV1(
@@ -202,7 +202,7 @@ async def test_every_order_and_repetition_of_the_feed_gives_the_same_pages(make_
     assert [each["state"] for each in one["steps"]] == ["done"] * 6
     assert [each["state"] for each in two["steps"]] == ["done"] * 5 + ["current"]
     assert (one["result"]["text"], one["rating"], two["rating"]) == ("已清运，联系138****1234", "satisfied", None)
-    assert (one["until"], one["overdue"], one["extensions"]) == (NOW + timedelta(minutes=200), False, 1)
+    assert (one["until"], one["overdue"], one["extensions"]) == (NOW + timedelta(minutes=200), True, 1)
 
 
 @pytest.mark.parametrize("together", [True, False])
@@ -214,6 +214,15 @@ async def test_an_older_version_that_comes_again_does_not_set_the_page_back(door
     row = door.documents.rows("progress")["in-b"]
     assert (row["version"], row["state"]) == (2, "dispatched")
     assert shown(door)["Tthree"]["unit"] == {"code": "U02", "name": "城管局"}
+
+
+async def test_time_that_is_granted_after_a_breach_takes_nothing_back(door: Any) -> None:
+    opened = [Message("bus", "x", event) for event in STORY["feed of b"][:2]]
+    clocks = [Message("bus", "x", event) for event in STORY["clocks of b"][:-1]]
+    await door.batch(*opened, *clocks)
+    page = shown(door)["Tthree"]
+    assert (page["until"], page["extensions"]) == (NOW + timedelta(minutes=200), 1)
+    assert (page["overdue"], page["was_overdue"]) == (False, True)
 
 
 async def test_a_breach_and_a_stop_in_one_batch_are_what_they_are_in_two(make_door: MakeDoor) -> None:

@@ -139,6 +139,12 @@ def deadline(clock: Mapping[str, Any], now: datetime) -> Deadline:
     return Deadline(f"剩 {span(due - now)}", until, "soon" if soon else "on_time", stamp)
 
 
+def extended(count: int, clock: Mapping[str, Any] | None, now: datetime) -> str:
+    """How often more time was granted, and whether the clock had run out before: that stays to be seen."""
+    broke = clock is not None and clock["breached"] and clock["state"] != "stopped" and now < clock["due_at"]
+    return " · ".join(part for part in (f"已延期 {count} 次" if count else "", "曾超期" if broke else "") if part)
+
+
 def question(until: datetime, now: datetime) -> Deadline:
     """How long a question waits for a person before the incident is dispatched by itself."""
     if now >= until:

@@ -138,6 +138,8 @@ def _who(progress: Progress, now: datetime, zone: ZoneInfo) -> str:
         lines.append(
             f'<p class="{kind}" title="{escape(exact)}">{span} · {escape(spoken(progress.until, now, zone))} 前</p>'
         )
+        if progress.was_overdue and not late:
+            lines.append('<p class="overdue">曾超期</p>')
     if progress.extensions:
         lines.append(f'<p class="paused">已延期 {progress.extensions} 次</p>')
     if progress.redone:

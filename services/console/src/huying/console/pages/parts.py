@@ -8,7 +8,7 @@ from typing import Any
 from huying.contracts.course import LEVEL_ZH
 from huying.contracts.moves import STATE_WORDS
 
-from ..words import CLASSES, CLOCKS, TONES, Names, danger, deadline, exact, place, span, when
+from ..words import CLASSES, CLOCKS, TONES, Names, danger, deadline, exact, extended, place, span, when
 
 STEPS = ("事件上报", "分类受理", "响应指定", "部门处置", "结果反馈")
 CLOCK_ORDER = tuple(CLOCKS)
@@ -30,8 +30,8 @@ def title_line(document: dict[str, Any], now: datetime) -> str:
         said = deadline(lead, now)
         until = f" · {said.until}" if said.until else ""
         limit = f'<span class="hy-tag t-{said.tone}" title="{said.exact}">{said.text}{until}</span>'
-    extended = document.get("extended") or 0
-    more = f'<span class="t-held">已延期 {extended} 次</span>' if extended else ""
+    longer = extended(document.get("extended") or 0, lead, now)
+    more = f'<span class="t-held">{longer}</span>' if longer else ""
     course = view.get("course") or {}
     more += '<span class="hy-tag t-overdue">挂牌督办</span>' if course.get("supervision") else ""
     more += '<span class="hy-tag t-held">延期待批</span>' if course.get("request") else ""
@@ -192,7 +192,8 @@ def clocks(document: dict[str, Any], now: datetime) -> str:
     rows = []
     for clock in known:
         said = deadline(clock, now)
-        more = f' <span class="t-held">已延期 {clock["extended"]} 次</span>' if clock["extended"] else ""
+        longer = extended(clock["extended"], clock, now)
+        more = f' <span class="t-held">{longer}</span>' if longer else ""
         until = f' <span class="hy-quiet hy-small">{said.until}</span>' if said.until else ""
         rows.append(
             f'<dt>{CLOCKS[clock["kind"]]}</dt><dd title="{said.exact}">'

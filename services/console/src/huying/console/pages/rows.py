@@ -5,7 +5,7 @@ from typing import Any
 
 from huying.contracts.moves import STATE_WORDS
 
-from ..words import CHANNEL_ICONS, TONES, Names, danger, deadline, exact, place, question, when
+from ..words import CHANNEL_ICONS, TONES, Names, danger, deadline, exact, extended, place, question, when
 
 
 def row_of(document: dict[str, Any], now: datetime, names: Names) -> dict[str, Any]:
@@ -17,7 +17,6 @@ def row_of(document: dict[str, Any], now: datetime, names: Names) -> dict[str, A
     ask = document.get("ask")
     holds = document["state"] == "asked"
     limit = deadline(lead, now) if lead else (question(ask["until"], now) if ask and holds else None)
-    extended = document.get("extended") or 0
     returned = f"退回 {view['returns']} 次" if view.get("returns") else ""
     beside = "延期待批" if (view.get("course") or {}).get("request") else returned
     if lead and ask and holds:  # the deadline stands in its own column already
@@ -35,7 +34,7 @@ def row_of(document: dict[str, Any], now: datetime, names: Names) -> dict[str, A
         "limit_tone": limit.tone if limit else "done",
         "until": limit.until if limit else "",
         "exact": limit.exact if limit else "",
-        "extended": f"已延期 {extended} 次" if extended else "",
+        "extended": extended(document.get("extended") or 0, lead, now),
         "title": view["title"],
         "matter": view["classification"]["matter_name"],
         "asked": bool(ask) and not holds,

@@ -83,6 +83,8 @@ class Progress(Value):
     unit: Unit | None = None
     until: Instant | None = None
     overdue: bool = False
+    was_overdue: bool = False
+    """More time was granted after it had run out."""
     paused: bool = False
     extensions: int = 0
     redone: int = 0
@@ -134,6 +136,7 @@ def after_clock(known: Mapping[str, Any] | None, event: ClockEvent) -> dict[str,
         clock["breached"] = True
     elif isinstance(event, ClockExtendedV1):
         clock["extensions"] = event.count
+        clock["was_breached"] = clock["breached"] or clock.get("was_breached", False)
         clock["breached"] = False
     return clock
 
@@ -198,6 +201,7 @@ def _way(report: Mapping[str, Any], incident: Mapping[str, Any] | None) -> Progr
         unit=Unit(code=dispatch["unit"], name=dispatch["unit_name"]) if dispatch else None,
         until=promise["due_at"] if promise else None,
         overdue=any(map(_late, promises)),
+        was_overdue=any(clock.get("was_breached", False) for clock in promises),
         paused=bool(promise and promise["state"] == "paused"),
         extensions=max((clock["extensions"] for clock in promises), default=0),
         redone=(incident or {}).get("redone", 0),
