@@ -55,6 +55,13 @@ def board(projection: Projection) -> Board:
     return projection.board
 
 
+async def test_an_emergency_is_told_of_whatever_is_filtered_and_to_whom_it_concerns(board: Board) -> None:
+    for wish in (Wish(), Wish(state="completed"), Wish(town="130529103")):
+        assert (await board.shown(wish, NOW)).urgent == {"s-gas": "PA-0319"}
+    assert (await board.shown(Wish(), NOW, Own("U03"))).urgent == {"s-gas": "PA-0319"}
+    assert (await board.shown(Wish(), NOW, Own("U04"))).urgent == {}
+
+
 async def test_orders_whose_unit_asks_for_more_time_are_listed_for_whoever_decides(projection: Projection) -> None:
     asked = {"$set": {"view.course.request": {"reason": "等配件"}}}
     for name in ("s-lamp", "s-garbage"):  # the second is done

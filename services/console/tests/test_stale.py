@@ -239,6 +239,18 @@ async def test_a_slow_look_for_what_was_wished_before_shows_nothing_of_it(monkey
     assert page.summary.text == "现在 7 件，显示最新 0 件"
 
 
+def test_an_emergency_that_the_filter_hides_is_heard_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[str] = []
+    drawn: Any = Part()
+    drawn.run_javascript, drawn.notify = heard.append, lambda said, **_: heard.append(said)
+    monkeypatch.setattr(feed, "ui", drawn)
+    desk: Any = Desk(Board())
+    page: Any = FeedPage(desk, Wish("completed"))
+    for urgent, shown in (({"a": "PA-a"}, ()), ({"a": "PA-a", "b": "PA-b"}, ("b",)), ({"b": "PA-b", "c": "PA-c"}, ())):
+        page._alarm(urgent, set(shown))
+    assert heard == ["hyBeep()", "hyBeep()", "新的紧急事件：PA-c（不在当前筛选里）"]
+
+
 @pytest.mark.parametrize(("state", "first"), [("", "最急"), ("overdue", "最急"), ("completed", "最新")])
 def test_a_unit_is_told_which_rows_it_sees_of_many(state: str, first: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feed, "ui", Part())

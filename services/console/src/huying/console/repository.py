@@ -86,11 +86,13 @@ class Wish:
 
 @dataclass(slots=True)
 class Shown:
-    """The rows of a view, how many there are in all, and the counts that the chips carry."""
+    """The rows of a view, how many there are in all, the counts that the chips carry, and every danger by its id."""
 
     rows: list[Document] = field(default_factory=list)
     total: int = 0
     counts: dict[str, int] = field(default_factory=dict)
+    urgent: dict[str, str] = field(default_factory=dict)
+    """Numbers of the open dangers that this person may see, whatever they filter by."""
 
 
 @dataclass(slots=True)
@@ -161,7 +163,9 @@ class Board:
                 done = filter_of(replace(wish, state="completed"), now, own, told)
                 rows += await self._newest(done, most - len(rows))
         counts = await self._counts(wish, now, own, told)
-        return Shown(rows, counts.get(wish.state or "all", len(rows)), counts)
+        dangers = self._feed.find(filter_of(Wish(state="urgent"), now, own), {"number": 1}).limit(PAGE)
+        urgent = {one["_id"]: one["number"] async for one in dangers}
+        return Shown(rows, counts.get(wish.state or "all", len(rows)), counts, urgent)
 
     async def _newest(self, query: Document, most: int) -> list[Document]:
         cursor = self._feed.find(query, _ROW).sort([("pinned", -1), ("opened_at", -1), ("_id", 1)])

@@ -127,7 +127,7 @@ class FeedPage:
             self.table.rows = rows
         self._say(shown, len(rows))
         self._draw_chips(shown)
-        self._alarm({row["id"] for row in rows if row["pinned"]})
+        self._alarm(shown.urgent, {row["id"] for row in rows})
         show_time(self.desk)
 
     def _say(self, shown: Shown, rows: int) -> None:
@@ -177,10 +177,14 @@ class FeedPage:
                 for code, said in options.items():
                     ui.menu_item(said, lambda code=code: self.change(**{name: code}))
 
-    def _alarm(self, urgent: set[str]) -> None:
-        if self.urgent is not None and urgent - self.urgent:
+    def _alarm(self, urgent: dict[str, str], seen: set[str]) -> None:
+        """A new danger is heard, and named where the filter hides it."""
+        fresh = urgent.keys() - self.urgent if self.urgent is not None else set()
+        if fresh:
             ui.run_javascript("hyBeep()")
-        self.urgent = urgent
+        if hidden := "、".join(sorted(urgent[one] for one in fresh - seen)):
+            ui.notify(f"新的紧急事件：{hidden}（不在当前筛选里）", type="negative", position="top", timeout=10_000)
+        self.urgent = set(urgent)
 
 
 def _plain(wish: Wish) -> dict[str, Any]:
