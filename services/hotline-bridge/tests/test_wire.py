@@ -379,40 +379,41 @@ async def test_a_refused_line_is_listed_shown_and_replayed_when_its_cause_is_men
     lot.close()
 
 
-@pytest.mark.mosquitto
-async def test_an_alarm_whose_handling_fails_is_delivered_again(
+async def test_an_alarm_whose_handling_fails_is_parked_and_the_next_one_is_taken(
     made: Any,
     vault: FakeVault,
     unique_name: str,
     database: Any,
-    mosquitto_broker: Any,
+    mqtt_broker: Any,
+    embedded_stack: Stack,
+    mongo_database: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A fault nobody foresaw withholds PUBACK; the next connection brings the line again, and it is stored once.
-
-    On mosquitto only: amqtt forgets what was under way when a connection ends.
-    """
+    """A fault nobody foresaw must neither lose its line nor bring it again for ever before all others."""
     from huying.hotline_bridge import mqtt
 
-    broker = mosquitto_broker
-    real, failures = mqtt.take_alarm, []
+    real = mqtt.take_alarm
 
-    async def failing(*given: Any, **named: Any) -> Any:
-        if len(failures) < 2:
-            failures.append(given)
+    async def failing(ground: Any, alarm: Any) -> Any:
+        if alarm.alarm == "odd":
             raise ZeroDivisionError("a fault of ours")
-        return await real(*given, **named)
+        return await real(ground, alarm)
 
     monkeypatch.setattr(mqtt, "take_alarm", failing)
-    async with running(made(vault, mqtt_url=broker.url)) as client:
+    lot = Lot(embedded_stack.mongo_url, mongo_database, SECRET)
+    async with running(made(vault, mqtt_url=mqtt_broker.url)) as client:
 
         async def connected() -> bool:
             return "mqtt_connected_connections 1.0" in (await client.get("/metrics")).text
 
         await until(connected, "MQTT connected")
-        await say(broker.url, unique_name, encoded(line(unique_name)))
-        await until(lambda: database["orders"].count_documents({}) == 1, "the alarm after two failures")
-    assert len(failures) == 2
+        await say(mqtt_broker.url, unique_name, encoded(line(unique_name, alarm="odd")), encoded(line(unique_name)))
+        await until(lambda: database["orders"].count_documents({}) == 1, "the alarm behind it")
+        [parked] = await lot.list()
+        assert parked["reason"] == "handler_error"
+        await lot.replay(parked["id"])
+        await until(lambda: database["orders"].count_documents({}) == 2, "the alarm itself")
+    lot.close()
 
 
 async def test_without_its_mqtt_broker_the_service_is_ready_and_takes_orders(
