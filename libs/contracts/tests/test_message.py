@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
+from pydantic import ValidationError
 
 from huying.contracts.incidents import ReportRef
 from huying.contracts.message import Value
+from huying.contracts.reports import ReportSubmittedV1
 from huying.contracts.topics import EVENTS
 
 CHECKED = {
@@ -48,3 +50,11 @@ def test_no_model_has_what_building_leaves_out() -> None:
             assert field.default_factory is None, f"{kind.__name__}.{name}: model_construct gives defaults only"
             assert field.alias is None, f"{kind.__name__}.{name}: model_construct knows no aliases"
         assert not kind.__private_attributes__, kind.__name__
+
+
+def test_what_was_said_is_not_quoted_by_the_error_that_a_log_or_a_parked_record_keeps() -> None:
+    told = {"jurisdiction": "130529", "channel": "partner", "text": "a", "reporter": {"phone": "13803191234" * 4}}
+    with pytest.raises(ValidationError) as wrong:
+        ReportSubmittedV1.model_validate(told)
+    assert "reporter.phone" in str(wrong.value)
+    assert "1380319" not in str(wrong.value)

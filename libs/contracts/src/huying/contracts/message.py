@@ -36,7 +36,12 @@ Text = Annotated[str, Field(max_length=5000)]
 class Value(BaseModel):
     """A part of a message."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_timedelta="iso8601")
+    model_config = ConfigDict(
+        frozen=True,
+        extra="ignore",
+        ser_json_timedelta="iso8601",
+        hide_input_in_errors=True,  # it may name a person, and errors are logged, parked and put on the bus
+    )
 
     @classmethod
     def model_construct(cls, _fields_set: set[str] | None = None, **values: Any) -> Self:  # type: ignore[override]
