@@ -75,7 +75,7 @@ def clock(**changes):
         ({"due_at": NOW + HOUR}, "剩 1 小时", "今天 15:20 前", "soon"),
         ({"due_at": NOW}, "超期 不到 1 分", "今天 14:20 前", "overdue"),
         ({"due_at": NOW - 2 * HOUR}, "超期 2 小时", "今天 12:20 前", "overdue"),
-        ({"state": "paused"}, "已暂停", "明天 00:20 前", "held"),
+        ({"state": "paused"}, "已暂停", "原定明天 00:20 前", "held"),
         ({"state": "stopped", "verdict": "on_time"}, "按时办结", "", "on_time"),
         ({"state": "stopped", "verdict": "late", "kind": "acceptance"}, "超期签收", "", "overdue"),
         ({"state": "stopped", "verdict": "void"}, "不计时限", "", "done"),

@@ -132,7 +132,7 @@ def deadline(clock: Mapping[str, Any], now: datetime) -> Deadline:
         return Deadline(text, "", tone, stamp)
     until = f"{when(due, now)} 前"
     if clock["state"] == "paused":
-        return Deadline("已暂停", until, "held", stamp)
+        return Deadline("已暂停", f"原定{until}", "held", stamp)
     if now >= due:
         return Deadline(f"超期 {span(now - due)}", until, "overdue", stamp)
     soon = due - now <= (due - clock["started_at"]) * SOON_SHARE
