@@ -153,6 +153,7 @@ async def _story(system: System) -> str:
         await people.sees(lamp, "the pause", lambda page: page["paused"])
         await told("reporter_paused")
         await people.done(one, "unit-U02", kind="resume")
+        await told("reporter_resumed")
         later = datetime.now(UTC).replace(microsecond=0) + timedelta(days=60)
         await people.done(one, "unit-U02", kind="request_extension", reason="等灯具到货", until=later.isoformat())
         refused = await people.wish(one, "unit-U02", kind="approve_extension")
