@@ -117,9 +117,9 @@ def test_a_place_is_said_once(spot, said):
     assert place({"place": spot}) == said
 
 
-@given(st.text(max_size=60), st.text(max_size=60))
-def test_marks_never_let_a_reporters_words_become_markup(left, right):
-    for text, shown in zip((left, right), marked(left, right), strict=True):
+@given(st.lists(st.text(max_size=60), min_size=1, max_size=4))
+def test_marks_never_let_a_reporters_words_become_markup(texts):
+    for text, shown in zip(texts, marked(*texts), strict=True):
         bare = shown.replace("<mark>", "").replace("</mark>", "")
         assert "<" not in bare
         assert bare.count("&lt;") == text.count("<")
@@ -129,3 +129,12 @@ def test_what_two_reports_share_is_marked_in_both():
     left, right = marked("南门灯杆歪了", "灯杆让车撞歪了")
     assert left == "南门<mark>灯杆</mark><mark>歪了</mark>"
     assert right == "<mark>灯杆</mark>让车撞<mark>歪了</mark>"
+
+
+def test_what_a_report_shares_with_any_of_several_is_marked_in_it():
+    left, first, second = marked("育红街饭店煤气味很大", "垃圾很大一堆", "饭店煤气味，在育红街")
+    assert left == "育红街<mark>饭店煤气味</mark><mark>很大</mark>"
+    assert first == "垃圾<mark>很大</mark>一堆"
+    assert "<mark>饭店煤气味</mark>" in second
+    assert marked("南门灯杆歪了", "灯杆歪", "门灯杆")[0] == "南<mark>门灯杆歪</mark>了"
+    assert marked("南门灯杆歪了") == ("南门灯杆歪了",)

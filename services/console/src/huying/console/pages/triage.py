@@ -176,11 +176,10 @@ class TriagePage:
                     self.readable_at = time.monotonic() + READ_S
                     ui.notify("刚才那件已经有了结果，换成下一件了", type="info", position="top")
                 self.picked = ask["_id"], {self.candidates[0]["incident_id"]}
-            said = mine[0]["text"] if mine else ""
-            marks = [marked(said, reports[0]["text"] if reports else "") for reports in theirs]
+            said, *marks = marked(*(reports[0]["text"] if reports else "" for reports in (mine, *theirs)))
             with ui.element("div").classes("hy-pair"):
                 with ui.element("div").classes("hy-stack"):
-                    self._side("这一件", ask, mine, marks[0][0], now)
+                    self._side("这一件", ask, mine, said, now)
                     why = parts.reasons(ask["ask"]["reasons"], self.candidates[0])
                     ui.html(why, sanitize=False).classes("hy-card")
                     self._buttons(ask, mine, typed or "")
@@ -191,7 +190,7 @@ class TriagePage:
                         if other is None:
                             empty("对方事件还没有传到", "稍等片刻会自动出现。")
                         else:
-                            self._side("疑似同一件", other, reports, marks[n][1], now)
+                            self._side("疑似同一件", other, reports, marks[n], now)
 
     def _choice(self, n: int) -> None:
         """Whether it is the n-th candidate."""
