@@ -194,6 +194,15 @@ def test_the_end_of_a_pause_is_told_to_the_unit_and_to_who_was_told_of_the_pause
     assert pairs(tell(desk, life)[1][-1]) == [("reporter:wang", "reporter_resumed")], "the unit did it itself"
 
 
+def test_a_pause_that_ends_with_its_order_is_told_to_who_was_told_of_the_pause(desk: Desk) -> None:
+    for state, heard in (("suspended", [("reporter:wang", "reporter_resumed")]), ("accepted", [])):
+        life = Life("A").opened().dispatched()
+        life.beside(orders.IncidentWithdrawnV1, state, dispatch=life.dispatch, reason="随 N-B 一并办理")
+        _, told = tell(desk, life.covered())
+        assert pairs(told[-2]) == [("unit:U02:duty_officer", "withdrawn"), *heard]
+        assert "不再由你单位主责" not in told[-2][0].text, "it is theirs still, under another order"
+
+
 def test_who_heard_of_supervision_hears_that_it_is_lifted(desk: Desk) -> None:
     life = Life("A").opened().dispatched().beside(orders.IncidentSupervisedV1, listed=True, reason="拖")
     _, told = tell(desk, life.beside(orders.IncidentSupervisedV1, listed=False, reason="已按期整改"))

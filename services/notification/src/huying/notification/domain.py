@@ -193,6 +193,8 @@ class Desk:
             case orders.IncidentWithdrawnV1(dispatch=dispatch, reason=reason):
                 more = {"reason": reason, "unit": dispatch.unit_name}
                 yield from _each(self._audience.holders("duty_officer", dispatch.unit, village), "withdrawn", more)
+                if event.incident.state == "suspended":  # its pause ends with it
+                    yield from self._reporters(facts, "reporter_resumed", {})
             case orders.IncidentCoveredV1(by_number=by) if unit is not None:
                 yield from _each(officers, "covered", {"by": by})
                 if not facts.placed:
