@@ -36,7 +36,7 @@ assert DISPATCH is not None
 TOLD: list[tuple[Any, dict[str, Any], str]] = [
     (orders.IncidentConfirmedV1, {"before": STORY.feed[0].incident.classification}, "路灯照明"),
     (orders.IncidentAlarmedV1, {"before": STORY.feed[0].incident.classification, "reason": "冒烟"}, "冒烟"),
-    (orders.IncidentWithdrawnV1, {"dispatch": DISPATCH, "reason": "改派"}, "不再主责"),
+    (orders.IncidentWithdrawnV1, {"dispatch": DISPATCH, "reason": "改派"}, "的派单撤回：改派"),
     (orders.IncidentRuledV1, {"unit": "U05", "basis": "纪要", "rule": RULE}, "2026-03+1"),
     (orders.IncidentRuledV1, {"unit": "U05", "basis": "纪要"}, "仅此一件"),
     (orders.IncidentEscalatedV1, {"from_level": "town", "to_level": "county", "reason": "难"}, "乡镇升到县级"),

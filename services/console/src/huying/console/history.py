@@ -26,7 +26,7 @@ def aside(event: IncidentEvent, names: Names) -> Said | None:
             what = event.incident.classification
             return "险情", f"{'待核定' if what.alarm else CLASSES[what.clock_class]}：{event.reason}", ""
         case orders.IncidentWithdrawnV1():
-            return "撤回", f"{event.dispatch.unit_name}不再主责：{event.reason}", ""
+            return "撤回", f"{event.dispatch.unit_name}的派单撤回：{event.reason}", ""
         case orders.IncidentRuledV1(rule=rule):
             said = f"，写入职责清单 {rule.version}" if rule else "，仅此一件"
             return "裁决", f"由{names.unit(event.unit)}主责{said}", event.basis
