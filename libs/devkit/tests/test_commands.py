@@ -356,6 +356,15 @@ def test_a_line_that_is_no_report_is_named_before_anything_starts(
     assert (answer.exit_code, f"{file}:3" in answer.stderr) == (1, True), answer.stderr
 
 
+@pytest.mark.parametrize(
+    "words", [("replay", "--tail-days", "-1"), ("demo", "--tail-days", "-1"), ("replay", "--speed", "0")]
+)
+def test_a_replay_neither_ends_before_its_last_report_nor_stands_still(words: tuple[str, ...], tmp_path: Path) -> None:
+    command, *option = words
+    answer = run.invoke(app, [command, *option, *(["--reports"] if command == "demo" else []), str(tmp_path / "none")])
+    assert (answer.exit_code, option[0] in answer.stderr) == (2, True), answer.stderr
+
+
 @pytest.mark.parametrize("text", [b"{", b"[]", b'{"a": 1}', b"\xff", b"{}"])
 def test_a_file_of_tokens_that_cannot_be_used_is_named(text: bytes, tmp_path: Path) -> None:
     reports, tokens = tmp_path / "reports.jsonl", tmp_path / "tokens.json"

@@ -32,6 +32,7 @@ FIELDS = ("id", "channel", "received_at", "text", "address", "village_code", "to
 SEED = 20260302
 """The month's first day."""
 
+TailDays = Annotated[int, typer.Option(min=0, help="最后一件之后再走几天")]
 Seed = Annotated[int, typer.Option(help="模拟人员的种子；同一种子，同一个月")]
 
 
@@ -76,7 +77,7 @@ def demo(
     reports: Annotated[Path | None, typer.Option(help="县域上报文件（默认：打包的 2026 年 3 月）")] = None,
     seed: Seed = SEED,
     keep: Annotated[bool, typer.Option("--keep", help="结束后保留 .run/demo 的数据和日志")] = False,
-    tail_days: Annotated[int, typer.Option(help="最后一件之后再走几天")] = 10,
+    tail_days: TailDays = 10,
     traces: Annotated[Path | None, typer.Option(help="把每件上报的轨迹写进这个目录，用 huying trace 看")] = None,
     pack: Pack = None,
 ) -> None:
@@ -163,12 +164,18 @@ async def _sum_up(target: Any, lines: list[dict[str, Any]], seconds: float) -> d
     return summary.whole(log, proof, lines, seconds)
 
 
+def _moves(speed: float | None) -> float | None:
+    if speed is not None and speed <= 0:
+        raise typer.BadParameter("大于 0 · more than 0; without it as fast as the system goes")
+    return speed
+
+
 def replay(
     file: Annotated[Path, typer.Argument(help="县域上报文件")],
-    speed: Annotated[float | None, typer.Option(help="实时的多少倍；不给则尽快")] = None,
+    speed: Annotated[float | None, typer.Option(callback=_moves, help="实时的多少倍；不给则尽快")] = None,
     seed: Seed = SEED,
     nobody: Annotated[bool, typer.Option("--nobody", help="没有人办理，只放上报")] = False,
-    tail_days: Annotated[int, typer.Option(help="最后一件之后再走几天")] = 10,
+    tail_days: TailDays = 10,
     host: Annotated[str, typer.Option(envvar="HUYING_HOST", help="服务所在主机")] = "127.0.0.1",
     kafka: Kafka = BROKER,
     mongo: Mongo = DATABASE,
@@ -178,6 +185,7 @@ def replay(
     pack: Pack = None,
 ) -> None:
     """把上报文件放进正在运行的系统（huying up --clock replay）。Drive a running system through a file."""
+    from ..databases import require
     from ..installation import default_pack
     from ..people import People
     from ..replay.doors import RefusedError
@@ -191,6 +199,7 @@ def replay(
         fail(f"没有 {str(where)!r} · no machine keys there: start `huying up --clock replay`, or give --tokens")
     with refusals():
         target = Target.elsewhere(kafka, mongo, prefix, host, where, pack or default_pack())
+        require(mongo, prefix)
 
     async def all_of_it() -> dict[str, Any]:
         from datetime import timedelta

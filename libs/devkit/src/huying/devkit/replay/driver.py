@@ -19,7 +19,7 @@ from huying.contracts.envelope import CloudEvent
 from huying.contracts.ticks import TickV1
 
 from ..people import Deed, People
-from ..stack import cluster
+from ..stack import StackError, cluster
 from .doors import Doors, post, received_at
 from .feed import Feed
 from .quiet import Quiet
@@ -32,6 +32,7 @@ TAIL = timedelta(days=10)
 """After the last report: seven working days and a weekend, so that every clock ends or breaches."""
 
 SOURCE = "huying/replay-driver"
+START = "`huying up --clock replay`"
 NEVER = datetime.max.replace(tzinfo=UTC)
 OK = frozenset({200, 202})
 DECLINED = 409
@@ -95,6 +96,7 @@ class Driver:
         await feed.start()
         try:
             async with httpx.AsyncClient(timeout=30, trust_env=False) as http:
+                await require_replay(self._target, http)
                 doors = Doors(self._target, http)
                 doors.open()
                 await _Run(self, producer, feed, quiet, doors, http).all()
@@ -104,6 +106,24 @@ class Driver:
             await quiet.close()
         self.done.seconds = time.monotonic() - began
         return self.done
+
+
+async def require_replay(target: Target, http: httpx.AsyncClient) -> None:
+    """Refuse a system that lives by the clock of the day: there, the file's reports would be true ones.
+
+    Raises:
+        StackError: names the service.
+    """
+    for service in target.services:
+        url = target.urls[service]
+        try:
+            answer = await http.get(f"{url}/readyz")
+        except httpx.TransportError as error:
+            raise StackError(f"{service} does not answer at {url}: start the system with {START}") from error
+        clock = answer.json().get("clock") if answer.is_success else None
+        if clock != "replay":
+            why = f"runs by the {clock} clock" if clock else f"is not ready ({answer.text[:200]})"
+            raise StackError(f"{service} at {url} {why}: a replay needs a system started with {START}")
 
 
 @dataclass(slots=True)
