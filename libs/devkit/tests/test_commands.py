@@ -211,6 +211,30 @@ def test_a_county_pack_is_checked() -> None:
     assert json.loads(answer.stdout)["errors"] == 0
 
 
+@pytest.mark.parametrize("name", ["HUYING_PACK", "HUYING_MODEL"])
+@pytest.mark.parametrize("words", [("eval", "screen"), ("eval", "correlate"), ("bench", "correlate")])
+def test_what_is_judged_is_the_installations_own_pack_and_model(
+    words: tuple[str, ...], name: str, tmp_path: Path
+) -> None:
+    months = [] if words[0] == "bench" else [str(installation.root() / "tests/data/county/reports.jsonl")]
+    own = tmp_path / "of-the-county"
+    own.write_text("neither of them", "utf-8")
+    answer = run.invoke(app, [*words, *months, "--json"], env={name: str(own)})
+    assert (answer.exit_code, "of-the-county" in answer.stderr, answer.stdout) == (1, True, "")
+
+
+def test_where_nothing_has_been_learned_yet_the_packs_own_model_judges(tmp_path: Path) -> None:
+    month = tmp_path / "month.jsonl"
+    lines = (installation.root() / "tests/data/county/reports.jsonl").read_text("utf-8").splitlines()
+    month.write_text("\n".join(lines[:20]), "utf-8")
+    nothing = str(tmp_path / "nothing.npz")
+    words = ["eval", "screen", str(month), "--json"]
+    shipped, yet = (run.invoke(app, words, env=env) for env in ({}, {"HUYING_MODEL": nothing}))
+    assert (yet.exit_code, yet.stdout) == (0, shipped.stdout)
+    named = run.invoke(app, [*words, "--model", nothing])
+    assert (named.exit_code, nothing in named.stderr) == (1, True)
+
+
 @pytest.mark.parametrize("by_env", [True, False])
 @pytest.mark.parametrize("command", ["up", "demo"])
 def test_a_system_is_started_with_the_pack_that_was_given(

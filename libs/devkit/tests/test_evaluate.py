@@ -9,7 +9,6 @@ import pytest
 from typer.testing import CliRunner
 
 from huying.devkit.cli import app
-from huying.devkit.evaluate import shipped
 from huying.devkit.evaluate.classify import read_letters
 from huying.devkit.evaluate.cli import show
 from huying.devkit.evaluate.correlate import NOT_FOUND, Judged, Outcome, figures_of, links_of, worst
@@ -128,12 +127,6 @@ def test_a_file_that_cannot_be_judged_is_answered_with_a_sentence_that_names_wha
 def test_a_file_of_letters_that_is_not_there_is_a_usage_error(words: tuple[str, ...]) -> None:
     answer = CliRunner().invoke(app, ["eval", "classify", *words])
     assert (answer.exit_code, "nope.csv" in answer.stderr) == (2, True)
-
-
-def test_where_no_pack_is_near_one_must_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shipped, "DEFAULT_PACK", Path("nowhere"))
-    answer = CliRunner().invoke(app, ["eval", "correlate", str(ROOT / "tests/data/county/reports.jsonl")])
-    assert (answer.exit_code, "--pack DIR" in answer.stderr) == (1, True), answer.stderr
 
 
 def test_a_letter_without_a_label_is_left_out_and_no_class_of_its_own(tmp_path: Path) -> None:

@@ -27,6 +27,20 @@ Kafka = Annotated[
     str, typer.Option("--kafka", envvar="HUYING_KAFKA", callback=_address, help="总线地址 · broker, host:port")
 ]
 Mongo = Annotated[str, typer.Option("--mongo", envvar="HUYING_MONGO", help="数据库地址 · MongoDB's URL")]
+
+
+def _learned(context: typer.Context, option: typer.CallbackParam, given: Path | None) -> Path | None:
+    """What is named on the line has to be there; where the installation learns to, nothing may have been learned yet."""
+    where = context.get_parameter_source(str(option.name))
+    return None if where and where.name == "ENVIRONMENT" and given and not given.exists() else given
+
+
+Model = Annotated[
+    Path | None,
+    typer.Option(
+        "--model", envvar="HUYING_MODEL", callback=_learned, help="现用的模型（默认包内的）· the model that judges"
+    ),
+]
 Prefix = Annotated[
     str,
     typer.Option(

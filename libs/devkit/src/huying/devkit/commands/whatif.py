@@ -9,7 +9,7 @@ import typer
 
 from huying.contracts.course import LEVEL_ZH
 
-from .screen import BROKER, AsJson, Kafka, console, fail, refusals, say_json, spinner
+from .screen import BROKER, AsJson, Kafka, Model, console, fail, refusals, say_json, spinner
 
 LISTED = 40
 """Lines on the screen; `--json` has all."""
@@ -21,9 +21,7 @@ def whatif(
     current: Annotated[
         Path | None, typer.Option("--current", envvar="HUYING_PACK", help="现行县域包；默认随程序的那一份")
     ] = None,
-    learned: Annotated[
-        Path | None, typer.Option("--model", envvar="HUYING_MODEL", help="现行模型；默认随县域包")
-    ] = None,
+    learned: Model = None,
     as_json: AsJson = False,
     kafka: Kafka = BROKER,
 ) -> None:
@@ -102,7 +100,7 @@ def rules_of(old: Any, new: Any, learned: Path | None) -> tuple[Any, Any]:
 
     if bits_of(old) == bits_of(new):
         return Rules(old), Rules(new)
-    model, own = model_file(old.path, learned), model_file(new.path)
+    model, own = learned or model_file(old.path), model_file(new.path)
     try:
         judges = Models(old, learned).judge(model), Models(new, None).judge(own if own.exists() else model)
     except ModelUnreadableError as error:

@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from ..commands.screen import BROKER, AsJson, Kafka
+from ..commands.screen import BROKER, AsJson, Kafka, Model, Pack
 
 eval_app = typer.Typer(
     name="eval",
@@ -29,8 +29,6 @@ app = typer.Typer(add_completion=False)
 Files = Annotated[
     list[Path], typer.Argument(exists=True, dir_okay=False, help="同一格式的标注文件 · labelled files of one format")
 ]
-Pack = Annotated[Path | None, typer.Option("--pack", help="县域包（默认巨鹿）· county pack")]
-Model = Annotated[Path | None, typer.Option("--model", help="模型文件（默认包内现用的）· model file")]
 Cv = Annotated[
     str | None,
     typer.Option(
@@ -184,9 +182,7 @@ def learn_command(
             help="标注月份或目录，可重复；feed：人工更正 · months, folders, `feed`",
         ),
     ] = None,
-    pack: Annotated[
-        Path | None, typer.Option("--pack", envvar="HUYING_PACK", help="县域包（默认巨鹿）· county pack")
-    ] = None,
+    pack: Pack = None,
     model: Annotated[
         Path | None,
         typer.Option("--model", envvar="HUYING_MODEL", help="模型写到哪里（默认包内）· where the model goes"),

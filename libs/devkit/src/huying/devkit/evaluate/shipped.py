@@ -8,24 +8,12 @@ from huying.county import load
 from huying.routing.judgement import Judge, JudgementModel, PackBits, load_model, model_file
 from huying.routing.judgement.pack import bits_of
 
-from .sources import UnusableError
-
-DEFAULT_PACK = Path("deploy/county/julu")
+from ..installation import default_pack
 
 
 def pack_dir(given: Path | None) -> Path:
-    """The pack given, or Julu's beside this repository or below the working directory.
-
-    Raises:
-        UnusableError: neither is there.
-    """
-    if given is not None:
-        return given
-    here = Path(__file__).resolve()
-    for root in (Path.cwd(), *here.parents):
-        if (root / DEFAULT_PACK / "pack.yaml").exists():
-            return root / DEFAULT_PACK
-    raise UnusableError(f"no {str(DEFAULT_PACK)!r} here or above; name a pack with --pack DIR")
+    """The pack given, or the one that ships."""
+    return given or default_pack()
 
 
 def pack_bits(given: Path | None) -> PackBits:
