@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import stat
 import subprocess
 import sys
@@ -209,6 +210,29 @@ def test_a_county_pack_is_checked() -> None:
     answer = run.invoke(app, ["county", "check", str(installation.default_pack()), "--json"])
     assert answer.exit_code == 0, answer.output
     assert json.loads(answer.stdout)["errors"] == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "said"),
+    [
+        ("mappings/hotline_12345.yaml", "a: 1\n", "mappings/hotline_12345.yaml: "),
+        ("templates/asked.txt", None, "templates/asked.txt"),
+        ("templates/asked.txt", "\n", "templates/asked.txt"),
+        ("templates/asked.txt", "{{ nothing_like_that }}", "nothing_like_that"),
+        ("model/judgement.npz", None, "huying learn"),
+        ("model/judgement.npz", "no model", "judgement.npz"),
+    ],
+)
+def test_a_pack_that_a_service_would_refuse_at_its_start_is_found_before(
+    path: str, text: str | None, said: str, tmp_path: Path
+) -> None:
+    pack = tmp_path / "julu"
+    shutil.copytree(installation.default_pack(), pack)
+    (pack / path).unlink() if text is None else (pack / path).write_text(text, "utf-8")
+    answer = run.invoke(app, ["county", "check", str(pack), "--json"])
+    told = json.loads(answer.stdout)
+    assert (answer.exit_code, told["errors"], len(told["findings"])) == (1, 1, 1)
+    assert said in told["findings"][0]
 
 
 @pytest.mark.parametrize("name", ["HUYING_PACK", "HUYING_MODEL"])

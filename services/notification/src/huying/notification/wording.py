@@ -90,9 +90,11 @@ class Wording:
         self._templates = {}
         for name, fields in FIELDS.items():
             file = f"templates/{name}.txt"
-            source = pack.templates.get(f"{name}.txt")
-            if source is None:
-                raise WordingError(f"{pack.path / file} is missing; write it, see templates/README.md of another pack")
+            source = pack.templates.get(f"{name}.txt", "")
+            if not source.strip():
+                raise WordingError(
+                    f"{pack.path / file} is missing or empty; write it, see templates/README.md of another pack"
+                )
             try:
                 self._templates[name] = environment.from_string(source)
                 self.render(name, dict.fromkeys((*COMMON, *fields), "x"))
