@@ -182,6 +182,14 @@ def test_an_account_opens_with_its_password_only(tmp_path: Path) -> None:
     assert keys.by_password("li", password + "x") is None
 
 
+@pytest.mark.parametrize("name", ["", " ", " li", "li ", "l\ni", "李" * 201])
+def test_an_account_has_a_name_that_can_be_typed_at_the_console(name: str, tmp_path: Path) -> None:
+    ring = tmp_path / "keys.json"
+    answer = run.invoke(app, ["keys", "account", "--keys", str(ring), "--", name])
+    assert (answer.exit_code, ring.exists(), answer.stdout) == (1, False, "")
+    assert repr(name[:20])[:-1] in answer.stderr
+
+
 def test_secrets_are_long_and_never_the_same() -> None:
     one, other = (run.invoke(app, ["keys", "secret"]).stdout.strip() for _ in range(2))
     assert one != other

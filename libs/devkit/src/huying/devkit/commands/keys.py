@@ -12,6 +12,8 @@ Ring = Annotated[
     Path | None, typer.Option("--keys", envvar="HUYING_KEYS", help="keys.json 的位置（默认 huying up 的 .run/up）")
 ]
 
+LONGEST_NAME = 200
+"""The console's page reads no more of what is typed there."""
 LEAST_PASSWORD = 10
 """The console slows down who guesses there; who has carried away the ring guesses as fast as argon2 lets them."""
 
@@ -118,6 +120,11 @@ def account(
 
     from ..installation import PASSWORD_BYTES, account_entry
 
+    if not name.isprintable() or name != name.strip() or not 1 <= len(name) <= LONGEST_NAME:
+        fail(
+            f"登录名 {name!r} 不可用 · no name that can be typed at the console: 1 to {LONGEST_NAME} characters, "
+            "without a space before or after"
+        )
     with refusals():
         known = find_entry(_ring(keys), name)
     if known and "argon2" not in known:
