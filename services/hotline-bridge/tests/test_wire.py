@@ -23,6 +23,7 @@ from huying.contracts.topics import INCIDENTS, RATINGS, REPORTS
 from huying.devkit.dlq import Lot
 from huying.devkit.stack import Stack
 from huying.devkit.stack import topics as provisioning
+from huying.hotline_bridge import api
 from huying.hotline_bridge.main import create_app
 from huying.hotline_bridge.settings import Settings
 
@@ -240,6 +241,32 @@ async def publish(stack: Stack, incident: Incident) -> None:
             )
     finally:
         await producer.stop()
+
+
+async def test_an_origin_counts_its_orders_of_a_day_against_ours(
+    made: Any, vault: FakeVault, unique_name: str, orders: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A day of the origin's own clock: half past midnight there is the day before by UTC."""
+    times = {"-c": "2026-03-02 23:59:59", "-a": "2026-03-02 00:00:00", "-b": "2026-03-03 00:30:00"}
+    monkeypatch.setattr(api, "PAGE", 1)
+    async with running(made(vault)) as client:
+        for suffix, at in times.items():
+            order = numbered(orders, unique_name + suffix)
+            order["工单"]["受理时间"] = at
+            assert (await client.post(URL, json=order, headers=KEY)).status_code == 202
+        told = (await client.get(URL, params={"day": "2026-03-02"}, headers=KEY)).json()
+        rest = await client.get(URL, params={"day": "2026-03-02", "after": told["next"]}, headers=KEY)
+        assert (told["count"], told["numbers"] + rest.json()["numbers"]) == (
+            2,
+            [unique_name + "-a", unique_name + "-c"],
+        )
+        assert (told["next"], rest.json()["next"]) == (unique_name + "-a", None)
+        later = await client.get(URL, params={"day": "2026-03-03"}, headers=KEY)
+        assert later.json()["numbers"] == [unique_name + "-b"]
+        assert (await client.get(URL, params={"day": "2026-03-02"}, headers=STRANGER)).status_code == 403
+        for day in ("soon", "9999-12-31", "0001-01-01"):
+            wrong = await client.get(URL, params={"day": day}, headers=KEY)
+            assert (wrong.status_code, wrong.json()["errors"][0]["field"]) == (422, "query.day")
 
 
 async def rate(stack: Stack, report_id: str, grade: Any, minute: int) -> Any:

@@ -1,13 +1,16 @@
 """HTTP doors of the bridge: orders of origin systems, alarms of devices, and how an order stands."""
 
+from datetime import date, datetime, time, timedelta
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Body, Depends, Request
+from fastapi import APIRouter, Body, Depends, Query, Request
 from fastapi.responses import JSONResponse
 
 from huying.chassis.problem import Problem
 from huying.chassis.security import Principal, allowed
 from huying.chassis.service import Ground, ground_of
+from huying.contracts.identity import LONGEST_IDENTITY
 
 from . import repository
 from .domain import alarms
@@ -15,6 +18,10 @@ from .domain.acceptance import Accepted, Arrival, Decision, Refused
 from .domain.alarms import Alarm
 from .door import take_alarm, take_order, unambiguous
 from .handlers import Bridge
+
+PAGE = 1_000
+"""Numbers in an answer: a county has some 500 reports a day."""
+FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2999, 12, 31)
 
 router = APIRouter(prefix="/v1", tags=["orders"])
 Publisher = Annotated[Principal, Depends(allowed("publisher"))]
@@ -33,6 +40,29 @@ async def post_order(
     arrival, decision = await take_order(ground, request.app.state.vault, origin, order, trace)
     bridge: Bridge = ground.handler
     return _answer(arrival, decision, bridge.mappings[origin].fields.get(_field(decision)) or "")
+
+
+@router.get("/origins/{origin}/orders", response_model=None)
+async def list_orders(
+    origin: str,
+    day: Annotated[date, Query(ge=FIRST_DAY, le=LAST_DAY)],
+    who: Publisher,
+    ground: OnGround,
+    after: Annotated[str, Query(max_length=LONGEST_IDENTITY)] = "",
+) -> dict[str, Any]:
+    """What was accepted of a day of the origin's clock, by when the origin received it: its count against ours.
+
+    `numbers` in their order, a page after `after`; `next` is what to send as that, null when there are no more.
+    """
+    _ready(ground)
+    _speaks_for(who, origin, ground)
+    bridge: Bridge = ground.handler
+    mapping = bridge.mappings.get(origin)
+    zone = mapping.zone if mapping is not None else ZoneInfo(bridge.pack.timezone)
+    since, until = (datetime.combine(one, time(), zone) for one in (day, day + timedelta(days=1)))
+    count, numbers = await repository.find_numbers(ground.mongo, origin, since, until, after, PAGE + 1)
+    more = numbers[PAGE - 1] if len(numbers) > PAGE else None
+    return {"origin": origin, "day": day, "count": count, "numbers": numbers[:PAGE], "next": more}
 
 
 @router.get("/origins/{origin}/orders/{number:path}", response_model=None)

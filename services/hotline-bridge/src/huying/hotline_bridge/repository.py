@@ -13,14 +13,13 @@ from huying.chassis.message import Effects
 from huying.chassis.mongo import Mongo
 from huying.contracts.reports import ReportAcceptedV1
 
-from .domain.standing import Standing
-
 ORDERS = "orders"
 INCIDENTS = "incidents"
 
 INDEXES: dict[str, list[IndexModel]] = {
     ORDERS: [
         IndexModel([("origin", 1), ("number", 1)], unique=True),
+        IndexModel([("origin", 1), ("received_at", 1)]),
         IndexModel("incidents"),
     ],
 }
@@ -105,6 +104,11 @@ async def find_order(mongo: Mongo, origin: str, number: str) -> dict[str, Any] |
     return row
 
 
-def told_standing(standing: Standing) -> dict[str, Any]:
-    """A standing without a mapping file: what alarms get."""
-    return standing.told(None)
+async def find_numbers(
+    mongo: Mongo, origin: str, since: datetime, until: datetime, after: str, most: int
+) -> tuple[int, list[str]]:
+    """How many orders the origin received from `since` until before `until`, and a page of their numbers."""
+    orders = mongo.collection(ORDERS)
+    wanted = {"origin": origin, "received_at": {"$gte": since, "$lt": until}}
+    page = orders.find({**wanted, "number": {"$gt": after}}, {"number": 1}).sort("number", 1).limit(most)
+    return await orders.count_documents(wanted), [row["number"] async for row in page]
