@@ -246,6 +246,15 @@ def test_an_impatient_reporter_reaches_the_duty_officer(desk: Desk) -> None:
     assert pairs(told[2]) == [("reporter:wang", "reporter_joined"), ("unit:U02:duty_officer", "follow_up")]
 
 
+def test_an_impatient_reporter_reaches_the_dispatchers_where_no_unit_has_it_and_nobody_where_it_is_done(
+    desk: Desk,
+) -> None:
+    life = Life("A").opened().dispatched().returned("adjudicating").joined("wang", "follow_up", "adjudicating")
+    assert pairs(tell(desk, life)[1][-1])[1:] == [("unit:U22:dispatcher", "follow_up")]
+    life = Life("A").opened().dispatched().completed().joined("wang", "follow_up", "completed")
+    assert [who for who, _ in pairs(tell(desk, life)[1][-1])] == ["reporter:wang", "reporter:wang"]
+
+
 def test_questions_and_returns_go_to_the_dispatchers(desk: Desk) -> None:
     _, told = tell(desk, Life("A").opened().asked().dispatched().returned().dispatched("U04"))
     assert pairs(told[1]) == [("unit:U22:dispatcher", "asked")]

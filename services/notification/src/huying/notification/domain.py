@@ -164,8 +164,9 @@ class Desk:
                 if report.reporter is not None and facts.result is not None:  # it came after the others were told
                     told = {"tracking": report.tracking_number, "text": facts.result}
                     yield self._audience.reporter(report.reporter.ref), "reporter_completed", told
-                if how == "follow_up" and unit is not None:
-                    yield from _each(self._audience.holders("duty_officer", unit, village), "follow_up", {})
+                if how == "follow_up" and view.state != "completed":
+                    role = "duty_officer" if unit else "dispatcher"
+                    yield from _each(self._audience.holders(role, unit, village), "follow_up", {})
             case feed.IncidentAskedV1(until=until):
                 numbers = "、".join(one.number for one in event.named())
                 question = {"candidate": numbers, "until": self._wording.moment(until), "holds": view.state == "asked"}
