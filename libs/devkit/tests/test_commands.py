@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import stat
 import subprocess
 import sys
@@ -24,7 +25,7 @@ from huying.devkit.cli import app
 from huying.devkit.commands import up
 from huying.devkit.evaluate import cli as evaluation
 from huying.devkit.replay.quiet import CONSUMES
-from huying.devkit.stack import StackError, leftovers
+from huying.devkit.stack import PortInUseError, Ports, StackError, leftovers
 from huying.devkit.system import BY_NAME, SERVICES
 
 run = CliRunner()
@@ -283,6 +284,45 @@ def test_a_system_is_started_with_the_pack_that_was_given(
     words, env = ([command], {"HUYING_PACK": str(tmp_path)}) if by_env else ([command, "--pack", str(tmp_path)], {})
     answer = run.invoke(app, words, env={"HUYING_RUN": str(tmp_path), **env})
     assert (answer.exit_code, given) == (1, [tmp_path]), answer.output
+
+
+def test_a_folder_for_traces_is_the_one_below_where_the_command_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Any] = []
+
+    def started(*_: object, env: dict[str, str], **__: object) -> NoReturn:
+        given.append(env)
+        raise StackError("enough")
+
+    monkeypatch.setattr(session, "running_system", started)
+    monkeypatch.setattr(session, "end_by_signal", lambda: None)
+    monkeypatch.chdir(tmp_path)
+    for words in (["--traces", "file:spans"], ["--traces", "otlp"], []):
+        assert run.invoke(app, ["up", *words]).exit_code == 1
+    assert given == [{"HUYING_TRACES": f"file:{tmp_path}/spans"}, {"HUYING_TRACES": "otlp"}, {}]
+    for slip in ("spans", "OTLP", "file:", ""):
+        answer = run.invoke(app, ["up", "--traces", slip])
+        assert (answer.exit_code, "file:DIR" in answer.stderr) == (2, True), answer.output
+
+
+def test_a_port_of_a_service_that_is_taken_is_said_before_the_services_start(tmp_path: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        taken = session.free_service_ports() | {"routing": other.getsockname()[1]}
+        began = session.running_system(tmp_path, prefix="x", clock="live", ports=Ports.free(), service_ports=taken)
+        with pytest.raises(PortInUseError, match=f"for the routing is in use .*kill {os.getpid()}") as caught, began:
+            pass
+    assert "HUYING_PORT" not in str(caught.value), "services have their ports by the README"
+    assert not (tmp_path / "logs").exists()
+
+
+@pytest.mark.parametrize("words", [["up"], ["up", "--detach"], ["demo", "--once"], ["keys", "create", "x"]])
+def test_a_folder_that_cannot_be_written_is_named(words: list[str]) -> None:
+    answer = run.invoke(app, words, env={"HUYING_RUN": "/proc/no-folder"})
+    assert isinstance(answer.exception, SystemExit), answer.exception
+    assert (answer.exit_code, "/proc/no-folder" in answer.stderr) == (1, True), answer.stderr
 
 
 def test_paths_are_shown_whole_in_a_narrow_window(

@@ -50,7 +50,7 @@ class ServiceSettings(BaseSettings):
     retention: timedelta = timedelta(days=30)
     """How long outbox rows stay after they were published."""
     lease: timedelta = timedelta(seconds=5)
-    traces: str | None = None
+    traces: Annotated[str, Field(pattern="^(otlp|file:.+)$")] | None = None
     """`file:PATH` writes spans as JSON lines, `otlp` exports as OTEL_EXPORTER_OTLP_ENDPOINT says; off when absent."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     crash_at: str | None = None

@@ -22,7 +22,7 @@ from . import installation, running
 from .installation import Installation
 from .stack import Ports, Stack, leftovers
 from .stack.errors import StackError
-from .stack.ports import free_ports
+from .stack.ports import free_ports, require_free
 from .system import BY_NAME, ClockMode, Services
 
 Broker = Literal["embedded", "kafka"]
@@ -70,9 +70,11 @@ def running_system(
         clear(directory)
     began = time.monotonic()
     stack = Stack(directory, broker=broker, mqtt="amqtt", ports=ports)
+    service_ports = service_ports or {name: service.port for name, service in BY_NAME.items()}
     try:
         progress("消息总线与数据库 · broker and database")
         stack.start()
+        require_free({name: service_ports[name] for name in names}, movable=False)
         made = installation.ensure(stack.directory, pack)
         progress("主题 · topics")
         running.create_topics(stack.bootstrap)
@@ -83,7 +85,7 @@ def running_system(
             prefix=prefix,
             clock=clock,
             broker=broker,
-            ports=service_ports or {name: service.port for name, service in BY_NAME.items()},
+            ports=service_ports,
             env={**mqtt_environment(stack), **(env or {})},
         )
         try:

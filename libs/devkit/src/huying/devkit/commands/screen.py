@@ -88,6 +88,12 @@ def refusals() -> Iterator[None]:
         yield
     except (StackError, ConfigurationError, PackError) as error:
         fail(str(error))
+    except OSError as error:
+        if error.filename is None:
+            raise
+        fail(
+            f"文件或目录不能用 · {str(error.filename)!r}: {error.strerror}; whose is it? HUYING_RUN names another folder"
+        )
     except MissingTopicsError as error:
         fail(f"总线上缺少主题 · {error}: run `huying topics create`")
     except KafkaError as error:

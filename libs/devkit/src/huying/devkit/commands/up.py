@@ -18,6 +18,16 @@ DETACH_PATIENCE_S = 120.0
 """Longer than the slowest start that still succeeds."""
 
 
+def _traces(given: str | None) -> str | None:
+    """What services are told: they run in another folder than the command."""
+    if given is None or given == "otlp":
+        return given
+    kind, _, folder = given.partition(":")
+    if kind != "file" or not folder:
+        raise typer.BadParameter(f"{given!r} 不可用 · give file:DIR or otlp")
+    return f"file:{Path(folder).absolute()}"
+
+
 def up(
     broker: Annotated[
         Literal["embedded", "kafka"], typer.Option(help="内置总线，或 Apache Kafka（需要 Java）")
@@ -25,7 +35,7 @@ def up(
     clock: Annotated[Literal["live", "replay"], typer.Option(help="真实时间，或由 huying replay 驱动")] = "live",
     fresh: Annotated[bool, typer.Option("--fresh", help="先清空 .run/up 的数据、密钥和日志")] = False,
     detach: Annotated[bool, typer.Option("--detach", help="就绪后退到后台")] = False,
-    traces: Annotated[str | None, typer.Option(help="file:目录 或 otlp")] = None,
+    traces: Annotated[str | None, typer.Option(callback=_traces, help="file:目录 或 otlp")] = None,
     pack: Pack = None,
 ) -> None:
     """启动整个系统并守在前台，Ctrl-C 停止。Start the whole system."""
@@ -104,7 +114,7 @@ def in_background(directory: Path, command: Sequence[str]) -> None:
 
     with refusals():
         leftovers.clean(directory)
-    directory.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(parents=True, exist_ok=True)
     ready = directory / "ready"
     ready.unlink(missing_ok=True)
     log = directory.parent / f"{directory.name}.log"

@@ -61,18 +61,16 @@ def free_ports(count: int) -> list[int]:
     raise StackError(f"fewer than {count} free ports in {FREE_PORTS!r}: stop some programs")
 
 
-def require_free(ports: Mapping[str, int]) -> None:
-    """Raise PortInUseError naming port, purpose, the program that has it and the way out."""
+def require_free(ports: Mapping[str, int], *, movable: bool) -> None:
+    """Raise PortInUseError naming port, purpose, the program that has it and the way out; `movable` by environment."""
     for name, port in ports.items():
         if _is_free(port):
             continue
         holder = _listener(port)
         who = f"{holder.name()!r} (process {holder.pid})" if holder else "a program of another user"
         stop = f"stop it (kill {holder.pid})" if holder else f"find it (as root: ss -ltnp sport = :{port})"
-        raise PortInUseError(
-            f"port {port} for the {name} is in use by {who}: {stop}, "
-            f"or choose another port with {ENVIRONMENT_PREFIX}{name.upper()}=..."
-        )
+        move = f", or choose another port with {ENVIRONMENT_PREFIX}{name.upper()}=..." if movable else ""
+        raise PortInUseError(f"port {port} for the {name} is in use by {who}: {stop}{move}")
 
 
 def listening(port: int, timeout_s: float = 0.2) -> bool:

@@ -87,7 +87,8 @@ class Stack:
         """
         self.directory.mkdir(parents=True, exist_ok=True)
         ended = leftovers.clean(self.directory)
-        port_rules.require_free({name: port for part in self._parts.values() for name, port in part.ports.items()})
+        needed = {name: port for part in self._parts.values() for name, port in part.ports.items()}
+        port_rules.require_free(needed, movable=True)
         started = False
         try:
             for part in self._parts.values():
