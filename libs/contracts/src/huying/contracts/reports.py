@@ -7,6 +7,9 @@ from pydantic import Field
 from .message import Code, Event, Identifier, Instant, Opaque, Text, Value
 from .places import Place, Point
 
+LONGEST_ORIGIN_NUMBER = 100
+"""Characters: people are shown it and type it."""
+
 
 class Attachment(Value):
     """A picture or recording, kept where the publisher keeps it; bytes never travel on the bus."""
@@ -64,7 +67,7 @@ class ReportSubmittedV1(Event):
     reporter: Reporter | None = None
     on_behalf: bool = False
     """A grid worker reports for somebody without a smartphone (帮我办)."""
-    origin_number: Annotated[str, Field(max_length=100)] | None = None
+    origin_number: Annotated[str, Field(max_length=LONGEST_ORIGIN_NUMBER)] | None = None
     """The number that the origin system gave it."""
     origin_due_at: Instant | None = None
     relates_to: Identifier | None = None

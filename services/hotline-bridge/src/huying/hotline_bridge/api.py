@@ -1,5 +1,6 @@
 """HTTP doors of the bridge: orders of origin systems, alarms of devices, and how an order stands."""
 
+from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -39,7 +40,7 @@ async def post_order(
     trace = request.headers.get("traceparent")
     arrival, decision = await take_order(ground, request.app.state.vault, origin, order, trace)
     bridge: Bridge = ground.handler
-    return _answer(arrival, decision, bridge.mappings[origin].fields.get(_field(decision)) or "")
+    return _answer(arrival, decision, bridge.mappings[origin].theirs)
 
 
 @router.get("/origins/{origin}/orders", response_model=None)
@@ -92,7 +93,7 @@ async def post_alarm(alarm: Alarm, who: Publisher, request: Request, ground: OnG
     _speaks_for(who, alarms.SOURCE, ground)
     unambiguous(await request.body())
     arrival, decision = await take_alarm(ground, alarm, request.headers.get("traceparent"))
-    return _answer(arrival, decision, "at" if _field(decision) == "received_at" else "id")
+    return _answer(arrival, decision, lambda ours: "at" if ours == "received_at" else "id")
 
 
 def _speaks_for(who: Principal, origin: str, ground: Ground) -> None:
@@ -106,16 +107,13 @@ def _ready(ground: Ground) -> None:
         raise Problem(503, "Try again", "The service is starting; try again in seconds.")
 
 
-def _field(decision: Decision) -> Any:
-    return decision.field if isinstance(decision, Refused) else ""
-
-
-def _answer(arrival: Arrival, decision: Decision, theirs: str) -> JSONResponse:
+def _answer(arrival: Arrival, decision: Decision, theirs: Callable[[str], str]) -> JSONResponse:
+    """`theirs` says what the sender calls a field of ours."""
     if isinstance(decision, Refused):
-        field = {"field": theirs or decision.field, "ours": decision.field, "message": decision.message}
+        field = {"field": theirs(decision.field), "ours": decision.field, "message": decision.message}
         if decision.reason == "number_reused":
             raise Problem(409, "Number used before", decision.message, errors=[field], number=arrival.origin_id)
-        raise Problem(422, "Invalid order", f"{theirs or decision.field}: {decision.message}", errors=[field])
+        raise Problem(422, "Invalid order", f"{field['field']}: {decision.message}", errors=[field])
     body = {
         "number": arrival.origin_id,
         "report_id": decision.report_id,

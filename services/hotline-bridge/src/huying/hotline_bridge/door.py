@@ -53,14 +53,13 @@ async def take_order(
     try:
         arrival = arrival_of(origin, translated.number, body, bridge.pack, digest)
     except UnknownCode as error:
-        theirs = next((path for target, path in mapping.fields.items() if target == error.field), error.field)
-        raise invalid([Fault(theirs, error.field, str(error))]) from error
+        raise invalid([Fault(mapping.theirs(error.field), error.field, str(error))]) from error
     if not arrival.body.text:
-        raise invalid([Fault(mapping.fields["text"], "text", "has nothing readable; write what happened and where")])
+        raise invalid([Fault(mapping.theirs("text"), "text", "has nothing readable; write what happened and where")])
     for number, attachment in enumerate(arrival.body.attachments):
         if not wording.is_plain_address(attachment.url):
-            told = "has blanks or control characters; percent-encode them"
-            raise invalid([Fault(mapping.fields["attachments"], f"attachments.{number}.url", told)])
+            ours, told = f"attachments.{number}.url", "has blanks or control characters; percent-encode them"
+            raise invalid([Fault(mapping.theirs(ours), ours, told)])
     if await repository.find_order(ground.mongo, origin, arrival.origin_id) is None:
         first = decide(None, arrival, bridge.pack, bridge.keys, ground.clock.stamp(body.received_at))
         if isinstance(first, Refused):

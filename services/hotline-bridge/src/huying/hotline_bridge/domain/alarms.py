@@ -11,7 +11,7 @@ from huying.contracts import wording
 from huying.contracts.identity import LONGEST_IDENTITY, deterministic_id
 from huying.contracts.message import Code, Identifier, Instant, Value
 from huying.contracts.places import Point
-from huying.contracts.reports import Device, ReportSubmittedV1
+from huying.contracts.reports import LONGEST_ORIGIN_NUMBER, Device, ReportSubmittedV1
 
 CHANNEL = "iot"
 SOURCE = "iot"
@@ -40,8 +40,6 @@ DEVICES_ZH = {
     "pest": "虫情测报灯",
     "soil_moisture": "墒情",
 }
-LONGEST_NUMBER = 100
-"""As contracts' `origin_number` has it."""
 
 SEVERITIES_ZH = {"info": "提示", "minor": "一般", "major": "重要", "critical": "紧急"}
 
@@ -89,7 +87,7 @@ class Alarm(Value):
     @property
     def origin_number(self) -> str | None:
         """The device's own id; none when it is longer than a number may be, since it is the identity in full anyway."""
-        return self.id if self.id is not None and len(self.id) <= LONGEST_NUMBER else None
+        return self.id if self.id is not None and len(self.id) <= LONGEST_ORIGIN_NUMBER else None
 
     def composed(self) -> str:
         """A sentence for who gets the order, when the device sends none."""

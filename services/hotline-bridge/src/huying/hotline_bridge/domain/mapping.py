@@ -103,6 +103,12 @@ class OriginMapping(BaseModel):
         """Where the origin's clock stands."""
         return ZoneInfo(self.timezone)
 
+    def theirs(self, ours: str) -> str:
+        """Where their order has a field of ours; our own name where it has none."""
+        if ours == "origin_number":
+            return self.number
+        return next((path for target, path in self.fields.items() if f"{ours}.".startswith(f"{target}.")), ours)
+
     def moment(self, value: str | int | float) -> datetime:
         """An aware time out of the origin's spelling.
 

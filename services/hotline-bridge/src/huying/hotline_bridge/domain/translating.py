@@ -10,14 +10,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from huying.contracts.reports import ReportSubmittedV1
+from huying.contracts.reports import LONGEST_ORIGIN_NUMBER, ReportSubmittedV1
 from huying.county import to_wgs84
 from huying.county.geometry import wgs84_to_bd09, wgs84_to_gcj02
 
 from .mapping import TIMES, OriginMapping, Target
-
-LONGEST_NUMBER = 100
-"""As contracts' `origin_number` has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +57,14 @@ def translate(mapping: OriginMapping, order: Mapping[str, Any], jurisdiction: st
     """
     faults: list[Fault] = []
     number = _found(order, mapping.number)
-    if not isinstance(number, str | int) or isinstance(number, bool) or not 0 < len(str(number)) <= LONGEST_NUMBER:
-        faults.append(Fault(mapping.number, "origin_number", f"must be a number of 1 to {LONGEST_NUMBER} characters"))
+    if (
+        not isinstance(number, str | int)
+        or isinstance(number, bool)
+        or not 0 < len(str(number)) <= LONGEST_ORIGIN_NUMBER
+    ):
+        faults.append(
+            Fault(mapping.number, "origin_number", f"must be a number of 1 to {LONGEST_ORIGIN_NUMBER} characters")
+        )
     elif not str(number).isprintable():
         faults.append(Fault(mapping.number, "origin_number", "has characters that cannot be printed"))
     values: dict[str, Any] = {str(target): value for target, value in mapping.constants.items()}
@@ -82,7 +85,7 @@ def translate(mapping: OriginMapping, order: Mapping[str, Any], jurisdiction: st
         raise Untranslatable(faults)
     if ("point.lon" in values) != ("point.lat" in values):
         absent: Target = "point.lat" if "point.lon" in values else "point.lon"
-        raise Untranslatable([Fault(mapping.fields.get(absent, absent), absent, "is missing beside the other one")])
+        raise Untranslatable([Fault(mapping.theirs(absent), absent, "is missing beside the other one")])
     if "point.lon" not in values:
         values = {target: value for target, value in values.items() if not target.startswith("point.")}
     elif mapping.crs is not None:
@@ -96,8 +99,7 @@ def translate(mapping: OriginMapping, order: Mapping[str, Any], jurisdiction: st
 
 def _named(mapping: OriginMapping, item: Mapping[str, Any]) -> Fault:
     ours = ".".join(str(part) for part in item["loc"])
-    theirs = next((path for target, path in mapping.fields.items() if ours == target or ours.startswith(target)), ours)
-    return Fault(theirs, ours, item["msg"])
+    return Fault(mapping.theirs(ours), ours, item["msg"])
 
 
 def _found(order: Any, path: str) -> Any:
