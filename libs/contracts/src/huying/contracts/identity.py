@@ -12,6 +12,9 @@ DIGEST_BYTES = 12
 LONGEST_IDENTITY = 200
 """Characters of an `id` or `source`, as `Identifier` has it."""
 
+NO_IDENTITY = f"must be 1 to {LONGEST_IDENTITY} printable characters without blanks at its ends"
+"""What a refusal says of an `id` or `source` that is none."""
+
 KeyedHash = Callable[..., str]
 """Words to hexadecimal, stable and keyed: nobody without the installation's secret can make it or read it back."""
 
@@ -32,6 +35,11 @@ def deterministic_id(prefix: str, *parts: str | int) -> str:
         digest.update(len(piece).to_bytes(4, "big"))
         digest.update(piece)
     return f"{prefix}-{digest.hexdigest()}"
+
+
+def is_identity(text: str) -> bool:
+    """Whether a sender's `id` or `source` can be one: people are shown it and type it."""
+    return 0 < len(text) <= LONGEST_IDENTITY and text.isprintable() and text == text.strip()
 
 
 def report_id(source: str, origin_id: str) -> str:

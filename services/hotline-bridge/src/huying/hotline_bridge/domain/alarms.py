@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from huying.contracts import wording
-from huying.contracts.identity import LONGEST_IDENTITY, deterministic_id
+from huying.contracts.identity import LONGEST_IDENTITY, NO_IDENTITY, deterministic_id, is_identity
 from huying.contracts.message import Code, Identifier, Instant, Value
 from huying.contracts.places import Point
 from huying.contracts.reports import LONGEST_ORIGIN_NUMBER, Device, ReportSubmittedV1
@@ -44,16 +44,16 @@ DEVICES_ZH = {
 SEVERITIES_ZH = {"info": "提示", "minor": "一般", "major": "重要", "critical": "紧急"}
 
 
-def _printable(name: str) -> str:
-    if not name.isprintable():
-        raise ValueError("has characters that cannot be printed; an id is shown to people and typed by them")
+def _identity(name: str) -> str:
+    if not is_identity(name):
+        raise ValueError(NO_IDENTITY)
     return name
 
 
 class Alarm(Value):
     """One line of a device: body of `POST /v1/alarms`, a line of an MQTT message."""
 
-    id: Annotated[Identifier, AfterValidator(_printable)] | None = None
+    id: Annotated[Identifier, AfterValidator(_identity)] | None = None
     device: Code
     alarm: Annotated[str, Field(min_length=1, max_length=100)]
     state: Literal["raised", "cleared"] = "raised"

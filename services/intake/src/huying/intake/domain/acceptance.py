@@ -12,7 +12,7 @@ from typing import Literal, TypeVar
 from pydantic import ValidationError
 
 from huying.contracts import dates, identity, members, persons, wording
-from huying.contracts.identity import LONGEST_IDENTITY, KeyedHash
+from huying.contracts.identity import KeyedHash
 from huying.contracts.members import DuplicateMember
 from huying.contracts.message import Value
 from huying.contracts.reports import ReportAcceptedV1, Reporter, ReporterRef, ReportSubmittedV1
@@ -137,9 +137,8 @@ def may_speak_for(sources: Sequence[str], source: str) -> bool:
 def identity_problem(source: str, origin_id: str) -> Refused | None:
     """Why (`source`, `id`) is no identity, if it is none."""
     for field, text in (("source", source), ("id", origin_id)):
-        if not 0 < len(text) <= LONGEST_IDENTITY or not text.isprintable() or text != text.strip():
-            message = f"must be 1 to {LONGEST_IDENTITY} printable characters without blanks at its ends"
-            return Refused("invalid_identity", field, message)
+        if not identity.is_identity(text):
+            return Refused("invalid_identity", field, identity.NO_IDENTITY)
     return None
 
 
