@@ -35,15 +35,18 @@ URL = "/v1/origins/hotline_12345/orders"
 
 
 class FakeVault(httpx.AsyncBaseTransport):
-    """Answers as intake does; `away` makes it refuse connections."""
+    """Answers as intake does; `away` makes it refuse connections, `odd` is what something else says in its place."""
 
     def __init__(self) -> None:
         self.away = False
+        self.odd = b""
         self.asked: list[dict[str, Any]] = []
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         if self.away:
             raise httpx.ConnectError("away")
+        if self.odd:
+            return httpx.Response(200, content=self.odd)
         assert (request.url.path, request.headers["authorization"]) == ("/v1/vault/identities", "Bearer vault-key")
         self.asked.append(json.loads(await request.aread()))
         return httpx.Response(200, json={"ref": "ps-of-the-vault", "masked": "张** 138****2345"})
@@ -124,8 +127,12 @@ async def test_an_order_goes_in_once_and_its_standing_comes_back(
 
         vault.away = True
         assert (await client.post(URL, json=order, headers=KEY)).status_code == 503
-        assert database["orders"].count_documents({}) == 0
         vault.away = False
+        for odd in (b"<html>log in</html>", b"{}"):
+            vault.odd = odd
+            assert (await client.post(URL, json=order, headers=KEY)).status_code == 503
+        assert database["orders"].count_documents({}) == 0
+        vault.odd = b""
 
         taken = await client.post(URL, json=order, headers=KEY)
         again = await client.post(URL, json=order, headers=KEY)

@@ -1,6 +1,7 @@
 """The identity vault, which intake keeps: names and numbers go there and a reference comes back. Nothing is kept here."""
 
 import httpx
+from pydantic import ValidationError
 
 from huying.chassis.errors import Transient
 from huying.chassis.problem import Problem
@@ -40,7 +41,10 @@ class Vault:
             raise Problem(422, "Invalid order", "reporter: the vault cannot read name or numbers; correct them")
         if answer.status_code >= 300:
             raise Transient(f"the vault answers {answer.status_code}; check HUYING_VAULT_URL and HUYING_VAULT_KEY")
-        return ReporterRef.model_validate(answer.json())
+        try:
+            return ReporterRef.model_validate_json(answer.content)
+        except ValidationError as error:
+            raise Transient("what answers is no vault; check HUYING_VAULT_URL") from error
 
     async def close(self) -> None:
         """Close its connections."""
