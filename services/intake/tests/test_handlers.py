@@ -4,6 +4,7 @@ import base64
 import copy
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from huying.contracts import topics
 from huying.contracts.envelope import SIGNATURE_HEADER
 from huying.contracts.reports import Reporter, ReportSubmittedV1
 from huying.contracts.ticks import TickV1
+from huying.intake import api
 from huying.intake.domain.acceptance import Accepted, Refused, Repeated
 from huying.intake.handlers import INBOUND, InboundRecord, Registration, Unmasking
 
@@ -261,3 +263,13 @@ async def test_a_future_date_is_refused_live_with_ten_minutes_and_in_a_replay_wi
     assert (await fate(replayed, inside)).event.accepted_at == inside
     assert (await fate(replayed, NOW - timedelta(days=1))).event.accepted_at == NOW
     assert (await fate(replayed, NOW + timedelta(minutes=61))).reason == "future_date"
+
+
+async def test_a_citizen_sees_where_the_report_is_after_any_number_of_merges(door: Any) -> None:
+    rows = door.documents.rows("progress")
+    for step in range(7):
+        rows[f"in-{step}"] = {"_id": f"in-{step}", "merged_into": f"in-{step + 1}"}
+    rows["in-7"] = {"_id": "in-7", "merged_into": "in-0"}  # a ring, which routing forbids, ends as well
+    ground: Any = SimpleNamespace(mongo=door.documents)
+    assert set(await api._incidents(ground, {"incidents": {"in-0": 0}})) == set(rows)
+    assert await api._incidents(ground, {}) == {}

@@ -23,9 +23,6 @@ LONGEST_PURPOSE = 200
 SHORTEST_PURPOSE = 2
 """Two characters are a purpose in Chinese (回访); one is a keystroke."""
 
-MERGES_FOLLOWED = 4
-"""How many merges of merges a page follows: one read each."""
-
 STATUS = {"identity_reused": (409, "Already used"), "wrong_jurisdiction": (403, "Not allowed")}
 """Of refusals that are not about a field's form."""
 
@@ -117,13 +114,12 @@ async def _incidents(ground: Ground, report: dict[str, Any]) -> dict[str, dict[s
     """
     found: dict[str, dict[str, Any]] = {}
     wanted = {name for links in (report.get("incidents", {}), *report.get("parts", {}).values()) for name in links}
-    for _ in range(MERGES_FOLLOWED):
+    while True:
         rows = await repository.find_progress(ground.mongo, wanted)
         found |= rows
         wanted = {row["merged_into"] for row in rows.values() if row.get("merged_into")} - set(found)
         if not wanted:
-            break
-    return found
+            return found
 
 
 @router.post("/vault/identities", openapi_extra=_json_body(Identity), tags=["vault"])
