@@ -1,6 +1,7 @@
 """`huying dlq`: events that a broker refuses are shown, and what nobody can mend is closed."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -30,6 +31,7 @@ def test_a_refused_event_is_listed_with_its_place_in_the_outbox(embedded_stack: 
     assert (found["service"], found["id"], found["state"]) == ("intake", "r-1", "refused")
     assert (found["topic"], found["partition"], found["offset"]) == (REPORTS.name, "outbox", 7)
     assert (found["reason"], found["message"]) == ("refused_by_broker", "too large")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d.*\+00:00", found["parked_at"]), "ISO 8601, as everywhere else"
     table = run.invoke(app, ["dlq", "list", *words])
     assert table.exit_code == 0, table.output
 

@@ -80,7 +80,7 @@ def clean(directory: Path, *, even_owned: bool = False) -> list[str]:
         if record and alive(record) and owned(record) and not even_owned:
             raise AlreadyRunningError(
                 f"{record.name!r} (process {record.pid}) runs in {str(directory)!r} for process {record.owner_pid}: "
-                f"stop that with `huying down` (or kill {record.owner_pid}), or use another folder"
+                f"stop that (kill {record.owner_pid}; `huying down` for `huying up`), or name another folder with HUYING_RUN"
             )
     for path, record in records:
         if record and alive(record):
