@@ -6,7 +6,6 @@ Refuses to print figures and progress on one stream: `--json` goes to stdout, pr
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from ..commands.screen import BROKER, AsJson, Kafka, Model, Pack
+from ..commands.screen import BROKER, AsJson, Kafka, Model, Pack, say_json
 
 eval_app = typer.Typer(
     name="eval",
@@ -67,7 +66,7 @@ def show(
 ) -> None:
     """Figures as a table, or as JSON."""
     if as_json:
-        typer.echo(json.dumps(figures, ensure_ascii=False, indent=2))
+        say_json(figures)
         return
     table = Table(title=title)
     table.add_column("figure")
@@ -219,12 +218,13 @@ def learn_command(
     with answered():
         corrected = []
         if FEED in sources:
+            say(f"reading what people have corrected, from the feed at {kafka}")
             try:
                 corrected = asyncio.run(corrections_at(kafka))
             except NothingToLearnError:  # a young county: the months alone
                 if not files:
                     raise
-            say(f"{len(corrected)} reports that people have corrected, from the feed at {kafka}")
+            say(f"{len(corrected)} reports that people have corrected")
         found = go_live(months_of(files, corrected), pack, model, anyway, say)
     show(found, as_json, "huying learn")
     if not as_json:
@@ -247,7 +247,7 @@ def bench_correlate(
     with answered():
         figures = bench(pack, model, incidents, decisions, say)
     if as_json:
-        typer.echo(json.dumps(figures, indent=2))
+        say_json(figures)
         return
     table = Table(title="huying bench correlate")
     for column in ("", "incidents", "decisions_per_s", "us_per_decision", "memory_mb", "rebuild_s"):
