@@ -11,6 +11,7 @@ from huying.routing.judgement.habits import HABITS, OPEN, with_habits
 from huying.routing.judgement.learning.labelled import LabelledReport
 from huying.routing.judgement.learning.learn import gate_of, join_rates
 from huying.routing.judgement.learning.replay import Finishing, is_noted
+from huying.routing.judgement.screening import channel_index
 
 FIRST = REPORTS[0]
 DAY = timedelta(days=1)
@@ -22,13 +23,13 @@ def filled() -> Correlator:
     return correlator
 
 
-def finished(correlator: Correlator) -> float:
-    """Hours since the first incident was finished, as the same words said again at its minute would hear."""
+def habit(correlator: Correlator, name: str) -> float:
+    """One of HABITS of the first incident, as the same words said again at its minute would hear."""
     slots = np.array([correlator.index.slot_of[FIRST.report_id]])
     own = JUDGE.screen_with_traits([FIRST])[0][1]
     rates = np.zeros(len(JUDGE.model.text.matter_codes), dtype=np.float32)
     wide = with_habits(np.zeros((1, len(FEATURES)), dtype=np.float32), own, slots, correlator.index, rates)
-    return float(wide[0, len(FEATURES) + HABITS.index("finished")])
+    return float(wide[0, len(FEATURES) + HABITS.index(name)])
 
 
 def test_an_incident_is_closed_when_its_case_was_and_not_before() -> None:
@@ -36,9 +37,16 @@ def test_an_incident_is_closed_when_its_case_was_and_not_before() -> None:
     finishing = Finishing(correlator)
     finishing.opened(LabelledReport(FIRST, None, "march", finished_at=FIRST.received_at - DAY / 2))
     finishing.until(FIRST.received_at - DAY)
-    assert finished(correlator) == OPEN
+    assert habit(correlator, "finished") == OPEN
     finishing.until(FIRST.received_at)
-    assert finished(correlator) == 12.0
+    assert habit(correlator, "finished") == 12.0
+
+
+def test_an_incident_is_known_by_the_door_that_its_first_report_came_through() -> None:
+    correlator = filled()
+    other = next(facts for facts in REPORTS if facts.channel != FIRST.channel)
+    correlator.join(FIRST.report_id, other, JUDGE.screen([other])[0])
+    assert habit(correlator, "door_theirs") == channel_index(FIRST.channel)
 
 
 def test_what_a_person_merged_into_another_is_not_closed_again() -> None:
