@@ -461,6 +461,20 @@ def test_a_replay_neither_ends_before_its_last_report_nor_stands_still(words: tu
     assert (answer.exit_code, option[0] in answer.stderr) == (2, True), answer.stderr
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("bench", "correlate", "--incidents", "0"),
+        ("bench", "correlate", "--decisions", "0"),
+        ("topics", "create", "--kafka", "127.0.0.1:1", "--replication", "0"),
+        ("chaos", "--seconds", "-1"),
+    ],
+)
+def test_a_number_of_which_nothing_comes_is_a_usage_error(words: tuple[str, ...], tmp_path: Path) -> None:
+    answer = run.invoke(app, list(words), env={"HUYING_RUN": str(tmp_path)})
+    assert (answer.exit_code, words[-2] in answer.stderr) == (2, True), answer.output
+
+
 @pytest.mark.parametrize("text", [b"{", b"[]", b'{"a": 1}', b"\xff", b"{}"])
 def test_a_file_of_tokens_that_cannot_be_used_is_named(text: bytes, tmp_path: Path) -> None:
     reports, tokens = tmp_path / "reports.jsonl", tmp_path / "tokens.json"

@@ -15,7 +15,7 @@ PREFIX = "huying_chaos"
 
 
 def chaos(
-    seconds: Annotated[float, typer.Option(help="扰动多久（秒）")] = 60.0,
+    seconds: Annotated[float, typer.Option(min=1, help="扰动多久（秒）")] = 60.0,
     seed: Annotated[int, typer.Option(help="同一种子，同一串故障")] = 1,
     broker: Annotated[
         Literal["embedded", "kafka"], typer.Option(help="内置总线，或 Apache Kafka（需要 Java）")

@@ -19,7 +19,7 @@ def _run(work: Any) -> Any:
 @app.command()
 def create(
     kafka: Kafka = BROKER,
-    replication: Annotated[int, typer.Option(help="副本数")] = 1,
+    replication: Annotated[int, typer.Option(min=1, help="副本数")] = 1,
     as_json: AsJson = False,
 ) -> None:
     """建缺少的主题。Make the topics that are missing."""

@@ -235,8 +235,8 @@ def learn_command(
 
 @app.command("correlate")
 def bench_correlate(
-    incidents: Annotated[int, typer.Option(help="在办事件数 · open incidents")] = 13_000,
-    decisions: Annotated[int, typer.Option(help="计时多少次 · decisions to time")] = 5_000,
+    incidents: Annotated[int, typer.Option(min=1, help="在办事件数 · open incidents")] = 13_000,
+    decisions: Annotated[int, typer.Option(min=1, help="计时多少次 · decisions to time")] = 5_000,
     pack: Pack = None,
     model: Model = None,
     as_json: AsJson = False,
