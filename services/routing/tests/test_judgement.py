@@ -31,7 +31,7 @@ from huying.routing.judgement.index import COLUMN
 from huying.routing.judgement.learning.texts import with_sketch
 from huying.routing.judgement.model import ModelUnreadableError, untrained_text
 from huying.routing.judgement.pack import bits_of
-from huying.routing.judgement.postings import FIRST, KEY, NEXT, NONE, USED, Postings, _home
+from huying.routing.judgement.postings import FEW, FIRST, KEY, NEXT, NONE, USED, Postings, _home
 from huying.routing.judgement.retrieval import LOOKS, Found, first_looks, retrieve
 from huying.routing.judgement.scorer import Scorer
 from huying.routing.judgement.screening import linear_scores, topic_vectors
@@ -235,7 +235,7 @@ def test_a_margin_is_the_lead_over_the_best_of_the_others(values):
             assert found[at] == pytest.approx(value - max(others))
 
 
-KEYS = [key for key in range(300_000) if _home(key, 1024) in (0, 1023)][:6]
+KEYS = [key for key in range(30_000) if _home(key, FEW) in (0, FEW - 1)][:6]
 """All would stand in two neighbouring rows of a new table, its last and its first."""
 
 
@@ -376,6 +376,32 @@ def test_words_that_fall_into_one_place_are_told_apart(first):
         0, F["text_best"]
     ] == pytest.approx(1.0, abs=1e-5)
     assert not bench.places.any()
+
+
+COMPILED_ANEW = """
+import sys
+from test_judgement import JUDGE, REPORTS, Correlator, live
+from huying.routing.judgement import rehearse
+
+
+def loops():
+    parts = [part for name, part in sys.modules.items() if name.startswith("huying.routing.judgement.")]
+    found = {value for part in parts for value in vars(part).values() if hasattr(value, "signatures")}
+    return {f"{one.py_func.__module__}.{one.py_func.__name__}": len(one.signatures) for one in found}
+
+
+rehearse(JUDGE)
+before = loops()
+live(Correlator(JUDGE), REPORTS, 40)
+print({name: count for name, count in loops().items() if count != before.get(name)})
+"""
+
+
+def test_after_a_rehearsal_nothing_is_left_to_compile():
+    ran = subprocess.run(
+        [sys.executable, "-c", COMPILED_ANEW], cwd=Path(__file__).parent, capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.strip() == "{}"
 
 
 def test_a_rehearsal_gets_as_far_with_a_model_that_finds_everything_hopeless():

@@ -13,7 +13,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from huying.routing.judgement import Correlator, IncidentView, Judge, PackBits, ReportFacts
+from huying.routing.judgement import Correlator, IncidentView, Judge, PackBits, ReportFacts, rehearse
 
 from .shipped import shipped_judge
 
@@ -82,6 +82,7 @@ def bench(
 ) -> dict[str, Any]:
     """The index as large as the county's, and ten times that."""
     judge = shipped_judge(pack, model)
+    rehearse(judge)  # as a service does before its first report
     small = measure(judge, incidents, decisions, progress)
     large = measure(judge, 10 * incidents, decisions, progress)
     return {

@@ -18,6 +18,8 @@ NONE = -1
 """End of a chain; no block, no slot, no row, and no key: keys are not negative."""
 KEY, HEAD, COUNT = 0, 1, 2
 """A list: its key, its first block, how many slots stand in it. Four columns wide, so that each lies in one cache line."""
+FEW = 32
+"""Lists to begin with: a rehearsal outgrows them, so that growing is machine code before the first true report."""
 NEXT, USED, FIRST, WIDTH = 0, 1, 2, 16
 """A block: the next one, how many slots it holds, and from FIRST on those slots. It fills a cache line; all blocks of a
 chain but the first are full."""
@@ -30,7 +32,7 @@ class Postings:
     """Slots by key. A key's list stands where its hash says, or in the next free place (linear probing)."""
 
     def __init__(self) -> None:
-        self.lists: Lists = np.full((1024, 4), NONE, dtype=np.int64)
+        self.lists: Lists = np.full((FEW, 4), NONE, dtype=np.int64)
         self.blocks: Blocks = np.empty((1024, WIDTH), dtype=np.int32)
         self._room = np.array([NONE, 0, 0], dtype=np.int64)
         """First block that was given back, the first that was never used, and how many lists there are."""
