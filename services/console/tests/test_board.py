@@ -62,6 +62,14 @@ async def test_an_emergency_is_told_of_whatever_is_filtered_and_to_whom_it_conce
     assert (await board.shown(Wish(), NOW, Own("U04"))).urgent == {}
 
 
+async def test_an_emergency_is_told_of_however_many_there_are_already(projection: Projection) -> None:
+    feed = projection._mongo.collection(FEED)
+    gas = await feed.find_one({"_id": "s-gas"})
+    assert gas is not None
+    await feed.insert_many([{**gas, "_id": f"more-{n}"} for n in range(PAGE)])
+    assert len((await projection.board.shown(Wish(), NOW)).urgent) == PAGE + 1
+
+
 async def test_orders_whose_unit_asks_for_more_time_are_listed_for_whoever_decides(projection: Projection) -> None:
     asked = {"$set": {"view.course.request": {"reason": "等配件"}}}
     for name in ("s-lamp", "s-garbage"):  # the second is done

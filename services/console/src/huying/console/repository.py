@@ -163,7 +163,7 @@ class Board:
                 done = filter_of(replace(wish, state="completed"), now, own, told)
                 rows += await self._newest(done, most - len(rows))
         counts = await self._counts(wish, now, own, told)
-        dangers = self._feed.find(filter_of(Wish(state="urgent"), now, own), {"number": 1}).limit(PAGE)
+        dangers = self._feed.find(filter_of(Wish(state="urgent"), now, own), {"number": 1})
         urgent = {one["_id"]: one["number"] async for one in dangers}
         return Shown(rows, counts.get(wish.state or "all", len(rows)), counts, urgent)
 
