@@ -198,9 +198,20 @@ def test_a_pause_that_ends_with_its_order_is_told_to_who_was_told_of_the_pause(d
     for state, heard in (("suspended", [("reporter:wang", "reporter_resumed")]), ("accepted", [])):
         life = Life("A").opened().dispatched()
         life.beside(orders.IncidentWithdrawnV1, state, dispatch=life.dispatch, reason="随 N-B 一并办理")
-        _, told = tell(desk, life.covered())
-        assert pairs(told[-2]) == [("unit:U02:duty_officer", "withdrawn"), *heard]
-        assert "不再由你单位主责" not in told[-2][0].text, "it is theirs still, under another order"
+        _, told = tell(desk, life.covered().covered())
+        assert pairs(told[-3]) == [("unit:U02:duty_officer", "withdrawn")]
+        assert "不再由你单位主责" not in told[-3][0].text, "it is theirs still, under another order"
+        assert pairs(told[-2]) == [("unit:U02:duty_officer", "covered"), *heard]
+        assert pairs(told[-1]) == [("unit:U02:duty_officer", "covered")], "once"
+
+
+def test_a_paused_order_that_is_merged_is_told_of_as_the_other_and_not_as_one_that_goes_on(desk: Desk) -> None:
+    life = Life("A").opened().dispatched()
+    life.beside(orders.IncidentSuspendedV1, "suspended", reason="等材料", until=START + 90 * HOUR)
+    life.beside(orders.IncidentWithdrawnV1, "suspended", dispatch=life.dispatch, reason="并入 N-B")
+    facts, told = tell(desk, life.merged())
+    assert [pairs(one) for one in told[-2:]] == [[("unit:U02:duty_officer", "withdrawn")], []]
+    assert not facts.pause_over
 
 
 def test_who_heard_of_supervision_hears_that_it_is_lifted(desk: Desk) -> None:

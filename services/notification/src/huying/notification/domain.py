@@ -55,6 +55,8 @@ class Facts:
     """Whether grid worker and reporters know that a unit has it, by its own dispatch or under another's."""
     result: str | None = None
     """What the unit reported, as long as it stands."""
+    pause_over: bool = False
+    """Whether its pause ended with its dispatch, and no unit has it yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +98,10 @@ class Desk:
         occasion = f"v{event.incident_version}"
         written = [
             self._notice(after, occasion, event.at, recipient, template, {**self._fields(event.incident), **more})
-            for recipient, template, more in self._steps(event, after)
+            for recipient, template, more in (*self._steps(event, after), *self._goes_on(event, after))
         ]
-        return replace(after, placed=after.placed or _places(event)), _once(written)
+        placed, pause_over = after.placed or _places(event), _pause_over_after(after.pause_over, event)
+        return replace(after, placed=placed, pause_over=pause_over), _once(written)
 
     def on_clock(self, facts: Facts, event: ClockEvent, event_id: str) -> list[Notice]:
         """Who is told of a warning or a breach; nobody of the rest."""
@@ -194,8 +197,6 @@ class Desk:
             case orders.IncidentWithdrawnV1(dispatch=dispatch, reason=reason):
                 more = {"reason": reason, "unit": dispatch.unit_name}
                 yield from _each(self._audience.holders("duty_officer", dispatch.unit, village), "withdrawn", more)
-                if event.incident.state == "suspended":  # its pause ends with it
-                    yield from self._reporters(facts, "reporter_resumed", {})
             case orders.IncidentCoveredV1(by_number=by) if unit is not None:
                 yield from _each(officers, "covered", {"by": by})
                 if not facts.placed:
@@ -238,6 +239,11 @@ class Desk:
             case orders.IncidentPartedV1(part=part, into_number=into) if part.reporter is not None:
                 told = {"tracking": part.tracking_number, "into": into}
                 yield self._audience.reporter(part.reporter.ref), "reporter_parted", told
+
+    def _goes_on(self, event: IncidentEvent, facts: Facts) -> Iterator[tuple[Recipient, str, Mapping[str, Any]]]:
+        """Who was told of a pause hears that a unit has it again; what was merged goes on as the other does."""
+        if facts.pause_over and _places(event):
+            yield from self._reporters(facts, "reporter_resumed", {})
 
     def _level(self, level: Level, view: IncidentView) -> tuple[Recipient, ...]:
         """Who hears that it came to this level: the unit that has it, then the town of the place, or the county."""
@@ -367,6 +373,13 @@ def _result_after(result: str | None, event: IncidentEvent) -> str | None:
     if isinstance(event, feed.IncidentCompletedV1):
         return event.text
     return result if event.incident.state == "completed" else None
+
+
+def _pause_over_after(over: bool, event: IncidentEvent) -> bool:
+    """Whether a pause that ended with its dispatch has still to be told of after a step."""
+    if isinstance(event, orders.IncidentWithdrawnV1):
+        return over or event.incident.state == "suspended"
+    return over and not (isinstance(event, feed.IncidentMergedV1) or _places(event))
 
 
 def _by(event: IncidentEvent, unit: str | None) -> bool:

@@ -63,7 +63,7 @@ def facts_of(row: Document) -> Facts | None:
 
 
 _FACTS = ("jurisdiction", "version", "number", "title", "matter", "place", "village", "clock_class")
-_LATER = ("placed", "result")
+_LATER = ("placed", "result", "pause_over")
 """Absent from what an earlier release wrote."""
 
 
