@@ -1,5 +1,7 @@
 """Makes what the services need before they start: compiled judgement, MongoDB's replica set, machine keys, topics.
 
+Refuses a pack that a service of this version would not start with, such as one without the words of a new notice.
+
 Repeats change nothing. Judgement is compiled here and not in the image: machine code belongs to one CPU and one version
 of the sources, and a volume that lives through an update hides what a new image brings.
 
@@ -19,7 +21,8 @@ from pymongo import MongoClient
 from pymongo.uri_parser import parse_uri
 
 from huying.chassis.security import write_entry
-from huying.devkit import installation
+from huying.county import load
+from huying.devkit import installation, readers
 from huying.devkit.stack import cluster, topics
 from huying.devkit.stack.mongod import initiate
 
@@ -38,6 +41,17 @@ def compile_judgement() -> None:
         subprocess.run([sys.executable, "-m", "huying.routing.judgement", os.environ["HUYING_PACK"]], check=True)
     except subprocess.CalledProcessError as failed:  # it has said why, unless a signal ended it
         raise SystemExit(str(failed) if failed.returncode < 0 else failed.returncode) from None
+
+
+def check_pack() -> None:
+    """Nothing, for a pack with which every service of this version starts.
+
+    Raises:
+        SystemExit: one would not, and why: an update is refused before it has exchanged anything.
+    """
+    faults = readers.faults(load(Path(os.environ["HUYING_PACK"])), None)
+    if faults:
+        raise SystemExit("\n".join(faults))
 
 
 def make_replica_set() -> None:
@@ -83,6 +97,7 @@ async def make_topics() -> None:
 
 if __name__ == "__main__":
     compile_judgement()
+    check_pack()
     make_replica_set()
     make_keys()
     asyncio.run(make_topics())

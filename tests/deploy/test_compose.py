@@ -124,6 +124,20 @@ def test_machine_code_is_made_by_init_where_routing_looks_for_it(services: dict[
     assert services["routing"]["depends_on"]["init"]["condition"] == "service_completed_successfully"
 
 
+def test_an_update_that_a_countys_pack_has_no_words_for_stops_before_anything_is_exchanged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pack = tmp_path / "pack"
+    shutil.copytree(ROOT / "deploy/county/julu", pack)
+    monkeypatch.setenv("HUYING_PACK", str(pack))
+    prepare = runpy.run_path(str(ROOT / "deploy/docker/prepare.py"))
+    prepare["check_pack"]()
+    for name in ("resumed", "flood_closed"):
+        (pack / f"templates/{name}.txt").unlink()
+    with pytest.raises(SystemExit, match=r"resumed\.txt, templates/flood_closed\.txt.*notification would not start"):
+        prepare["check_pack"]()
+
+
 def test_learn_in_a_container_writes_where_routing_reads_on_a_root_that_nobody_may_write(
     services: dict[str, Any],
 ) -> None:

@@ -88,15 +88,16 @@ class Wording:
         self._zone = ZoneInfo(pack.timezone)
         self._county = pack.name_zh
         self._templates = {}
+        lacking = [f"templates/{name}.txt" for name in FIELDS if not pack.templates.get(f"{name}.txt", "").strip()]
+        if lacking:  # all at once: a new release may tell of several more things
+            raise WordingError(
+                f"{pack.path}: missing or empty: {', '.join(lacking)}; write them, or copy "
+                "them from deploy/county/julu of this release and put them into the county's words"
+            )
         for name, fields in FIELDS.items():
             file = f"templates/{name}.txt"
-            source = pack.templates.get(f"{name}.txt", "")
-            if not source.strip():
-                raise WordingError(
-                    f"{pack.path / file} is missing or empty; write it, see templates/README.md of another pack"
-                )
             try:
-                self._templates[name] = environment.from_string(source)
+                self._templates[name] = environment.from_string(pack.templates[f"{name}.txt"])
                 self.render(name, dict.fromkeys((*COMMON, *fields), "x"))
             except TemplateError as error:
                 raise WordingError(f"{pack.path / file}: {error}; see templates/README.md for its fields") from error
