@@ -112,6 +112,12 @@ def test_a_ring_of_merges_does_not_hang_the_page() -> None:
     assert progress.incident_of({"a": 0}, ring) in ring.values()
 
 
+def test_merges_of_merges_are_followed_to_their_end() -> None:
+    chain = {f"in-{step}": {"version": 2, "merged_into": f"in-{step + 1}"} for step in range(30)}
+    last = {"version": 1, "merged_into": None}
+    assert progress.incident_of({"in-0": 0}, chain | {"in-30": last}) is last
+
+
 def test_a_merge_whose_target_is_not_known_yet_shows_the_incident_it_was() -> None:
     known = {"a": {"version": 3, "merged_into": "b"}, "b": {"clocks": {}}}
     assert progress.incident_of({"a": 0}, known) is known["a"]

@@ -42,9 +42,6 @@ FINAL = ("resolution", "response")
 WAITING_ZH = dict.fromkeys(("adjudicating", "covered"), "归属有分歧，正在裁决由谁办理")
 """What a citizen reads where no unit has it: what is covered has none while the order that stands for it awaits a ruling."""
 
-LONGEST_CHAIN = 16
-"""Merges of merges end; a ring, which routing forbids, must not hang the page."""
-
 
 class Step(Value):
     """One step. `note` is for people."""
@@ -149,12 +146,12 @@ def incident_of(links: Mapping[str, int], incidents: Mapping[str, Mapping[str, A
         incidents: progress by incident id, merge targets included as far as they are known.
     """
     for incident_id in sorted(links, key=lambda one: (links[one], one), reverse=True):
-        found = incidents.get(incident_id)
-        for _ in range(LONGEST_CHAIN):
-            into = found.get("merged_into") if found else None
-            target = incidents.get(into) if into else None
+        found, seen = incidents.get(incident_id), {incident_id}
+        while found and (into := found.get("merged_into")) and into not in seen:  # a ring, which routing forbids, ends
+            target = incidents.get(into)
             if target is None or not target.get("version"):
                 break
+            seen.add(into)
             found = target
         if found is not None and found.get("version"):
             return found
