@@ -120,6 +120,10 @@ def test_an_anonymous_reference_is_one_person_whatever_its_spelling(spelling: st
         (Reporter(phone="010-66123456"), "座机6612 3456", "座机****56"),
         (Reporter(phone="4321234"), "打432-1234或0319-4321234", "打****34或0319-***1234"),
         (Reporter(id_number="H1234567"), "证件 h123 4567", "证件 ****"),
+        (Reporter(id_number="H-1234567"), "证件H1234567", "证件H-*****67"),
+        (Reporter(name="阿不都·热合曼"), "我是阿不都热合曼，阿不都 · 热合曼", "我是阿**，阿**"),
+        (Reporter(name="——"), "路灯——坏了", "路灯——坏了"),
+        (Reporter(name="李·", id_number="1"), "李庄1号", "李庄1号"),
         (Reporter(phone="4321234", id_number="(无)"), "工单4321,234号", "工单4321,234号"),
     ],
 )

@@ -77,10 +77,14 @@ def _masked_mobile(match: re.Match[str]) -> str:
 
 
 def mask_spelled(text: str, known: str, mask: str) -> str:
-    """`text` with a known name or number masked, however it is spaced and in small letters or capitals."""
-    if _SPACES.sub("", known).lower() not in _SPACES.sub("", text).lower():
+    """`text` with a known name or number masked, however it is spaced and in small letters or capitals.
+
+    A single character masks nothing: half the village is called 李庄.
+    """
+    bare = _SPACES.sub("", known)  # 阿不都·热合曼 is written without the point as well
+    if len(bare) < 2 or bare.lower() not in _SPACES.sub("", text).lower():
         return text
-    return re.sub(_GAP.join(map(re.escape, known)), lambda _: mask, text, flags=re.IGNORECASE)
+    return re.sub(_GAP.join(map(re.escape, bare)), lambda _: mask, text, flags=re.IGNORECASE)
 
 
 def mask_id_number(number: str) -> str:
