@@ -342,29 +342,27 @@ def test_paths_are_shown_whole_in_a_narrow_window(
     assert "127.0.0.1:1883" in shown
 
 
-def _unready(tmp_path: Path) -> tuple[list[str], Path]:
-    """A child that starts and never becomes ready; where it says who it is."""
-    pid = tmp_path / "pid"
-    code = f"import os, time; open({str(pid)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
-    return [sys.executable, "-c", code], pid
-
-
 @pytest.mark.parametrize("patience_s", [60.0, 0.0])
 def test_what_was_to_run_in_the_background_does_not_stay_there_half_started(
     patience_s: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    command, pid = _unready(tmp_path)
+    children: list[subprocess.Popen[bytes]] = []
+
+    class Child(subprocess.Popen[bytes]):
+        def __init__(self, *given: Any, **named: Any) -> None:
+            super().__init__(*given, **named)
+            children.append(self)
+
+    def interrupted(_: float) -> NoReturn:
+        raise KeyboardInterrupt
+
     monkeypatch.setattr(up, "DETACH_PATIENCE_S", patience_s)
-
-    def pause(_: float) -> None:
-        if pid.is_file() and pid.read_text():
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(up.time, "sleep", pause)  # Ctrl-C
+    monkeypatch.setattr(up.subprocess, "Popen", Child)
+    monkeypatch.setattr(up.time, "sleep", interrupted)  # Ctrl-C
     with pytest.raises((KeyboardInterrupt, Exit)):
-        up.in_background(tmp_path / "up", command)
-    child = int(pid.read_text()) if pid.is_file() and pid.read_text() else None
-    assert child is None or not psutil.pid_exists(child)
+        up.in_background(tmp_path / "up", [sys.executable, "-c", "import threading; threading.Event().wait(60)"])
+    [child] = children
+    assert not psutil.pid_exists(child.pid)
 
 
 def test_a_system_that_runs_keeps_the_log_that_it_writes(tmp_path: Path) -> None:
