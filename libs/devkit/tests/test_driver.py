@@ -41,3 +41,11 @@ async def test_a_system_that_is_not_a_replays_gets_no_report(routing: str | None
             await require_replay(TARGET, http)
     assert "routing" in str(refused.value)
     assert "huying up --clock replay" in str(refused.value)
+
+
+@pytest.mark.parametrize("page", [b"<html>log in</html>", b"[]", b"\xff"])
+async def test_another_program_on_a_services_port_is_named(page: bytes) -> None:
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, content=page))
+    async with httpx.AsyncClient(transport=transport) as http:
+        with pytest.raises(StackError, match=r"intake at http://intake\.test is not ready"):
+            await require_replay(TARGET, http)

@@ -120,10 +120,19 @@ async def require_replay(target: Target, http: httpx.AsyncClient) -> None:
             answer = await http.get(f"{url}/readyz")
         except httpx.TransportError as error:
             raise StackError(f"{service} does not answer at {url}: start the system with {START}") from error
-        clock = answer.json().get("clock") if answer.is_success else None
+        clock = _clock_told(answer)
         if clock != "replay":
             why = f"runs by the {clock} clock" if clock else f"is not ready ({answer.text[:200]})"
             raise StackError(f"{service} at {url} {why}: a replay needs a system started with {START}")
+
+
+def _clock_told(answer: httpx.Response) -> str | None:
+    """None of a service that is not ready, or of another program on its port."""
+    try:
+        told = answer.json()
+    except ValueError:
+        return None
+    return told.get("clock") if answer.is_success and isinstance(told, dict) else None
 
 
 @dataclass(slots=True)
