@@ -69,9 +69,9 @@ class IncidentIndex:
         self.chances: Floats = np.zeros((capacity, 3, len(gap_hours)), dtype=np.float32)
         """Of each heading: mean chance over the reports; what they agree on (their product, as chances that sum to
         one); mean log chance."""
-        self.glances: Floats = np.zeros((capacity, len(GLANCE)), dtype=np.float32)
-        self.shares = np.zeros((capacity, len(gap_hours)), dtype=np.uint8)
-        """Mean chances in steps of 1/255, close together too."""
+        self.glances: Floats = np.zeros((capacity, padded(len(GLANCE), 8)), dtype=np.float32)
+        self.shares = np.zeros((capacity, padded(len(gap_hours), 32)), dtype=np.uint8)
+        """Mean chances in steps of 1/255, close together too. Rows of both are so wide that none lies in two cache lines."""
         self.votes: Floats = np.zeros(capacity, dtype=np.float32)
         self.flags = np.zeros(capacity, dtype=np.int8)
         """Both scratch of the search, zeros between two."""
@@ -232,6 +232,11 @@ class IncidentIndex:
                 setattr(self, name, grown(getattr(self, name), size))
 
 
+def padded(width: int, step: int) -> int:
+    """The next multiple of `step`."""
+    return -(-width // step) * step
+
+
 Column = TypeVar("Column", bound=np.generic)
 
 
@@ -301,7 +306,7 @@ def _absorb(
 def _show(slot: int, rows: Rows, chances: Floats, glances: Floats, shares: npt.NDArray[np.uint8]) -> None:
     for place in range(len(_GLANCE)):
         glances[slot, place] = rows[slot, _GLANCE[place]]
-    for matter in range(shares.shape[1]):
+    for matter in range(chances.shape[2]):
         shares[slot, matter] = np.uint8(np.rint(chances[slot, 0, matter] * np.float32(255)))
 
 
