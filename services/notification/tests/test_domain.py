@@ -333,6 +333,20 @@ def test_a_unit_that_has_the_order_hears_at_once_that_it_became_dangerous(desk: 
     assert "新并入的诉求反映有险情" in told[-1][0].text
 
 
+def test_who_assists_hears_that_it_became_dangerous_and_that_it_is_no_danger(desk: Desk) -> None:
+    life, danger = Life("A").opened().dispatched(assisting=("U03",)), {"clock_class": "emergency"}
+    for before, after in (({}, danger), (danger, {})):
+        life.danger = after
+        known = life.steps[0].incident.classification.model_copy(update=before)
+        life.beside(orders.IncidentConfirmedV1, before=known, reason="到场看过")
+    told = [[one for one in notices if one.recipient.id == "unit:U03:duty_officer"] for notices in tell(desk, life)[1]]
+    assert [pairs(notices) for notices in told[2:]] == [
+        [("unit:U03:duty_officer", "alarm")],
+        [("unit:U03:duty_officer", "alarm_over")],
+    ]
+    assert all(one.text.startswith("县住房和城乡建设局：") for notices in told[2:] for one in notices)
+
+
 @pytest.mark.parametrize(
     ("before", "after", "heard"),
     [

@@ -194,6 +194,9 @@ class Desk:
                 roles = ("duty_officer", "leader", "grid_worker", "dispatcher") if unit else ("dispatcher",)
                 more = _alarm(event.incident, event.reason or "")
                 yield from _each(self._audience.of(roles, unit, village), template, more)
+                for code in event.incident.dispatch.assisting if event.incident.dispatch else ():
+                    people = self._audience.holders("duty_officer", code, village)
+                    yield from _each(people, template, more | {"unit": self._unit(code)})
             case orders.IncidentWithdrawnV1(dispatch=dispatch, reason=reason):
                 more = {"reason": reason, "unit": dispatch.unit_name}
                 yield from _each(self._audience.holders("duty_officer", dispatch.unit, village), "withdrawn", more)
