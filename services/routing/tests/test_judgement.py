@@ -288,6 +288,13 @@ def test_a_file_that_is_no_model_is_refused_with_what_to_do(tmp_path):
         load_model(path)
 
 
+def test_a_model_that_learned_on_other_evidence_judges_nothing():
+    features = [*JUDGE.model.description["features"][1:], "new"]
+    other = replace(JUDGE.model, description={**JUDGE.model.description, "features": features})
+    with pytest.raises(ValueError, match="learn again"):
+        rehearse(Judge(JUDGE.pack, other))
+
+
 def test_reports_of_years_gone_by_are_judged_like_those_of_today() -> None:
     correlator = Correlator(JUDGE)
     first = replace(REPORTS[0], received_at=REPORTS[0].received_at.replace(year=2011))

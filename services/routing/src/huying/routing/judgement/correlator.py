@@ -16,7 +16,7 @@ from .bands import band_of, limits_for, reasons
 from .compiled import compiled
 from .evidence import FEATURES, F, Workbench, evidence
 from .facts import Candidate, IncidentView, Reason, ReportFacts, Screening, Verdict
-from .habits import with_habits
+from .habits import columns, with_habits
 from .index import COLUMN, IncidentIndex, Rows
 from .judge import Judge
 from .retrieval import Found, Slots, first_looks, retrieve
@@ -46,6 +46,14 @@ class Correlator:
     """In-memory judgement over open and recently finished incidents; one writer."""
 
     def __init__(self, judge: Judge) -> None:
+        """An empty index.
+
+        Raises:
+            ValueError: the model reads other evidence than there is.
+        """
+        read = {"features": columns(judge.model.join_rates), "final_features": list(FINAL_FEATURES)}
+        if any(judge.model.description.get(kind, names) != names for kind, names in read.items()):
+            raise ValueError("it was learned on other evidence than this program has; learn again")
         self.engine = judge
         self.index = IncidentIndex(judge.model.gap_hours, judge.model.text.topics)
         self._pair, self._final = Scorer(judge.model.pair), Scorer(judge.model.final)

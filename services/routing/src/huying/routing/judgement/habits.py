@@ -20,6 +20,11 @@ _TOP, _CLOSED_AT = COLUMN["top"], COLUMN["closed_at"]
 OPEN = -1.0
 
 
+def columns(rates: Floats | None) -> list[str]:
+    """Names of the evidence that a model with these `join_rates` reads."""
+    return [*FEATURES, *(() if rates is None else HABITS)]
+
+
 def with_habits(found: Floats, report: Traits, slots: Ints, index: IncidentIndex, rates: Floats) -> Floats:
     """Evidence (slots, FEATURES) with HABITS behind it; `rates` has the log share of joins of each heading."""
     wide = np.empty((len(slots), len(FEATURES) + len(HABITS)), dtype=np.float32)

@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ..correlator import FINAL_FEATURES, Correlator, second_look
-from ..evidence import FEATURES, F
+from ..evidence import F
 from ..facts import PackBits
-from ..habits import HABITS
+from ..habits import columns
 from ..judge import Judge
 from ..model import JudgementModel, Trees, untrained_text
 from ..retrieval import open_gate
@@ -137,7 +137,7 @@ def learn(
 
     pair, final, second_looks = fit_scorers(met, labelled, relive, progress, **settings)
     description = {"reports": len(labelled), "periods": sorted({i.period for i in labelled}),
-                   "features": [*FEATURES, *(() if rates is None else HABITS)], "final_features": list(FINAL_FEATURES)}  # fmt: skip
+                   "features": columns(rates), "final_features": list(FINAL_FEATURES)}  # fmt: skip
     model = JudgementModel(final_text, gate, pair, final, gaps, rates, description)
     return Learned(model, coverage, sum(len(m.right) for m in met), second_looks)
 
