@@ -142,18 +142,25 @@ _cell_of, _cell_key, _day_key, _heading_key = (
 
 @compiled
 def _asked_for(near: Asked) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """What each list says, and its key: words, the 3 x 3 block of cells around (or all of the heading), days, names."""
+    """What each list says, and its key: words, names, the 3 x 3 block of cells (or all of the heading), days.
+
+    The likeliest come first, names and then the cell in the middle: the sooner the best are known, the less of the rest is
+    looked at.
+    """
     x, y = near.point
     has_point = not math.isnan(x)
     words = near.words[: WORDS_ASKED * (1 if has_point else 2)]
-    used = len(words)
-    size = used + (9 if has_point else 1) + 4 + len(near.names)
+    size = len(words) + len(near.names) + (9 if has_point else 1) + 4
     says, keys = np.empty(size, dtype=np.int64), np.empty(size, dtype=np.int64)
+    used = len(words)
     says[:used], keys[:used] = _WORD, words
+    for number in range(len(near.names)):
+        says[used], keys[used] = near.says[number], near.names[number]
+        used += 1
     if has_point:
         column, row = _cell_of(x, y)
-        for step in range(9):
-            says[used], keys[used] = _PLAIN, _cell_key(column + step // 3 - 1, row + step % 3 - 1)
+        for step in range(4, 13):
+            says[used], keys[used] = _PLAIN, _cell_key(column + step % 9 // 3 - 1, row + step % 3 - 1)
             used += 1
     else:
         says[used], keys[used] = _HEADING, _heading_key(near.likely[0], near.town)
@@ -162,7 +169,6 @@ def _asked_for(near: Asked) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64
         for day in (near.day, near.day - 1):
             says[used], keys[used] = _DAY, _day_key(matter, day)
             used += 1
-    says[used:], keys[used:] = near.says, near.names
     return says, keys
 
 
