@@ -311,7 +311,9 @@ def test_a_port_of_a_service_that_is_taken_is_said_before_the_services_start(tmp
         other.bind(("127.0.0.1", 0))
         other.listen()
         taken = session.free_service_ports() | {"routing": other.getsockname()[1]}
-        began = session.running_system(tmp_path, prefix="x", clock="live", ports=Ports.free(), service_ports=taken)
+        began = session.running_system(
+            tmp_path, prefix="x", clock="live", ports=Ports.free(), service_ports=taken, names=("routing",)
+        )
         with pytest.raises(PortInUseError, match=f"for the routing is in use .*kill {os.getpid()}") as caught, began:
             pass
     assert "HUYING_PORT" not in str(caught.value), "services have their ports by the README"
