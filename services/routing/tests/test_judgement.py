@@ -379,7 +379,7 @@ def test_words_that_fall_into_one_place_are_told_apart(first):
     traits.packed[WEIGHTS_AT : WEIGHTS_AT + WORDS] = WORDS**-0.5
     slot = correlator.index.put("same", (traits,))
     bench = Workbench(JUDGE.rare)
-    assert evidence(traits, Found(np.array([slot]), np.zeros(1, dtype=np.int8)), correlator.index, bench)[
+    assert evidence(traits, Found(np.array([slot]), np.zeros(1, dtype=np.int8), 0), correlator.index, bench)[
         0, F["text_best"]
     ] == pytest.approx(1.0, abs=1e-5)
     assert not bench.places.any()

@@ -151,9 +151,8 @@ def unit_card(document: dict[str, Any], now: datetime, names: Names, history: Se
 
 
 def _dispatched(document: dict[str, Any], dispatch: dict[str, Any], now: datetime, names: Names) -> str:
-    contacted = dispatch.get("contacted_at") or (document["view"].get("course") or {}).get(
-        "contacted_at"
-    )  # by one before
+    before = (document["view"].get("course") or {}).get("contacted_at")  # by a unit that had it earlier
+    contacted = dispatch.get("contacted_at") or before
     helping = "、".join(names.unit(code) for code in dispatch.get("assisting") or ()) or "无"
     unaccepted = "随群体事件办理，不另签收" if document["state"] == "covered" else "未签收"
     facts = {

@@ -183,7 +183,7 @@ class Correlator:
         if policy.towns_apart and report.town >= 0:
             towns = self.index.rows[found.slots, COLUMN["town"]]
             near = np.isnan(towns) | (towns == report.town)
-            found = Found(found.slots[near], found.shared[near])
+            found = Found(found.slots[near], found.shared[near], found.named)
         return found
 
     def first_looks(self, report: Traits) -> tuple[Slots, Floats]:

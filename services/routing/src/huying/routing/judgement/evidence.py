@@ -84,17 +84,12 @@ class Workbench:
 
 def evidence(report: Traits, found: Found, index: IncidentIndex, bench: Workbench) -> Floats:
     """Features (slots, len(FEATURES)); the rows of one report's candidates know of each other."""
-    names = (
-        (VILLAGE if report.village >= 0 else 0) | (MENTIONED if report.mentioned else 0)
-        | (PERSON if report.reporter else 0) | (DEVICE | ALARM if report.device else 0)
-    )  # fmt: skip
     return _evidence(
         report.packed, report.matters, report.bits, report.likely[0], int(report.at // 24), found.slots, found.shared,
-        names, index.postings.lists, index.members, index.pool, index.rows, index.chances, index.bits, bench.rare, bench.places,
+        found.named, index.postings.lists, index.members, index.pool, index.rows, index.chances, index.bits, bench.rare, bench.places,
     )  # fmt: skip
 
 
-_day_key = compiled(day_key)
 _TEXT_BEST, _TEXT_MEAN, _TEXT_LAST, _SAID, _NUMBERS, _METRES_MIDDLE, _BUSY = (
     F[name] for name in ("text_best", "text_mean", "text_last", SAID[0], "numbers_common", "metres_middle", "busy")
 )
@@ -134,7 +129,7 @@ def _evidence(
     day: int,
     slots: Ints,
     shared: npt.NDArray[np.int8],
-    names: int,
+    named: int,
     lists: Lists,
     members: npt.NDArray[np.int32],
     pool: Floats,
@@ -144,7 +139,7 @@ def _evidence(
     rare: Floats,
     places: npt.NDArray[np.int16],
 ) -> Floats:
-    """`names` is what the report names, `shared` what of it each of `slots` has in common with it (NAMES, added up).
+    """`named` is what the report names, `shared` what of it each of `slots` has in common with it (NAMES, added up).
 
     `members` has the rows of `pool` of each incident; `places` is scratch.
     """
@@ -162,7 +157,7 @@ def _evidence(
         slot, row = slots[at], out[at]
         _members(row, own, members[slot], pool, rare, places)
         for number in range(len(NAMES)):
-            row[_SAID + number] = (shared[at] & NAMES[number]) > 0 if names & NAMES[number] else np.nan
+            row[_SAID + number] = (shared[at] & NAMES[number]) > 0 if named & NAMES[number] else np.nan
         if rows[slot, _THEIR_VILLAGES] == 0:
             row[_VILLAGE_SAME] = np.nan
         _places_and_times(row, own, rows[slot])
@@ -174,7 +169,7 @@ def _evidence(
             row[_THEIRS + number] = rows[slot, _COLUMN_THEIRS[number]]
     for word in range(words):
         places[used[word]] = 0
-    out[:, _BUSY] = count_of(lists, _day_key(likeliest, day - 1)) + count_of(lists, _day_key(likeliest, day))
+    out[:, _BUSY] = count_of(lists, day_key(likeliest, day - 1)) + count_of(lists, day_key(likeliest, day))
     _competition(out)
     return out
 

@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import TypeVar
 
+from .compiled import compiled
 from .traits import Traits
 
 MEMBERS_KEPT = 10
@@ -104,6 +105,7 @@ def joined_record(old: Record, member: Traits, row: int, heading: int, last_at: 
     )
 
 
+@compiled
 def cell_of(x: float, y: float) -> tuple[int, int]:
     """Grid cell of a point in metres."""
     return math.floor(x / CELL_M), math.floor(y / CELL_M)
@@ -117,16 +119,19 @@ def village_key(village: int) -> int:
     return (1 << 40) + village
 
 
+@compiled
 def cell_key(column: int, row: int) -> int:
     """Posting key of a grid cell."""
     return (1 << 60) + (column << 28) + row
 
 
+@compiled
 def heading_key(matter: int, town: int) -> int:
     """Posting key of a heading in a town (-1: in any)."""
     return (2 << 40) + (matter << 20) + town
 
 
+@compiled
 def day_key(matter: int, day: int) -> int:
     """Posting key of a heading on a day since 2020."""
     return (3 << 40) + (matter << 24) + day

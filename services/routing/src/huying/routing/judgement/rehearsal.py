@@ -15,7 +15,8 @@ from .judge import Judge
 from .retrieval import open_gate
 
 FIRST = ReportFacts("first", "citizen_app", datetime(2026, 1, 1, tzinfo=UTC), "村东头路灯不亮", address="村东头")
-SECOND = replace(FIRST, report_id="second", received_at=FIRST.received_at + timedelta(minutes=1))
+SECOND = replace(FIRST, report_id="second", received_at=FIRST.received_at + timedelta(minutes=1), lon=115.0, lat=37.2)
+"""With a point, which the first lacks: both ways of searching are gone."""
 
 
 def rehearse(judge: Judge) -> Verdict:

@@ -83,6 +83,8 @@ class Found(NamedTuple):
     """Ascending."""
     shared: npt.NDArray[np.int8]
     """What each has in common with the report: VILLAGE, MENTIONED, PERSON, DEVICE and ALARM, added up."""
+    named: int
+    """What of these the report names at all."""
 
 
 VILLAGE, MENTIONED, PERSON, DEVICE, ALARM = 1, 2, 4, 8, 16
@@ -135,11 +137,6 @@ _THEIR_X, _THEIR_Y, _THEIR_CENTRE_X, _THEIR_CENTRE_Y, _LAST_AT, _TOP = (GLANCE.i
 _AT = H["at"]
 
 
-_cell_of, _cell_key, _day_key, _heading_key = (
-    compiled(cell_of), compiled(cell_key), compiled(day_key), compiled(heading_key),
-)  # fmt: skip
-
-
 @compiled
 def _asked_for(near: Asked) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """What each list says, and its key: words, names, the 3 x 3 block of cells (or all of the heading), days.
@@ -158,16 +155,16 @@ def _asked_for(near: Asked) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64
         says[used], keys[used] = near.says[number], near.names[number]
         used += 1
     if has_point:
-        column, row = _cell_of(x, y)
+        column, row = cell_of(x, y)
         for step in range(4, 13):
-            says[used], keys[used] = _PLAIN, _cell_key(column + step % 9 // 3 - 1, row + step % 3 - 1)
+            says[used], keys[used] = _PLAIN, cell_key(column + step % 9 // 3 - 1, row + step % 3 - 1)
             used += 1
     else:
-        says[used], keys[used] = _HEADING, _heading_key(near.likely[0], near.town)
+        says[used], keys[used] = _HEADING, heading_key(near.likely[0], near.town)
         used += 1
     for matter in near.likely:
         for day in (near.day, near.day - 1):
-            says[used], keys[used] = _DAY, _day_key(matter, day)
+            says[used], keys[used] = _DAY, day_key(matter, day)
             used += 1
     return says, keys
 
@@ -249,7 +246,7 @@ def _first_looks(near: Asked) -> tuple[Slots, Floats]:
 
 
 @compiled
-def _likeliest(near: Asked, gate: Floats, most: int) -> tuple[Slots, npt.NDArray[np.int8]]:
+def _likeliest(near: Asked, gate: Floats, most: int) -> tuple[Slots, npt.NDArray[np.int8], int]:
     """As _first_looks, but what cannot be among the `most` hopeful any more is dropped as early as possible.
 
     Where incidents are many, memory is what takes time: a slot's headings lie far away, and few are read.
@@ -305,8 +302,10 @@ def _likeliest(near: Asked, gate: Floats, most: int) -> tuple[Slots, npt.NDArray
             least = hopes[most - 1] - ROUNDING
     for slot in voted:
         votes[slot] = 0
-    order = np.argsort(best[:kept])
-    return best[order], shared[order]
+    order, named = np.argsort(best[:kept]), 0
+    for says in near.says:
+        named |= says
+    return best[order], shared[order], named
 
 
 @compiled
