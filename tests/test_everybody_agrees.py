@@ -22,7 +22,8 @@ from huying.evaluation.domain import Case, Rules, decide_step
 from huying.hotline_bridge.domain.standing import incident_after, reports_of, standing
 from huying.intake.domain import progress
 from huying.notification.audience import Audience
-from huying.notification.domain import Desk, Facts
+from huying.notification.domain import Desk
+from huying.notification.facts import Facts
 from huying.notification.wording import Wording
 from huying.sla_timer import domain as clocks
 from huying.sla_timer.clocks import Rulebook, to_ms

@@ -9,6 +9,8 @@ from huying.contracts.incidents import Classification, Dispatch, IncidentView, R
 from huying.contracts.places import Place
 from huying.contracts.ratings import RatingInvitedV1
 from huying.contracts.reports import ReporterRef
+from huying.notification.domain import Desk, Notice
+from huying.notification.facts import Facts
 
 START = datetime(2026, 3, 2, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -159,3 +161,23 @@ def invited(incident: str, reporter: str = "wang") -> RatingInvitedV1:
         unit="U02",
         path="/r/abc",
     )
+
+
+def tell(desk: Desk, life: Life) -> tuple[Facts, list[list[Notice]]]:
+    facts, told = None, []
+    for event in life.steps:
+        decided = desk.on_incident(facts, event)
+        assert decided is not None
+        facts, notices = decided
+        told.append(notices)
+    assert facts is not None
+    return facts, told
+
+
+def pairs(notices: list[Notice]) -> list[tuple[str, str]]:
+    return [(notice.recipient.id, notice.template) for notice in notices]
+
+
+DUTY = ("unit:U02:duty_officer", "dispatched")
+
+GRID = "village:130529100001:grid_worker"

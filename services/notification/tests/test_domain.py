@@ -1,39 +1,16 @@
 """Who is told what, by Julu's people and words."""
 
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
-from notify_lives import HOUR, START, Life, breached, invited, stopped, warned
+from notify_lives import DUTY, GRID, HOUR, START, Life, breached, invited, pairs, stopped, tell, warned
 
 from huying.contracts import incidents, orders
 from huying.contracts.commands import Actor
 from huying.contracts.course import ExtensionRequest
 from huying.contracts.places import Place
-from huying.county import Pack
-from huying.notification.audience import Audience, unreachable
-from huying.notification.domain import Desk, Facts, Notice
-from huying.notification.wording import FIELDS, Wording, WordingError
-
-
-def tell(desk: Desk, life: Life) -> tuple[Facts, list[list[Notice]]]:
-    facts, told = None, []
-    for event in life.steps:
-        decided = desk.on_incident(facts, event)
-        assert decided is not None
-        facts, notices = decided
-        told.append(notices)
-    assert facts is not None
-    return facts, told
-
-
-def pairs(notices: list[Notice]) -> list[tuple[str, str]]:
-    return [(notice.recipient.id, notice.template) for notice in notices]
-
-
-DUTY = ("unit:U02:duty_officer", "dispatched")
-GRID = "village:130529100001:grid_worker"
+from huying.notification.domain import Desk
 
 
 def test_a_dispatch_tells_the_unit_its_helpers_the_grid_worker_and_the_reporter(desk: Desk) -> None:
@@ -287,97 +264,6 @@ def test_a_return_that_leaves_it_to_the_centre_asks_the_dispatchers_to_rule(desk
     assert all(notices[0].text.startswith("单位U02退回") for notices in told[2:]), "the centre returns nothing"
 
 
-@pytest.mark.parametrize(
-    ("danger", "word", "said"),
-    [({"clock_class": "emergency"}, "紧急", "立即处置"), ({"alarm": True}, "险情待核", "尽快核定")],
-)
-def test_a_danger_is_told_to_the_dispatchers_at_once_and_its_order_says_so(
-    desk: Desk, danger: dict[str, Any], word: str, said: str
-) -> None:
-    life = Life("A")
-    life.danger = danger
-    _, told = tell(desk, life.opened().dispatched())
-    assert pairs(told[0]) == [("unit:U22:dispatcher", "alarm")]
-    assert told[0][0].title == f"【{word}】N-A 路灯照明"
-    assert said in told[0][0].text
-    assert told[1][0].title == f"【{word}·派单】N-A 路灯照明"
-
-
-@pytest.mark.parametrize("danger", [{"clock_class": "emergency"}, {"alarm": True}])
-def test_whoever_has_a_danger_reads_that_it_is_one_however_it_comes_to_them(desk: Desk, danger: dict[str, Any]) -> None:
-    word = "【紧急·" if "clock_class" in danger else "【险情待核·"
-    for life in (Life("A").opened(), Life("B").opened()):
-        life.danger = danger
-        _, told = tell(desk, life.dispatched(assisting=("U03",)) if life.name == "A" else life.covered())
-        warned = [one.template for one in told[1] if one.title.startswith(word)]
-        assert warned == (["dispatched", "assisting"] if life.name == "A" else ["covered"]) + ["grid_dispatched"]
-
-
-def raised(kind: Any, before: dict[str, Any], after: dict[str, Any], **facts: Any) -> Life:
-    """An order that a report or a person makes dangerous."""
-    life = Life("A").opened().dispatched()
-    known = life.steps[-1].incident.classification
-    life.danger = after
-    return life.beside(kind, before=known.model_copy(update=before), **facts)
-
-
-@pytest.mark.parametrize("after", [{"clock_class": "emergency"}, {"alarm": True}])
-def test_a_unit_that_has_the_order_hears_at_once_that_it_became_dangerous(desk: Desk, after: dict[str, Any]) -> None:
-    _, told = tell(desk, raised(orders.IncidentAlarmedV1, {}, after, reason="新并入的诉求反映有险情"))
-    assert pairs(told[-1]) == [
-        ("unit:U02:duty_officer", "alarm"),
-        ("unit:U02:leader", "alarm"),
-        (GRID, "alarm"),
-        ("unit:U22:dispatcher", "alarm"),
-    ]
-    assert "新并入的诉求反映有险情" in told[-1][0].text
-
-
-def test_who_assists_hears_that_it_became_dangerous_and_that_it_is_no_danger(desk: Desk) -> None:
-    life, danger = Life("A").opened().dispatched(assisting=("U03",)), {"clock_class": "emergency"}
-    for before, after in (({}, danger), (danger, {})):
-        life.danger = after
-        known = life.steps[0].incident.classification.model_copy(update=before)
-        life.beside(orders.IncidentConfirmedV1, before=known, reason="到场看过")
-    told = [[one for one in notices if one.recipient.id == "unit:U03:duty_officer"] for notices in tell(desk, life)[1]]
-    assert [pairs(notices) for notices in told[2:]] == [
-        [("unit:U03:duty_officer", "alarm")],
-        [("unit:U03:duty_officer", "alarm_over")],
-    ]
-    assert all(one.text.startswith("县住房和城乡建设局：") for notices in told[2:] for one in notices)
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "heard"),
-    [
-        ({}, {"clock_class": "emergency"}, "alarm"),
-        ({"alarm": True}, {"clock_class": "emergency"}, "alarm"),
-        ({"alarm": True}, {"alarm": True}, ""),
-        ({"clock_class": "emergency"}, {"clock_class": "emergency"}, ""),
-        ({"clock_class": "emergency"}, {}, "alarm_over"),
-        ({"alarm": True}, {}, "alarm_over"),
-        ({}, {}, ""),
-    ],
-)
-def test_a_confirmation_that_makes_an_emergency_or_ends_a_danger_is_told_to_whoever_heard_of_it(
-    desk: Desk, before: dict[str, Any], after: dict[str, Any], heard: str
-) -> None:
-    _, told = tell(desk, raised(orders.IncidentConfirmedV1, before, after, reason="到场看过"))
-    people = ["unit:U02:duty_officer", "unit:U02:leader", GRID, "unit:U22:dispatcher"]
-    assert pairs(told[-1]) == ([(one, heard) for one in people] if heard else [])
-    assert all("到场看过" in one.text for one in told[-1])
-
-
-def test_a_held_incident_that_becomes_dangerous_is_told_to_the_dispatchers_and_then_to_its_unit(desk: Desk) -> None:
-    life = Life("A").opened().asked()
-    before = life.steps[-1].incident.classification
-    life.danger = {"clock_class": "emergency"}
-    life.beside(orders.IncidentAlarmedV1, "asked", before=before, reason="有险情").dispatched()
-    _, told = tell(desk, life)
-    assert pairs(told[2]) == [("unit:U22:dispatcher", "alarm")]
-    assert told[3][0].title == "【紧急·派单】N-A 路灯照明"
-
-
 def test_a_place_without_a_village_has_no_grid_worker_to_tell(desk: Desk) -> None:
     life = Life("A", Place(address="某处")).opened(None).dispatched()
     _, told = tell(desk, life)
@@ -435,50 +321,3 @@ def test_a_notice_is_named_by_what_it_is_about_and_whom_it_tells(desk: Desk) -> 
     assert len(ids) == len(set(ids))
     assert ids == [notice.id for notices in tell(desk, life)[1] for notice in notices]
     assert desk.on_incident(tell(desk, life)[0], life.steps[1]) is None
-
-
-def test_a_pack_that_lacks_a_template_or_asks_for_an_unknown_field_is_refused_by_name(julu: Pack) -> None:
-    texts = dict(julu.templates)
-    broken = julu.model_copy(update={"templates": {**texts, "asked.txt": "{{ phone_number }}"}})
-    with pytest.raises(WordingError, match=r"templates/asked\.txt.*phone_number"):
-        Wording(broken)
-    unsafe = julu.model_copy(update={"templates": {**texts, "asked.txt": "{{ number.__class__.__mro__ }}"}})
-    with pytest.raises(WordingError, match="unsafe"):
-        Wording(unsafe)
-    old = {name: said for name, said in texts.items() if name not in {"resumed.txt", "reporter_resumed.txt"}}
-    with pytest.raises(
-        WordingError, match=r"empty: templates/asked\.txt, templates/resumed\.txt, templates/reporter_resumed\.txt;"
-    ):
-        Wording(julu.model_copy(update={"templates": {**old, "asked.txt": "\n"}}))
-
-
-def test_the_templates_readme_names_every_template_with_its_fields() -> None:
-    text = (Path(__file__).parents[3] / "deploy/county/julu/templates/README.md").read_text("utf-8")
-    for name, fields in FIELDS.items():
-        [line] = [line for line in text.splitlines() if line.startswith(f"| `{name}.txt`")]
-        assert all(f"`{field}`" in line for field in fields), line
-
-
-def test_people_without_a_way_to_reach_them_are_named(julu: Pack) -> None:
-    assert unreachable(julu, (), "file:") == []
-    person = julu.holders[0].model_copy(update={"contacts": ("webhook:wecom",)})
-    other = julu.holders[1].model_copy(update={"contacts": ("sms:T01-duty",)})
-    pack = julu.model_copy(update={"holders": (person, other)})
-    first, second, third = unreachable(pack, (), "webhook:sms")
-    assert "add 'wecom' to HUYING_WEBHOOKS" in first
-    assert "medium 'sms' is not installed" in second
-    assert "reporters" in third
-    assert len(unreachable(pack, ("wecom", "sms"), "webhook:sms")) == 1
-
-
-def test_two_holders_of_one_post_are_two_recipients(julu: Pack) -> None:
-    first = julu.people("duty_officer", unit="U02")[0]
-    second = first.model_copy(update={"handle": "U02-duty_officer-2", "contacts": ("file:second",)})
-    people = {**julu._by_role, "duty_officer": (first, second)}
-    pack = julu.model_copy()
-    pack.__dict__["_by_role"] = people
-    found = Audience(pack, "file:").holders("duty_officer", "U02", None)
-    assert [recipient.id for recipient in found] == [
-        "unit:U02:duty_officer:U02-duty_officer",
-        "unit:U02:duty_officer:U02-duty_officer-2",
-    ]

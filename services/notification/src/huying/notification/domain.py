@@ -15,11 +15,11 @@ from huying.contracts.clocks import ClockBreachedV1, ClockEvent, ClockWarnedV1
 from huying.contracts.course import LEVEL_ZH, Level
 from huying.contracts.identity import deterministic_id
 from huying.contracts.incidents import IncidentEvent, IncidentView
-from huying.contracts.places import Place
 from huying.contracts.ratings import RatingInvitedV1, ReviewDueV1
 from huying.county import Pack
 
 from .audience import Audience, Recipient
+from .facts import Facts, Told, opening, pause_over_after, place_zh, places, reporters_after, result_after
 from .wording import KIND_ZH, Wording, danger_zh
 
 BACK = frozenset({"split", "restored"})
@@ -27,36 +27,6 @@ BACK = frozenset({"split", "restored"})
 
 STILL_USEFUL = timedelta(hours=1)
 """How long after its deadline a warning is still told: a replay's tick brings an hour's warnings and breaches at once."""
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """A report whose reporter is told: by reference, with the number of the report; one who has several, once."""
-
-    reference: str
-    tracking: str
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What is kept of an incident. All up to its class is as it was when it was opened, save the version."""
-
-    incident_id: str
-    jurisdiction: str
-    version: int
-    number: str
-    title: str
-    matter: str
-    place: str
-    village: str | None
-    clock_class: str
-    reporters: tuple[Told, ...] = ()
-    placed: bool = False
-    """Whether grid worker and reporters know that a unit has it, by its own dispatch or under another's."""
-    result: str | None = None
-    """What the unit reported, as long as it stands."""
-    pause_over: bool = False
-    """Whether its pause ended with its dispatch, and no unit has it yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +63,14 @@ class Desk:
             return None
         after = replace(facts or opening(event), version=event.incident_version)
         after = replace(
-            after, reporters=_reporters_after(after.reporters, event), result=_result_after(after.result, event)
+            after, reporters=reporters_after(after.reporters, event), result=result_after(after.result, event)
         )
         occasion = f"v{event.incident_version}"
         written = [
             self._notice(after, occasion, event.at, recipient, template, {**self._fields(event.incident), **more})
             for recipient, template, more in (*self._steps(event, after), *self._goes_on(event, after))
         ]
-        placed, pause_over = after.placed or _places(event), _pause_over_after(after.pause_over, event)
+        placed, pause_over = after.placed or places(event), pause_over_after(after.pause_over, event)
         return replace(after, placed=placed, pause_over=pause_over), _once(written)
 
     def on_clock(self, facts: Facts, event: ClockEvent, event_id: str) -> list[Notice]:
@@ -245,7 +215,7 @@ class Desk:
 
     def _goes_on(self, event: IncidentEvent, facts: Facts) -> Iterator[tuple[Recipient, str, Mapping[str, Any]]]:
         """Who was told of a pause hears that a unit has it again; what was merged goes on as the other does."""
-        if facts.pause_over and _places(event):
+        if facts.pause_over and places(event):
             yield from self._reporters(facts, "reporter_resumed", {})
 
     def _level(self, level: Level, view: IncidentView) -> tuple[Recipient, ...]:
@@ -317,28 +287,6 @@ class Desk:
         return self._names.get(code or self._pack.county.dispatch_centre, code or "")
 
 
-def opening(event: IncidentEvent) -> Facts:
-    """Facts of an incident that is seen for the first time."""
-    view = event.incident
-    return Facts(
-        incident_id=event.incident_id,
-        jurisdiction=event.jurisdiction,
-        version=0,
-        number=view.number,
-        title=view.title,
-        matter=view.classification.matter_name,
-        place=place_zh(view.place),
-        village=view.place.village_code,
-        clock_class=view.classification.clock_class,
-    )
-
-
-def place_zh(place: Place) -> str:
-    """A place as people say it: town and village, else what the reporter wrote."""
-    named = f"{place.town or ''}{place.village or ''}"
-    return named or place.address or "地点待核实"
-
-
 def _of_danger(event: orders.IncidentAlarmedV1 | orders.IncidentConfirmedV1) -> str:
     """What is told of a step that makes an emergency of it, an alarm of what was none, or ends both; else nothing."""
     now, before = event.incident.classification, event.before
@@ -351,49 +299,9 @@ def _alarm(view: IncidentView, reason: str) -> dict[str, Any]:
     return {"unsure": view.classification.alarm, "reason": reason}
 
 
-def _reporters_after(reporters: tuple[Told, ...], event: IncidentEvent) -> tuple[Told, ...]:
-    """Who is told of this incident after a step: its reports' people, and nobody whose reports have left."""
-    match event:
-        case feed.IncidentOpenedV1(report=report) | feed.IncidentReportJoinedV1(report=report):
-            if report.reporter is None:
-                return reporters
-            return (*reporters, Told(report.reporter.ref, report.tracking_number))
-        case orders.IncidentSplitV1(reports=reports):
-            staying = list(reporters)
-            for report in reports:  # one each: a report and a part of it that was put back have one number
-                told = next((one for one in staying if one.tracking == report.tracking_number), None)
-                if told is not None and report.reporter is not None:
-                    staying.remove(told)
-            return tuple(staying)
-        case feed.IncidentMergedV1():
-            return ()
-        case _:
-            return reporters
-
-
-def _result_after(result: str | None, event: IncidentEvent) -> str | None:
-    """The result that stands after a step: none once it is worked on again."""
-    if isinstance(event, feed.IncidentCompletedV1):
-        return event.text
-    return result if event.incident.state == "completed" else None
-
-
-def _pause_over_after(over: bool, event: IncidentEvent) -> bool:
-    """Whether a pause that ended with its dispatch has still to be told of after a step."""
-    if isinstance(event, orders.IncidentWithdrawnV1):
-        return over or event.incident.state == "suspended"
-    return over and not (isinstance(event, feed.IncidentMergedV1) or _places(event))
-
-
 def _by(event: IncidentEvent, unit: str | None) -> bool:
     """Whether the unit's own people did it."""
     return event.actor is not None and event.actor.unit == unit
-
-
-def _places(event: IncidentEvent) -> bool:
-    """Whether a unit has it by this step."""
-    placing = isinstance(event, feed.IncidentDispatchedV1 | orders.IncidentCoveredV1)
-    return placing and event.incident.dispatch is not None
 
 
 def _each(

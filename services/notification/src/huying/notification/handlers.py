@@ -13,7 +13,8 @@ from huying.contracts.ratings import RatingInvitedV1, ReviewDueV1
 
 from . import repository as store
 from .delivery.outcome import Outcomes
-from .domain import Desk, Facts, Notice
+from .domain import Desk, Notice
+from .facts import Facts
 from .repository import Known, Repository
 
 _LATER = (ClockWarnedV1, ClockBreachedV1, RatingInvitedV1, ReviewDueV1)

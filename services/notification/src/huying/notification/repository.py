@@ -18,7 +18,8 @@ from huying.contracts.notices import NoticeDeliveredV1, NoticeFailedV1
 from huying.contracts.topics import EVENTS, NOTICES
 
 from .delivery.outcome import Outcome, Outcomes
-from .domain import Facts, Notice, Told
+from .domain import Notice
+from .facts import Facts, Told
 
 INCIDENTS = "incidents"
 WAITING = "waiting"
